@@ -1,0 +1,96 @@
+"""The command line: one module a command group, imported only when it is called.
+
+`main` is the entry point. Errors become one line and one hint on standard error; exit codes are those of
+`rumpun.errors`. Results go to standard output, talk and progress to standard error.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+
+from rumpun import __version__
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+# name -> (module:attribute, one line of help); the module is imported only when its command is called
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "up": ("rumpun.cli.up:up", "Serve a model with its guard on this machine."),
+    "doctor": ("rumpun.cli.doctor:doctor", "Say what this machine has and lacks."),
+    "run": ("rumpun.cli.run:run", "Walk a recipe."),
+    "lineage": ("rumpun.cli.lineage:lineage", "Walk from an artefact back to its sources."),
+    "bases": ("rumpun.cli.bases:bases", "Bases that layers can stand on."),
+    "lid": ("rumpun.cli.lid:lid", "Identify the language of each line."),
+    "layer": ("rumpun.cli.layer:layer", "Inspect, apply and merge layers."),
+    "eval": ("rumpun.cli.evaluate:evaluate", "Measure models."),
+    "guard": ("rumpun.cli.guard:guard", "Check text, evaluate guards."),
+    "edge": ("rumpun.cli.edge:edge", "Export models for devices."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called; help needs no import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from rumpun.errors import UsageError, nearest
+
+            raise UsageError(f"no command is called '{args[0]}'", nearest(args[0], list(COMMANDS)))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="rumpun")
+def cli(debug: bool) -> None:
+    """Grow small, proven language models for Southeast Asia out of open bases."""
+    if debug:
+        os.environ["RUMPUN_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line and leave with the exit code of `rumpun.errors`."""
+    from rumpun.errors import RumpunError
+
+    try:
+        code = cli.main(standalone_mode=False)
+    except RumpunError as error:
+        if os.environ.get("RUMPUN_DEBUG"):
+            raise
+        _say(error.message, error.hint)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, hint: str) -> None:
+    sys.stderr.write(f"rumpun: {message}\n")
+    if hint:
+        sys.stderr.write(f"  {hint}\n")

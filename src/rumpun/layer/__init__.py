@@ -1,0 +1,1 @@
+"""The room layer/: see its modules."""

@@ -1,0 +1,96 @@
+"""A recipe file: a name, a seed, and steps in order, each with the steps it stands on.
+
+name = "first"
+seed = 7
+
+[steps.corpus]
+uses = "corpus.build"
+with = { … }            # the step's own parameters
+
+[steps.layer]
+uses = "layer.train"
+needs = ["corpus"]      # inputs, by the names of earlier steps
+with = { … }
+"""
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rumpun.errors import InputError, UsageError, nearest
+from rumpun.recipes.build import build
+
+__all__ = ["Recipe", "StepEntry", "read_recipe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEntry:
+    """One step of a recipe."""
+
+    uses: str  # a name in the table of steps
+    name: str = ""  # the table's own name; filled in when read
+    needs: tuple[str, ...] = ()  # names of earlier steps
+    params: dict[str, Any] = field(default_factory=dict)  # the table `with`, not yet checked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A recipe as it was read: strict in shape, the steps' parameters still plain tables."""
+
+    name: str
+    seed: int = 0
+    about: str = ""
+    steps: tuple[StepEntry, ...] = ()
+    path: str = ""
+
+    def with_steps(self, steps: list[StepEntry]) -> "Recipe":
+        """The same recipe with its steps."""
+        return replace(self, steps=tuple(steps))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe's shape; parameters are checked against their step when the plan is made.
+
+    Raises:
+        InputError: the file cannot be read or is not TOML.
+        UsageError: an unknown key, a missing one, or a step that stands on a later or unknown one.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror})", "name a recipe, such as recipes/first/run.toml"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not TOML ({error})", "mend the line named") from error
+    for key in table:
+        if key not in ("name", "seed", "about", "steps"):
+            raise UsageError(f"{path}: unknown key '{key}'", nearest(key, ["name", "seed", "about", "steps"]))
+    steps = table.get("steps", {})
+    if not isinstance(steps, dict) or not steps:
+        raise UsageError(f"{path}: no steps", 'add a table such as [steps.corpus] with uses = "corpus.build"')
+    entries: list[StepEntry] = []
+    for name, raw in steps.items():
+        where = f"{path}: steps.{name}"
+        if not isinstance(raw, dict):
+            raise UsageError(f"{where} = {raw!r}: not a table", f"write [steps.{name}]")
+        if "params" in raw or "name" in raw:
+            raise UsageError(
+                f"{where}: unknown key '{'params' if 'params' in raw else 'name'}'", "did you mean 'with'?"
+            )
+        renamed = {("params" if key == "with" else key): value for key, value in raw.items()}
+        params = renamed.pop("params", {})
+        if not isinstance(params, dict):
+            raise UsageError(f"{where}.with = {params!r}: not a table", f"write [steps.{name}.with]")
+        shape = build(StepEntry, renamed, where)
+        earlier = [entry.name for entry in entries]
+        for need in shape.needs:
+            if need not in earlier:
+                raise UsageError(
+                    f"{where}: needs '{need}', which is no earlier step", nearest(need, earlier or ["(none)"])
+                )
+        entries.append(StepEntry(uses=shape.uses, name=name, needs=shape.needs, params=params))
+    return build(
+        Recipe, {k: v for k, v in table.items() if k != "steps"} | {"path": str(path)}, str(path)
+    ).with_steps(entries)

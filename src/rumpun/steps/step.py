@@ -1,0 +1,138 @@
+"""What a step is, and the table of their names.
+
+    @step(kind="corpus", version=1)
+    def build(params: BuildParams, work: Work) -> Outcome: ...
+
+The function reads `work.inputs`, writes into `work.folder`, may keep what it needs to resume in `work.scratch`, calls
+`work.progress(done, total)` and returns an `Outcome`. It never writes a manifest: the runner does.
+"""
+
+import importlib
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from rumpun.errors import MissingPartError, UsageError, nearest
+from rumpun.records.artefacts import Manifest, SourceEntry
+
+__all__ = ["TABLE", "Input", "Outcome", "Progress", "Step", "Work", "resolve", "step"]
+
+P = TypeVar("P")
+
+# name -> "module:function"; resolved when a step is planned or run, so that no room is imported to read a recipe
+TABLE: Mapping[str, str] = {
+    "corpus.build": "rumpun.corpus.build:build",
+    "layer.train": "rumpun.layer.train:train",
+    "layer.merge": "rumpun.layer.merge:merge",
+    "evaluate.bpb": "rumpun.evaluate.step:bpb",
+    "edge.export": "rumpun.edge.export:export",
+    "guard.train": "rumpun.guard.train:train",
+    "language.train_lid": "rumpun.language.train_lid:train",
+}
+
+
+class Progress(Protocol):
+    """Called with work done and work in all (0 when unknown), and a few words on what is counted."""
+
+    def __call__(self, done: float, total: float = 0, note: str = "") -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A finished artefact that a step stands on."""
+
+    name: str  # the recipe's name for the step that made it
+    folder: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Where and with what a step works."""
+
+    inputs: tuple[Input, ...]
+    folder: Path  # empty; becomes the artefact
+    scratch: Path  # outlives a killed process
+    seed: int
+    progress: Progress
+
+    def input(self, kind: str) -> Input:
+        """The input of this kind.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for item in self.inputs:
+            if item.manifest.kind == kind:
+                return item
+        kinds = ", ".join(i.manifest.kind for i in self.inputs) or "none"
+        raise UsageError(
+            f"this step needs a {kind}, and its inputs are: {kinds}",
+            f"add the step that makes a {kind} to `needs`",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a step says of its artefact; the runner adds what the inputs bring."""
+
+    sources: tuple[SourceEntry, ...] = ()  # sources that this step itself brought in
+    languages: tuple[str, ...] = ()
+    summary: dict[str, Any] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)  # library -> version
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[P]):
+    """A declared step."""
+
+    function: Callable[[P, Work], Outcome]
+    params: type[P]
+    kind: str
+    version: int
+    identity: Callable[[P], Mapping[str, Any]] | None = (
+        None  # facts outside the parameters that bear on the result
+    )
+
+
+def step(
+    *, kind: str, version: int, identity: Callable[[Any], Mapping[str, Any]] | None = None
+) -> Callable[[Callable[[P, Work], Outcome]], Step[P]]:
+    """Declare a step; the parameters' dataclass is read from the function's first annotation.
+
+    `identity(params)` may return facts that are part of the artefact's id though the recipe does not spell them, such
+    as the sha256 of the files that a folder's inventory names.
+    """
+
+    def declare(function: Callable[[P, Work], Outcome]) -> Step[P]:
+        hints = typing.get_type_hints(function)
+        params = next(hint for name, hint in hints.items() if name != "return")
+        return Step(function=function, params=params, kind=kind, version=version, identity=identity)
+
+    return declare
+
+
+def resolve(name: str) -> Step[Any]:
+    """Import the step of this name.
+
+    Raises:
+        UsageError: no step has the name.
+        MissingPartError: a library that the step needs is not installed.
+    """
+    target = TABLE.get(name)
+    if target is None:
+        raise UsageError(f"no step is called '{name}'", nearest(name, list(TABLE)))
+    module, _, function = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("rumpun"):
+            raise
+        part = "corpus" if name.startswith("corpus") else "train"
+        raise MissingPartError(f"the step {name} ({error.name})", part) from error
+    if not isinstance(found, Step):
+        raise TypeError(f"{target} is no step")
+    return found

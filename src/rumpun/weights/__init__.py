@@ -1,0 +1,1 @@
+"""The room weights/: see its modules."""
