@@ -1,6 +1,6 @@
 """Every benchmark of the project, one after another; each prints its own table.
 
-    python bench/all.py [NAME …]
+python bench/all.py [NAME …]
 """
 
 import subprocess
@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-ORDER = ("startup", "engine_speed", "service_speed", "train_speed", "run_stages", "bits_per_byte", "cold_start")
+ORDER = (
+    "startup",
+    "engine_speed",
+    "service_speed",
+    "train_speed",
+    "run_stages",
+    "bits_per_byte",
+    "cold_start",
+)
 
 
 def main() -> int:

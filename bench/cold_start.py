@@ -32,7 +32,11 @@ def received_bytes() -> int:
 
 def folder_bytes(folder: Path) -> int:
     """Bytes on disk below a folder."""
-    return int(subprocess.run(["du", "-sB1", str(folder)], capture_output=True, text=True, check=True).stdout.split()[0])
+    return int(
+        subprocess.run(
+            ["du", "-sB1", str(folder)], capture_output=True, text=True, check=True
+        ).stdout.split()[0]
+    )
 
 
 def resident_bytes(pid: int) -> int:
@@ -65,12 +69,20 @@ def start(clone: Path, home: Path) -> tuple[float, int]:
     """Run `make up` until it answers, ask one question, end it; return seconds and resident bytes."""
     environment = {**os.environ, "RUMPUN_HOME": str(home)}
     process = subprocess.Popen(
-        ["make", "up", f"ARGS=--port {PORT}"], cwd=clone, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        ["make", "up", f"ARGS=--port {PORT}"],
+        cwd=clone,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     seconds = wait_for_answer(process)
-    body = json.dumps({"model": "default", "max_tokens": 16, "messages": [{"role": "user", "content": "Apa kabar?"}]})
+    body = json.dumps(
+        {"model": "default", "max_tokens": 16, "messages": [{"role": "user", "content": "Apa kabar?"}]}
+    )
     request = urllib.request.Request(
-        f"http://127.0.0.1:{PORT}/v1/chat/completions", data=body.encode(), headers={"content-type": "application/json"}
+        f"http://127.0.0.1:{PORT}/v1/chat/completions",
+        data=body.encode(),
+        headers={"content-type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         answer.read()

@@ -1,6 +1,6 @@
 """Seconds and CPU-seconds of every stage of a recipe that was run, read from the manifests.
 
-    python bench/run_stages.py [RECIPE]      (default: first; run `rumpun run recipes/first/run.toml` before)
+python bench/run_stages.py [RECIPE]      (default: first; run `rumpun run recipes/first/run.toml` before)
 """
 
 import json

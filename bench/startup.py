@@ -1,6 +1,6 @@
 """Time of `import rumpun`, `rumpun --help` and the bare interpreter, each a child process: medians of 15.
 
-    python bench/startup.py [--json]
+python bench/startup.py [--json]
 """
 
 import argparse

@@ -50,7 +50,12 @@ def step_text(name: str) -> list[str]:
 
 def page() -> str:
     """The whole page."""
-    lines = ["# Reference", "", "Generated from the code by `scripts/make_reference.py`; a test keeps it true.", ""]
+    lines = [
+        "# Reference",
+        "",
+        "Generated from the code by `scripts/make_reference.py`; a test keeps it true.",
+        "",
+    ]
     lines += ["## Exit codes", "", "| code | error | when |", "|---|---|---|", "| 0 | | done |"]
     for name in ("RumpunError", "UsageError", "InputError", "MissingPartError", "EnvironmentFault"):
         kind = getattr(errors, name)
@@ -71,7 +76,9 @@ def main() -> int:
     if "--check" in sys.argv:
         same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
         if not same:
-            sys.stderr.write("docs/reference.md differs from the code; run: python scripts/make_reference.py\n")
+            sys.stderr.write(
+                "docs/reference.md differs from the code; run: python scripts/make_reference.py\n"
+            )
         return 0 if same else 1
     PAGE.write_text(text, encoding="utf-8")
     return 0
