@@ -4,7 +4,7 @@
 """
 
 from rumpun.steps.runner import Planned, named, plan, run
-from rumpun.steps.step import TABLE, Input, Outcome, Progress, Step, Work, resolve, step
+from rumpun.steps.step import TABLE, Input, Outcome, Progress, Step, Work, quiet, resolve, step
 
 __all__ = [
     "TABLE",
@@ -16,6 +16,7 @@ __all__ = [
     "Work",
     "named",
     "plan",
+    "quiet",
     "resolve",
     "run",
     "step",

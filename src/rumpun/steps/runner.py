@@ -74,9 +74,7 @@ def plan(recipe: Recipe, store: Path) -> list[Planned]:
     return planned
 
 
-def run(
-    recipe: Recipe, store: Path, *, progress: Callable[[str], Progress], until: str = ""
-) -> dict[str, Path]:
+def run(recipe: Recipe, store: Path, *, progress: Callable[[str], Progress]) -> dict[str, Path]:
     """Make every artefact of a recipe and return step name -> folder.
 
     `progress(step name)` gives the callable that one step reports to. A process killed at any time leaves no
@@ -90,7 +88,8 @@ def run(
         report = progress(item.name)
         with making(store, item.key) as (final, scratch):
             if find_artefact(store, item.key) is None:
-                _make(item, recipe, [(need, made[need]) for need in item.needs], final, scratch, report)
+                needs = [(need, made[need]) for need in item.needs]
+                _make(item, recipe, needs, final=final, scratch=scratch, report=report)
         report(1, 1, "done")
         made[item.name] = final
         _link(store, recipe.name, item.name, final)
@@ -98,7 +97,13 @@ def run(
 
 
 def _make(
-    item: Planned, recipe: Recipe, needs: list[tuple[str, Path]], final: Path, scratch: Path, report: Progress
+    item: Planned,
+    recipe: Recipe,
+    needs: list[tuple[str, Path]],
+    *,
+    final: Path,
+    scratch: Path,
+    report: Progress,
 ) -> None:
     inputs = tuple(Input(name, folder, read_manifest(folder)) for name, folder in needs)
     folder = scratch / "folder"

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from rumpun.errors import MissingPartError, UsageError, nearest
 from rumpun.records.artefacts import Manifest, SourceEntry
 
-__all__ = ["TABLE", "Input", "Outcome", "Progress", "Step", "Work", "resolve", "step"]
+__all__ = ["TABLE", "Input", "Outcome", "Progress", "Step", "Work", "quiet", "resolve", "step"]
 
 P = TypeVar("P")
 
@@ -36,7 +36,13 @@ TABLE: Mapping[str, str] = {
 class Progress(Protocol):
     """Called with work done and work in all (0 when unknown), and a few words on what is counted."""
 
-    def __call__(self, done: float, total: float = 0, note: str = "") -> None: ...
+    def __call__(self, done: float, total: float = 0, note: str = "") -> None:
+        """Say how far the work is; `total` and `note` may change from call to call."""
+        ...
+
+
+def quiet(done: float, total: float = 0, note: str = "") -> None:
+    """The `Progress` of a caller that wants none."""
 
 
 @dataclass(frozen=True, slots=True)
