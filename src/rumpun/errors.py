@@ -49,7 +49,7 @@ class MissingPartError(RumpunError):
         self.part = part
 
 
-class EnvironmentFault(RumpunError):
+class EnvironmentFault(RumpunError):  # noqa: N818  (Python has an EnvironmentError already)
     """The machine refuses: a port in use, a full disk, too little memory."""
 
     exit_code = 5

@@ -33,17 +33,17 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called; help needs no import."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
 
@@ -68,29 +68,61 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and leave with the exit code of `rumpun.errors`."""
-    from rumpun.errors import RumpunError
-
+    arguments = sys.argv[1:]
+    if "--debug" in arguments:  # it may stand anywhere
+        arguments.remove("--debug")
+        os.environ["RUMPUN_DEBUG"] = "1"
     try:
-        code = cli.main(standalone_mode=False)
-    except RumpunError as error:
-        if os.environ.get("RUMPUN_DEBUG"):
-            raise
-        _say(error.message, error.hint)
-        code = error.exit_code
-    except click.exceptions.Abort:
+        code = cli.main(arguments, prog_name="rumpun", standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
         code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except KeyboardInterrupt:
-        code = 130
+    except Exception as error:
+        if os.environ.get("RUMPUN_DEBUG"):
+            raise
+        code = _answer(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+# a module that is missing -> the part that brings it; what is not here comes with the runtime
+_PARTS = {"torch": "eval", "transformers": "eval", "peft": "train", "accelerate": "train", "sklearn": "train",
+          "pyarrow": "corpus", "huggingface_hub": "eval"}  # fmt: skip
+
+
+def _answer(error: Exception) -> int:
+    """One line and a hint for any error, and its exit code."""
+    from rumpun.errors import EnvironmentFault, MissingPartError, RumpunError
+
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        _say(error.format_message(), f"{context.command_path} --help" if context else "rumpun --help")
+        return error.exit_code
+    missing = (getattr(error, "name", "") or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing in _PARTS:
+        error = MissingPartError(f"this command ({missing})", _PARTS[missing])
+    elif isinstance(error, MemoryError):
+        error = EnvironmentFault(
+            "too little memory for this", "close other programs, or choose a smaller model"
+        )
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        error = EnvironmentFault(f"{where}{error.strerror or error}", "free space, or mend the path")
+    if isinstance(error, RumpunError):
+        _say(error.message, error.hint)
+        return error.exit_code
+    _say(
+        f"a fault of rumpun's own: {type(error).__name__}: {error}",
+        "add --debug for the traceback, and report it",
+    )
+    return 1
+
+
 def _say(message: str, hint: str) -> None:
-    sys.stderr.write(f"rumpun: {message}\n")
+    sys.stderr.write("rumpun: " + " ".join(message.split()) + "\n")
     if hint:
-        sys.stderr.write(f"  {hint}\n")
+        sys.stderr.write("  " + " ".join(hint.split()) + "\n")

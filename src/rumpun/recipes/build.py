@@ -1,6 +1,7 @@
 """One TOML table -> one frozen dataclass, strictly."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -43,8 +44,21 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     return made
 
 
+_WORDS = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+
+
 def _say(hint: Any) -> str:
-    return getattr(hint, "__name__", str(hint)) if typing.get_origin(hint) is None else str(hint)
+    """A type in the words of someone who writes TOML."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_say(choice) for choice in args if choice is not type(None))
+    if origin is typing.Literal:
+        return "one of " + ", ".join(repr(choice) for choice in args)
+    if origin is tuple:
+        return f"a list, each of it {_say(args[0])}"
+    if origin is dict or dataclasses.is_dataclass(hint):
+        return "a table"
+    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def _wrong(where: str, value: object, hint: Any) -> UsageError:
@@ -52,28 +66,49 @@ def _wrong(where: str, value: object, hint: Any) -> UsageError:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        choices = [choice for choice in args if choice is not type(None)]
-        return _convert(choices[0], value, where)
+        return _one_of(hint, value, where)
     if origin is typing.Literal:
-        if value not in args:
-            raise UsageError(f"{where} = {value!r}", nearest(str(value), [str(a) for a in args]))
+        return _literal(hint, value, where)
+    if origin in (tuple, dict) or dataclasses.is_dataclass(hint):
+        return _several(hint, value, where)
+    if hint is Any:
         return value
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise _wrong(where, value, hint)
-        return tuple(_convert(args[0], item, f"{where}[{n}]") for n, item in enumerate(value))
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _wrong(where, value, hint)
-        return {key: _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        if not isinstance(value, dict):
-            raise _wrong(where, value, hint)
-        return build(hint, value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint or (hint is float and not math.isfinite(value)):
         raise _wrong(where, value, hint)
     return value
+
+
+def _one_of(hint: Any, value: Any, where: str) -> Any:
+    choices = [choice for choice in typing.get_args(hint) if choice is not type(None)]
+    for choice in choices[:-1]:
+        try:
+            return _convert(choice, value, where)
+        except UsageError:
+            continue
+    try:
+        return _convert(choices[-1], value, where)
+    except UsageError as error:
+        raise (error if len(choices) == 1 else _wrong(where, value, hint)) from None
+
+
+def _literal(hint: Any, value: Any, where: str) -> Any:
+    choices = typing.get_args(hint)
+    if not any(value == choice and type(value) is type(choice) for choice in choices):
+        raise UsageError(f"{where} = {value!r}", nearest(str(value), [str(choice) for choice in choices]))
+    return value
+
+
+def _several(hint: Any, value: Any, where: str) -> Any:
+    """A list or a table, item by item."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_convert(args[0], item, f"{where}[{n}]") for n, item in enumerate(value))
+    if origin is not tuple and isinstance(value, Mapping):
+        if origin is dict:
+            return {key: _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
+        return build(hint, value, where)
+    raise _wrong(where, value, hint)

@@ -13,6 +13,7 @@ needs = ["corpus"]      # inputs, by the names of earlier steps
 with = { … }
 """
 
+import re
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,9 @@ from rumpun.errors import InputError, UsageError, nearest
 from rumpun.recipes.build import build
 
 __all__ = ["Recipe", "StepEntry", "read_recipe"]
+
+_KEYS = ("name", "seed", "about", "steps")
+_STEP_KEYS = ("uses", "needs", "with")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,41 +60,55 @@ def read_recipe(path: Path) -> Recipe:
         InputError: the file cannot be read or is not TOML.
         UsageError: an unknown key, a missing one, or a step that stands on a later or unknown one.
     """
+    table = _read_table(path)
+    for key in table:
+        if key not in _KEYS:
+            raise UsageError(f"{path}: unknown key '{key}'", nearest(key, list(_KEYS)))
+    steps = table.pop("steps", {})
+    if not isinstance(steps, dict) or not steps:
+        raise UsageError(f"{path}: no steps", 'add a table such as [steps.corpus] with uses = "corpus.build"')
+    entries: list[StepEntry] = []
+    for name, raw in steps.items():
+        entries.append(_read_step(name, raw, [entry.name for entry in entries], f"{path}: steps.{name}"))
+    recipe = build(Recipe, table | {"path": str(path)}, str(path))
+    _check_name(recipe.name, f"{path}: name")
+    return recipe.with_steps(entries)
+
+
+def _read_table(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror})", "name a recipe, such as recipes/first/run.toml"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML ({error})", "mend the line named") from error
-    for key in table:
-        if key not in ("name", "seed", "about", "steps"):
-            raise UsageError(f"{path}: unknown key '{key}'", nearest(key, ["name", "seed", "about", "steps"]))
-    steps = table.get("steps", {})
-    if not isinstance(steps, dict) or not steps:
-        raise UsageError(f"{path}: no steps", 'add a table such as [steps.corpus] with uses = "corpus.build"')
-    entries: list[StepEntry] = []
-    for name, raw in steps.items():
-        where = f"{path}: steps.{name}"
-        if not isinstance(raw, dict):
-            raise UsageError(f"{where} = {raw!r}: not a table", f"write [steps.{name}]")
-        if "params" in raw or "name" in raw:
+
+
+def _read_step(name: str, raw: object, earlier: list[str], where: str) -> StepEntry:
+    _check_name(name, where)
+    if not isinstance(raw, dict):
+        raise UsageError(f"{where} = {raw!r}: not a table", f"write [steps.{name}]")
+    for key in raw:
+        if key not in _STEP_KEYS:
+            raise UsageError(f"{where}: unknown key '{key}'", nearest(key, list(_STEP_KEYS)))
+    params = raw.get("with", {})
+    if not isinstance(params, dict):
+        raise UsageError(f"{where}.with = {params!r}: not a table", f"write [steps.{name}.with]")
+    shape = build(StepEntry, {key: value for key, value in raw.items() if key != "with"}, where)
+    for need in shape.needs:
+        if need not in earlier:
             raise UsageError(
-                f"{where}: unknown key '{'params' if 'params' in raw else 'name'}'", "did you mean 'with'?"
+                f"{where}: needs '{need}', which is no earlier step",
+                nearest(need, earlier) if earlier else "it is the first step: write needs = []",
             )
-        renamed = {("params" if key == "with" else key): value for key, value in raw.items()}
-        params = renamed.pop("params", {})
-        if not isinstance(params, dict):
-            raise UsageError(f"{where}.with = {params!r}: not a table", f"write [steps.{name}.with]")
-        shape = build(StepEntry, renamed, where)
-        earlier = [entry.name for entry in entries]
-        for need in shape.needs:
-            if need not in earlier:
-                raise UsageError(
-                    f"{where}: needs '{need}', which is no earlier step", nearest(need, earlier or ["(none)"])
-                )
-        entries.append(StepEntry(uses=shape.uses, name=name, needs=shape.needs, params=params))
-    return build(
-        Recipe, {k: v for k, v in table.items() if k != "steps"} | {"path": str(path)}, str(path)
-    ).with_steps(entries)
+    return replace(shape, name=name, params=params)
+
+
+def _check_name(name: str, where: str) -> None:
+    """Names become folders in the store."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UsageError(
+            f"{where} = {name!r}", "use letters, digits, '.', '_' and '-', a letter or digit first"
+        )

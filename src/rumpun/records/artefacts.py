@@ -8,6 +8,7 @@ Two processes that make the same one wait for each other on a file lock.
 
 import contextlib
 import hashlib
+import math
 import os
 import shutil
 import time
@@ -113,11 +114,24 @@ def artefact_id(kind: str, step: str, version: int, params: Mapping[str, Any], p
     """32 hex digits from what makes an artefact.
 
     Raises:
-        TypeError: a parameter has no stable form in JSON (a callable, a set).
+        TypeError: a parameter has no stable form in JSON (a callable, a set, a key that is no text, not a number).
     """
     made_of = {"kind": kind, "step": step, "version": version, "params": params, "parents": list(parents)}
-    canonical = msgspec.json.encode(msgspec.to_builtins(made_of), order="deterministic")
+    canonical = msgspec.json.encode(_stable(made_of), order="deterministic")
     return hashlib.sha256(canonical).hexdigest()[:32]
+
+
+def _stable(value: Any) -> Any:
+    """The same value in plain JSON types, or TypeError: what has two spellings would give two ids."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _stable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_stable(item) for item in value]
+    raise TypeError(f"{value!r} ({type(value).__name__}) has no stable form, so it cannot be part of an id")
 
 
 def now() -> str:
@@ -134,13 +148,18 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
         raise InputError(
             f"{folder}: no {MANIFEST} there, so no finished artefact", "name an artefact's folder"
         ) from error
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: not a manifest ({error})", "make the artefact again") from error
+    if manifest.schema > SCHEMA:
+        raise InputError(
+            f"{path}: schema {manifest.schema}, this rumpun reads up to {SCHEMA}", "upgrade rumpun"
+        )
+    return manifest
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
@@ -218,7 +237,8 @@ def making(store: Path, key: str) -> Iterator[tuple[Path, Path]]:
                 shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise EnvironmentFault(
-            f"{store}: cannot be written ({error.strerror or error})", "free space, or name another folder"
+            f"{error.filename or store}: {error.strerror or error}",
+            f"free space, or mend the permissions under {store}",
         ) from error
 
 

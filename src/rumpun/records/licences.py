@@ -1,10 +1,11 @@
 """What each licence obliges, and whether text under it may enter a shipped layer.
 
-The table is `licences.toml` beside this file. An expression with OR takes the alternative that obliges least and is
-allowed; AND takes both.
+The table is `licences.toml` beside this file. In an expression OR takes the alternative that obliges least and is
+allowed, AND takes both.
 """
 
 import functools
+import re
 import tomllib
 from pathlib import Path
 
@@ -34,25 +35,58 @@ def _table() -> dict[str, Terms]:
 
 
 def terms(expression: str) -> Terms:
-    """Terms of an SPDX id, a LicenseRef- or a simple OR / AND expression.
+    """Terms of an SPDX id, a LicenseRef- or an expression of them with OR, AND and parentheses.
 
     Raises:
-        InputError: the expression is empty.
+        InputError: the expression is empty, or its parentheses do not match.
     """
-    text = expression.strip().strip("()")
-    if not text:
+    words = re.findall(r"[()]|[^\s()]+", expression)
+    if not words:
         raise InputError("a licence is empty", "name it by SPDX id, or drop the row")
-    if " OR " in text:
-        choices = [terms(part) for part in text.split(" OR ")]
-        return min(choices, key=lambda t: (not t.shippable, len(t.oblige)))
-    if " AND " in text:
-        parts = [terms(part) for part in text.split(" AND ")]
-        oblige = tuple(dict.fromkeys(duty for part in parts for duty in part.oblige))
-        strictest = max(parts, key=lambda t: (not t.shippable, len(t.oblige)))
-        return msgspec.structs.replace(
-            strictest, name=text, oblige=oblige, shippable=all(p.shippable for p in parts)
+    found, rest = _either(words)
+    if rest:
+        raise InputError(
+            f"licence '{expression}': cannot be read from '{rest[0]}' on", "write A AND (B OR C)"
         )
-    return _table().get(text, msgspec.structs.replace(_UNKNOWN, name=text))
+    return found
+
+
+def _either(words: list[str]) -> tuple[Terms, list[str]]:
+    choices, rest = [], ["OR"]
+    rest += words
+    while rest and rest[0] == "OR":
+        found, rest = _all_of(rest[1:])
+        choices.append(found)
+    return min(choices, key=_strictness), rest
+
+
+def _all_of(words: list[str]) -> tuple[Terms, list[str]]:
+    parts, rest = [], ["AND"]
+    rest += words
+    while rest and rest[0] == "AND":
+        found, rest = _single(rest[1:])
+        parts.append(found)
+    if len(parts) == 1:
+        return parts[0], rest
+    oblige = tuple(dict.fromkeys(duty for part in parts for duty in part.oblige))
+    name = " AND ".join(part.name for part in parts)
+    shippable = all(part.shippable for part in parts)
+    strictest = max(parts, key=_strictness)
+    return msgspec.structs.replace(strictest, name=name, oblige=oblige, shippable=shippable), rest
+
+
+def _single(words: list[str]) -> tuple[Terms, list[str]]:
+    if words and words[0] == "(":
+        found, rest = _either(words[1:])
+        if rest and rest[0] == ")":
+            return found, rest[1:]
+    elif words and words[0] not in (")", "AND", "OR"):
+        return _table().get(words[0], msgspec.structs.replace(_UNKNOWN, name=words[0])), words[1:]
+    raise InputError(f"a licence cannot be read at '{' '.join(words)}'", "write A AND (B OR C)")
+
+
+def _strictness(found: Terms) -> tuple[bool, int]:
+    return (not found.shippable, len(found.oblige))
 
 
 def shippable(expression: str) -> bool:
