@@ -1,0 +1,65 @@
+"""Added vocabulary: a layer's tokens and merges behind those of a byte-level BPE in a GGUF's metadata."""
+
+from rumpun.errors import InputError
+from rumpun.weights.gguf_file import ARRAY, Gguf, Value
+from rumpun.weights.gguf_write import strings
+from rumpun.weights.layer_file import LayerSpec
+
+__all__ = ["CONTROL", "NORMAL", "USER_DEFINED", "extended"]
+
+NORMAL = 1  # llama.cpp's token types
+CONTROL = 3
+USER_DEFINED = 4
+_INT32 = 5
+_FLOAT32 = 6
+
+
+def extended(base: Gguf, spec: LayerSpec) -> dict[str, Value]:
+    """The base's metadata with the layer's tokens and merges appended, types kept.
+
+    A token that a merge makes is of type normal; one that no merge makes is found in the text before any merging, so
+    its type is user-defined and it is written as plain text.
+
+    Raises:
+        InputError: the base's tokenizer is no byte-level BPE, or tokens and merges do not fit to it.
+    """
+    metadata = dict(base.metadata)
+    if not spec.tokens and not spec.merges:
+        return metadata
+    model = base.get("tokenizer.ggml.model")
+    if model != "gpt2":
+        raise InputError(
+            f"{base.path}: tokenizer '{model}', the layer adds {len(spec.tokens)} tokens to a byte-level BPE ('gpt2')",
+            "use the base that the layer was made for",
+        )
+    tokens, merges = base.need("tokenizer.ggml.tokens"), base.need("tokenizer.ggml.merges")
+    _check(base, spec, set(tokens), set(merges))
+    made = {merge.replace(" ", "") for merge in (*merges, *spec.merges)}
+    types = base.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
+    added = [NORMAL if token in made else USER_DEFINED for token in spec.tokens]
+    metadata["tokenizer.ggml.tokens"] = strings([*tokens, *spec.tokens])
+    metadata["tokenizer.ggml.token_type"] = Value(ARRAY, [*types, *added], _INT32)
+    metadata["tokenizer.ggml.merges"] = strings([*merges, *spec.merges])
+    scores = base.get("tokenizer.ggml.scores")
+    if scores is not None:
+        metadata["tokenizer.ggml.scores"] = Value(ARRAY, [*scores, *([0.0] * len(added))], _FLOAT32)
+    size = base.metadata.get(f"{base.architecture}.vocab_size")
+    if size is not None:
+        metadata[f"{base.architecture}.vocab_size"] = Value(size.type, size.value + len(added))
+    return metadata
+
+
+def _check(base: Gguf, spec: LayerSpec, tokens: set[str], merges: set[str]) -> None:
+    known = tokens | set(spec.tokens)
+    faults = [
+        (f"the token '{token}' stands in the base already" for token in spec.tokens if token in tokens),
+        (f"the merge '{merge}' stands in the base already" for merge in spec.merges if merge in merges),
+        (
+            f"the merge '{merge}' makes or uses a token that is not in the vocabulary"
+            for merge in spec.merges
+            if not {*merge.split(" "), merge.replace(" ", "")} <= known
+        ),
+    ]
+    for found in faults:
+        for words in found:
+            raise InputError(f"{base.path}: {words}", "make the layer's vocabulary again for this base")
