@@ -1,0 +1,163 @@
+"""Texts as one array of code points, so that counting and comparing letters costs nanoseconds a character.
+
+Shapes: N texts, C code points in all, L of them letters or marks. Folding is NFC, then Unicode's case folding.
+"""
+
+import functools
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CONTROL", "LETTERS", "REPLACEMENT", "SCRIPTS", "SPACE", "Letters", "member", "normal_key"]
+
+# what a code point is: below LETTERS no letter; from LETTERS on, a letter or mark of script value - LETTERS
+OTHER, SPACE, CONTROL, REPLACEMENT = 0, 1, 2, 3
+LETTERS = 16
+SCRIPTS = ("Zyyy", "Latn", "Thai", "Laoo", "Mymr", "Khmr", "Taml", "Hani", "Arab")
+_NAMES = ("", "Latin", "Thai", "Lao", "Myanmar", "Khmer", "Tamil", "Han", "Arabic")
+
+Int = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so it has an inverse modulo 2**64
+_INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
+_MIX = np.uint64(0xBF58476D1CE4E5B9)  # of splitmix64
+
+
+@functools.cache
+def _kinds() -> NDArray[np.uint8]:
+    """[0x110000] what each code point is."""
+    import regex
+
+    table = np.zeros(0x110000, dtype=np.uint8)
+    for code in range(0x110000):
+        category = unicodedata.category(chr(code))
+        if category[0] in "LM":
+            table[code] = LETTERS
+        elif category[0] == "Z":
+            table[code] = SPACE
+        elif category == "Cc":
+            table[code] = SPACE if code in (9, 10, 13) else CONTROL
+    table[0xFFFD] = REPLACEMENT
+    basic = "".join(chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000)
+    for number, name in enumerate(_NAMES):
+        if name:
+            for match in regex.finditer(rf"\p{{Script={name}}}", basic):
+                code = ord(match.group())
+                if table[code] == LETTERS:
+                    table[code] = LETTERS + number
+    han = slice(0x20000, 0x32400)
+    table[han][table[han] == LETTERS] = LETTERS + SCRIPTS.index("Hani")
+    return table
+
+
+def normal_key(text: str) -> int:
+    """A 64-bit key of a text after NFC, case folding and one space for any run of spaces: equal keys, same text."""
+    folded = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return int.from_bytes(
+        hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _powers(size: int) -> tuple[Hashes, Hashes]:
+    ones = np.ones(1, dtype=np.uint64)
+    up = np.concatenate([ones, np.full(size - 1, _BASE, dtype=np.uint64)])
+    down = np.concatenate([ones, np.full(size - 1, _INVERSE, dtype=np.uint64)])
+    return np.cumprod(up), np.cumprod(down)
+
+
+def member(values: Hashes, table: Hashes) -> NDArray[np.bool_]:
+    """Which values stand in a sorted table."""
+    if not len(table) or not len(values):
+        return np.zeros(len(values), dtype=np.bool_)
+    marks = np.zeros(1 << 20, dtype=np.bool_)  # a first sieve by 20 bits: most values fall through it
+    marks[table >> np.uint64(44)] = True
+    found: NDArray[np.bool_] = marks[values >> np.uint64(44)]
+    close = np.flatnonzero(found)
+    at = np.minimum(np.searchsorted(table, values[close]), len(table) - 1)
+    found[close] = table[at] == values[close]
+    return found
+
+
+class Letters:
+    """N texts, folded, as code points with their kinds.
+
+    Args:
+        texts: any strings; lone surrogates are kept.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        folded = [unicodedata.normalize("NFC", text).casefold() for text in texts]
+        lengths = np.fromiter((len(text) for text in folded), dtype=np.int64, count=len(folded))
+        self.ends: Int = np.cumsum(lengths)  # [N]
+        self.starts: Int = self.ends - lengths  # [N]
+        joined = "".join(folded).encode("utf-32-le", "surrogatepass")
+        self.codes: NDArray[np.uint32] = np.frombuffer(joined, dtype=np.uint32)  # [C]
+        self.kinds: NDArray[np.uint8] = _kinds()[self.codes]  # [C]
+
+    def count(self, mask: NDArray[np.bool_]) -> Int:
+        """[N] how many code points of each text a mask [C] marks."""
+        sums = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(mask, dtype=np.int64)])
+        found: Int = sums[self.ends] - sums[self.starts]
+        return found
+
+    @functools.cached_property
+    def _kept(self) -> tuple[Int, Int, Int]:
+        """Positions [L] of letters, and where each text's letters start and end among them [N]."""
+        positions = np.flatnonzero(self.kinds >= LETTERS).astype(np.int64)
+        return positions, np.searchsorted(positions, self.starts), np.searchsorted(positions, self.ends)
+
+    def letter_counts(self) -> Int:
+        """[N] letters and marks in each text."""
+        _, starts, ends = self._kept
+        return ends - starts
+
+    def keys(self) -> Hashes:
+        """[N] a 64-bit key of each text's letters and marks alone."""
+        positions, starts, ends = self._kept
+        letters = self.codes[positions]
+        made = [
+            int.from_bytes(hashlib.blake2b(letters[a:b].tobytes(), digest_size=8).digest(), "little")
+            for a, b in zip(starts, ends, strict=True)
+        ]
+        return np.array(made, dtype=np.uint64)
+
+    def runs(self, *, letters: int = 0, words: int = 0) -> tuple[Hashes, Int]:
+        """Hashes [R] of every run of so many letters, or words, and the text [R] that each lies in.
+
+        A run never crosses from one text to the next. A word is letters and marks side by side.
+        """
+        positions, starts, ends = self._kept
+        if not len(positions):
+            return np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+        owner = np.repeat(np.arange(len(starts)), ends - starts)  # [L]
+        if letters:
+            begin: Int = np.arange(len(positions) - letters + 1, dtype=np.int64)
+            finish = begin + letters
+        else:
+            first = np.concatenate([[True], (np.diff(positions) != 1) | (np.diff(owner) != 0)])
+            word = np.flatnonzero(first)
+            closing = np.concatenate([word[1:], [len(positions)]])
+            begin = word[: max(0, len(word) - words + 1)]
+            finish = closing[words - 1 :] if words <= len(word) else closing[:0]
+        inside = owner[begin] == owner[finish - 1] if len(begin) else np.zeros(0, dtype=np.bool_)
+        begin, finish = begin[inside], finish[inside]
+        return self._hash(positions, begin, finish), owner[begin].astype(np.int64)
+
+    def _hash(self, positions: Int, begin: Int, finish: Int) -> Hashes:
+        """Polynomial hashes modulo 2**64 of the letters from begin to finish."""
+        size = 1 << int(len(positions)).bit_length()
+        up, down = _powers(size)
+        mixed = self.codes[positions].astype(np.uint64) + np.uint64(1)
+        mixed = (mixed ^ (mixed << np.uint64(29))) * _MIX
+        mixed ^= mixed >> np.uint64(32)
+        sums = np.concatenate(
+            [np.zeros(1, dtype=np.uint64), np.cumsum(mixed * up[: len(mixed)], dtype=np.uint64)]
+        )
+        found: Hashes = (sums[finish] - sums[begin]) * down[begin]
+        found ^= found >> np.uint64(32)
+        found *= _MIX
+        return found
