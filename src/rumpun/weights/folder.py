@@ -8,6 +8,7 @@ import json
 import math
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,45 +45,70 @@ def write_folder(
         InputError: the file or layer is damaged, they do not belong together, or the model has no counterpart.
         EnvironmentFault: the folder cannot be written.
     """
-    file = read_gguf(gguf)
-    naming = Naming(file)
-    merged = open_layer(file, layer) if layer is not None else None
-    metadata = extended(file, merged.spec) if merged else file.metadata
-    template = file.get("tokenizer.chat_template")
-    if merged and merged.spec.chat_template is not None:
-        template = merged.spec.chat_template
-    config = _config(file, naming, metadata, merged)
+    model = _model(read_gguf(gguf), layer)
+    config = _config(model)
     tables = {
-        "tokenizer.json": tokenizer_json(file, metadata),
-        "tokenizer_config.json": tokenizer_config(metadata, config["max_position_embeddings"], template),
-        "generation_config.json": _generation(metadata),
+        "tokenizer.json": tokenizer_json(model.file, model.metadata),
+        "tokenizer_config.json": tokenizer_config(
+            model.metadata, config["max_position_embeddings"], model.template
+        ),
+        "generation_config.json": _generation(model.metadata),
         "config.json": config,
     }
-    named = {naming.transformers(name): name for name in file.tensors}
     (folder / "config.json").unlink(missing_ok=True)
-    _write_tensors(folder / "model.safetensors", file, naming, merged, named, progress)
+    _write_tensors(folder / "model.safetensors", model, progress)
     for name, table in tables.items():
         with whole_file(folder / name) as stream:
             stream.write(json.dumps(table, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
-def _config(
-    file: Gguf, naming: Naming, metadata: Mapping[str, Value], merged: Merged | None
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A GGUF with or without a layer, seen from transformers."""
+
+    file: Gguf
+    naming: Naming
+    merged: Merged | None
+    metadata: Mapping[str, Value]
+    template: str | None  # of chats
+    named: Mapping[str, str]  # transformers' name -> GGUF's
+
+    def shape(self, source: str) -> tuple[int, ...]:
+        return self.merged.shape(source) if self.merged else self.file.entry(source).shape
+
+    def tensor(self, source: str) -> Float:
+        tensor = self.merged.tensor(source) if self.merged else self.file.tensor(source)
+        heads = self.naming.permuted_heads(source)
+        return heads_first(tensor, heads) if heads else tensor
+
+
+def _model(file: Gguf, layer: Path | None) -> _Model:
+    naming = Naming(file)
+    merged = open_layer(file, layer) if layer is not None else None
+    template = file.get("tokenizer.chat_template")
+    if merged and merged.spec.chat_template is not None:
+        template = merged.spec.chat_template
+    metadata = extended(file, merged.spec) if merged else file.metadata
+    named = {naming.transformers(name): name for name in file.tensors}
+    return _Model(file, naming, merged, metadata, template, named)
+
+
+def _config(model: _Model) -> dict[str, Any]:
     """What transformers' LlamaConfig needs. Source: convert_hf_to_gguf.py, read the other way."""
-    if file.get("llama.rope.scaling.type", "none") != "none":
+    file, naming = model.file, model.naming
+    scaling = file.get("llama.rope.scaling.type", "none")
+    if scaling != "none":
         raise InputError(
-            f"{file.path}: llama.rope.scaling.type = '{file.get('llama.rope.scaling.type')}', expected none",
+            f"{file.path}: llama.rope.scaling.type = '{scaling}', expected none",
             "start from the model's own transformers folder",
         )
     hidden = int(file.hyper("embedding_length"))
-    embedding = merged.shape("token_embd.weight") if merged else file.entry("token_embd.weight").shape
-    special = special_tokens(metadata)
+    special = special_tokens(model.metadata)
     theta = float(file.get("llama.rope.freq_base", 10000.0))
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "vocab_size": embedding[0],
+        "vocab_size": model.shape("token_embd.weight")[0],
         "hidden_size": hidden,
         "intermediate_size": int(file.hyper("feed_forward_length")),
         "num_hidden_layers": naming.blocks,
@@ -120,31 +146,18 @@ def _generation(metadata: Mapping[str, Value]) -> dict[str, Any]:
     return config
 
 
-def _write_tensors(
-    path: Path,
-    file: Gguf,
-    naming: Naming,
-    merged: Merged | None,
-    named: Mapping[str, str],
-    progress: Callable[..., None],
-) -> None:
+def _write_tensors(path: Path, model: _Model, progress: Callable[..., None]) -> None:
     """One float32 tensor after the other. Format: https://huggingface.co/docs/safetensors."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for name, source in named.items():
-        shape = merged.shape(source) if merged else file.entry(source).shape
+    for name, source in model.named.items():
+        shape = model.shape(source)
         start, end = end, end + 4 * math.prod(shape)
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)
     with whole_file(path) as stream:
         stream.write(struct.pack("<Q", len(head)) + head)
-        for name, source in named.items():
-            stream.write(np.ascontiguousarray(_unpermuted(file, naming, merged, source)).data)
+        for name, source in model.named.items():
+            stream.write(np.ascontiguousarray(model.tensor(source)).data)
             progress(header[name]["data_offsets"][1], end, name)
-
-
-def _unpermuted(file: Gguf, naming: Naming, merged: Merged | None, name: str) -> Float:
-    tensor = merged.tensor(name) if merged else file.tensor(name)
-    heads = naming.permuted_heads(name)
-    return heads_first(tensor, heads) if heads else tensor
