@@ -1,0 +1,170 @@
+"""Sentences, of a whole text or while it streams in; joined again, the pieces are the text exactly.
+
+A piece ends after an end mark with its closing quotes and the white space behind it, or after a line end. Full stops
+inside numbers, after abbreviations (the tables'), after initials and before a lower-case word do not end one.
+Thai, Lao, Khmer and Burmese may run on without end marks: there a space ends a piece that has `SOFT` code points,
+and no piece of any script is longer than `LONGEST`; a cut never falls inside a grapheme cluster (Unicode Standard
+Annex 29), save in a cluster that is itself longer than `LONGEST`.
+
+Every decision depends on the text from the piece's start to at most `LONGEST` + 1 code points on, never on how the
+text was cut into chunks: streaming gives what `split` gives.
+"""
+
+import functools
+
+import regex
+
+from rumpun.language.tables import languages
+
+__all__ = ["LONGEST", "SOFT", "SentenceStream", "split"]
+
+LONGEST = 400  # code points
+SOFT = 80  # code points
+
+_AT_ONCE = "。！？｡．។៕៚။།॥๚๛"  # end marks that need no space behind them
+_SPACED = ".!?…"  # end marks only before white space or the text's end
+_CLOSERS = "\"'”’»)]）」』】〉》"
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_NO_SPACES = r"[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\uA9E0-\uA9FF\uAA60-\uAA7F]"  # Thai, Lao, Myanmar, Khmer
+_CANDIDATE = regex.compile(rf"[{_AT_ONCE}{_SPACED}{_LINE_ENDS}]|(?<={_NO_SPACES})[ \u00A0\u200B]")
+_MARKS = regex.compile(rf"[{_AT_ONCE}{_SPACED}]*")
+_QUOTES = regex.compile(rf"[{regex.escape(_CLOSERS)}]*")
+_WHITE = regex.compile(r"[\s\u200B]*")
+_EXTENDS = regex.compile(r"[\p{M}\p{Grapheme_Cluster_Break=Extend}\u200d\p{Grapheme_Cluster_Break=SpacingMark}]")
+_WORD_BEFORE = regex.compile(r"(?r)[\p{L}\p{M}.]+\Z")
+_LIST_NUMBER = regex.compile(r"\s*\d{1,3}")
+_SPACE_RUN = regex.compile(r"\s+")
+_CLUSTER = regex.compile(r"\X")
+_THAI_LETTER = regex.compile(r"[\u0E01-\u0E4E]")
+_BEFORE_NUMBERS = frozenset({"no", "nos", "hlm", "hal", "vol", "pp", "p", "fig", "tgl", "pasal", "art"})
+_WAIT = -1
+_NO = 0
+
+
+@functools.cache
+def _abbreviations(hint: str) -> frozenset[str]:
+    known = languages()
+    tags = [tag for tag in (hint, hint.split("-", maxsplit=1)[0]) if tag in known] or ["id"]
+    return frozenset(word for tag in (*tags, "en") for word in known[tag].abbreviations)
+
+
+class SentenceStream:
+    """Text in, chunk by chunk; whole pieces out.
+
+    `feed` returns the pieces that are sure by now, `flush` the rest (after it the stream is empty and may be fed
+    again). The time taken is linear in the text.
+    """
+
+    def __init__(self, hint: str = "und") -> None:
+        """`hint` is the text's language, where it is known: it chooses the abbreviations."""
+        self._abbreviations = _abbreviations(hint)
+        self._text = ""
+        self._start = 0  # of the piece being built, in _text
+        self._seen = 0  # no piece ends before this place
+
+    def feed(self, text: str) -> list[str]:
+        """Add text and take the pieces that cannot change any more."""
+        self._text = self._text[self._start :] + text
+        self._seen -= self._start
+        self._start = 0
+        return self._take(final=False)
+
+    def flush(self) -> list[str]:
+        """Take what is left."""
+        pieces = self._take(final=True)
+        rest = self._text[self._start :]
+        self._text, self._start, self._seen = "", 0, 0
+        return [*pieces, rest] if rest else pieces
+
+    def _take(self, *, final: bool) -> list[str]:
+        pieces = []
+        while (end := self._end(final=final)) > self._start:
+            pieces.append(self._text[self._start : end])
+            self._start = self._seen = end
+        return pieces
+
+    def _end(self, *, final: bool) -> int:
+        """Where the piece from _start ends, or _start where that is not sure yet."""
+        stop = self._start + LONGEST + 1
+        window = self._text[self._start : stop]
+        full = len(window) > LONGEST
+        place = self._seen - self._start
+        while found := _CANDIDATE.search(window, place):
+            cut = self._decide(window, found.start(), open_ended=full or not final)
+            if cut == _WAIT:
+                if full:
+                    break
+                self._seen = self._start + found.start()
+                return self._start
+            if cut > 0:
+                return self._start + cut
+            place = found.end()
+        if full:
+            return self._start + _forced(window)
+        self._seen = self._start + max(place, self._seen - self._start)
+        return self._start
+
+    def _decide(self, window: str, at: int, *, open_ended: bool) -> int:
+        """The cut that the candidate at `at` makes, _NO, or _WAIT where the window ends too early to know."""
+        mark = window[at]
+        if mark in _AT_ONCE or mark in _SPACED:
+            marks = _MARKS.match(window, at).end()
+            after = _QUOTES.match(window, marks).end()
+        else:
+            marks = after = at
+        white = _WHITE.match(window, after).end()
+        if white == len(window):
+            return _WAIT if open_ended else white
+        if _EXTENDS.match(window, white):
+            return _NO
+        if mark in _AT_ONCE or any(sign in _AT_ONCE for sign in window[at:marks]):
+            return white
+        if mark in _SPACED:
+            if white == after or self._goes_on(window, at, marks, white):
+                return _NO
+            return white
+        if mark in " \u00a0\u200b" and not _has_line_end(window, at, white):
+            return white if at >= SOFT else _NO
+        return white
+
+    def _goes_on(self, window: str, at: int, marks: int, white: int) -> bool:
+        """Whether the sentence goes on after the marks at `at`."""
+        if _has_line_end(window, marks, white):
+            return False
+        if window[at:marks].strip(".…"):
+            return False
+        if window[white].islower():
+            return True
+        if marks - at > 1 or window[at] == "…":
+            return False
+        if at and _THAI_LETTER.match(window, at - 1):
+            return True  # in Thai the full stop marks abbreviations only
+        if _LIST_NUMBER.fullmatch(window, 0, at):
+            return True
+        found = _WORD_BEFORE.search(window, 0, at)
+        if not found:
+            return False
+        word = found.group().lower().strip(".")
+        if word in _BEFORE_NUMBERS:
+            return window[white].isdecimal()
+        return (len(word) == 1 and found.group().isupper()) or word in self._abbreviations
+
+
+def _has_line_end(window: str, start: int, end: int) -> bool:
+    return any(sign in _LINE_ENDS for sign in window[start:end])
+
+
+def _forced(window: str) -> int:
+    """Where to cut a window of LONGEST + 1 code points that has no end: at a space, or between clusters."""
+    bounds = [found.start() for found in _CLUSTER.finditer(window) if found.start()]
+    whole = set(bounds)
+    spaces = [found.end() for found in _SPACE_RUN.finditer(window, LONGEST // 2) if found.end() in whole]
+    if spaces:
+        return spaces[-1]
+    return bounds[-1] if bounds else LONGEST
+
+
+def split(text: str, hint: str = "und") -> list[str]:
+    """The pieces of a whole text, in order; joined they are the text. Nothing for an empty text."""
+    stream = SentenceStream(hint)
+    return [*stream.feed(text), *stream.flush()]
