@@ -111,7 +111,7 @@ def _make(
     folder.mkdir(parents=True)
     keep = scratch / "keep"
     keep.mkdir(exist_ok=True)
-    work = Work(inputs=inputs, folder=folder, scratch=keep, seed=recipe.seed, progress=report)
+    work = Work(inputs=inputs, folder=folder, scratch=keep, seed=recipe.seed, progress=report, key=item.key)
     wall, cpu = time.monotonic(), _cpu_seconds()
     try:
         outcome = item.step.function(item.params, work)

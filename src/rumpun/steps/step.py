@@ -63,6 +63,7 @@ class Work:
     scratch: Path  # outlives a killed process
     seed: int
     progress: Progress
+    key: str = ""  # the artefact's id, for files that carry it inside
 
     def input(self, kind: str) -> Input:
         """The input of this kind.

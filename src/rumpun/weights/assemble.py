@@ -6,7 +6,7 @@ and is named in the metadata `rumpun.kept_f16`. What the layer does not change a
 byte for byte.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,19 @@ import numpy as np
 
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.records.artefacts import sha256_file
+from rumpun.steps import Progress, quiet
 from rumpun.weights.gguf_file import Gguf, TensorEntry, Value, read_gguf
 from rumpun.weights.gguf_write import NewTensor, strings, text, write_gguf
 from rumpun.weights.merge import Merged, open_layer
-from rumpun.weights.quantise import BLOCK, QUANTISATIONS, Bytes, Quantisation, quantise, row_bytes
+from rumpun.weights.kinds import FINER, QUANTISATIONS, Quantisation
+from rumpun.weights.quantise import BLOCK, Bytes, quantise, row_bytes
 from rumpun.weights.vocabulary import extended
 
-__all__ = ["FINER", "Metadata", "assemble"]
+__all__ = ["Metadata", "assemble", "assembled_size"]
 
 Metadata = Mapping[str, str | list[str]]
-FINER: Mapping[Quantisation, Quantisation] = {"Q4_0": "Q8_0", "Q4_1": "Q8_0"}  # of embedding and output
 _LOOKED_UP = ("token_embd.weight", "output.weight")
 _UINT32 = 4
-
-
-def _quiet(done: float, total: float = 0, note: str = "") -> None:
-    """No progress is shown."""
 
 
 def assemble(
@@ -42,7 +39,7 @@ def assemble(
     *,
     embeddings: Quantisation | None = None,
     metadata: Metadata | None = None,
-    progress: Callable[..., None] = _quiet,
+    progress: Progress = quiet,
 ) -> None:
     """Write `target`: the base with the layer on it, quantised.
 
@@ -60,24 +57,44 @@ def assemble(
         InputError: base or layer are damaged, or do not belong together.
         EnvironmentFault: the target cannot be written.
     """
-    for asked in (quantisation, embeddings or quantisation):
-        if asked not in QUANTISATIONS:
-            raise UsageError(f"quantisation = '{asked}'", nearest(asked, list(QUANTISATIONS)))
     file = read_gguf(base)
     merged = open_layer(file, layer) if layer is not None else None
-    looked_up = embeddings or FINER.get(quantisation, quantisation)
-    planned = [
-        _planned(file, merged, entry, looked_up if entry.name in _LOOKED_UP else quantisation)
-        for entry in file.tensors.values()
-    ]
+    planned = _plan(file, merged, quantisation, embeddings)
     whole = _metadata(file, merged, quantisation) | {
         key: text(value) if isinstance(value, str) else strings(value)
         for key, value in (metadata or {}).items()
     }
     kept = [tensor.name for tensor in planned if tensor.type == "F16"]
-    if kept and quantisation != "F16":
+    if kept and "F16" not in (quantisation, embeddings):
         whole["rumpun.kept_f16"] = strings(kept)
     write_gguf(target, whole, planned, progress=progress)
+
+
+def assembled_size(
+    base: Path, layer: Path | None, quantisation: Quantisation, *, embeddings: Quantisation | None = None
+) -> int:
+    """Bytes of the tensors that `assemble` would write; metadata and vocabulary come on top.
+
+    Raises:
+        UsageError: no such quantisation.
+        InputError: base or layer are damaged, or do not belong together.
+    """
+    file = read_gguf(base)
+    merged = open_layer(file, layer) if layer is not None else None
+    return sum(tensor.size for tensor in _plan(file, merged, quantisation, embeddings))
+
+
+def _plan(
+    file: Gguf, merged: Merged | None, quantisation: Quantisation, embeddings: Quantisation | None
+) -> list[NewTensor]:
+    for asked in (quantisation, embeddings or quantisation):
+        if asked not in QUANTISATIONS:
+            raise UsageError(f"quantisation = '{asked}'", nearest(asked, list(QUANTISATIONS)))
+    looked_up = embeddings or FINER.get(quantisation, quantisation)
+    return [
+        _planned(file, merged, entry, looked_up if entry.name in _LOOKED_UP else quantisation)
+        for entry in file.tensors.values()
+    ]
 
 
 def _planned(file: Gguf, merged: Merged | None, entry: TensorEntry, asked: Quantisation) -> NewTensor:

@@ -7,7 +7,7 @@ and the special tokens come from the GGUF's metadata. `config.json` is written l
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rumpun.errors import InputError
+from rumpun.steps import Progress, quiet
 from rumpun.weights.gguf_file import Gguf, Value, read_gguf
 from rumpun.weights.gguf_write import whole_file
 from rumpun.weights.merge import Merged, open_layer
@@ -26,13 +27,7 @@ from rumpun.weights.vocabulary import extended
 __all__ = ["write_folder"]
 
 
-def _quiet(done: float, total: float = 0, note: str = "") -> None:
-    """No progress is shown."""
-
-
-def write_folder(
-    gguf: Path, folder: Path, *, layer: Path | None = None, progress: Callable[..., None] = _quiet
-) -> None:
+def write_folder(gguf: Path, folder: Path, *, layer: Path | None = None, progress: Progress = quiet) -> None:
     """Write config.json, model.safetensors, tokenizer.json, tokenizer_config.json and generation_config.json.
 
     Args:
@@ -146,7 +141,7 @@ def _generation(metadata: Mapping[str, Value]) -> dict[str, Any]:
     return config
 
 
-def _write_tensors(path: Path, model: _Model, progress: Callable[..., None]) -> None:
+def _write_tensors(path: Path, model: _Model, progress: Progress) -> None:
     """One float32 tensor after the other. Format: https://huggingface.co/docs/safetensors."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import gguf
 
 from rumpun.errors import EnvironmentFault
+from rumpun.steps import Progress
 from rumpun.weights.gguf_file import ARRAY, DEFAULT_ALIGNMENT, SCALARS, STRING, Value, padded
 from rumpun.weights.quantise import Bytes
 
@@ -82,7 +83,7 @@ def write_gguf(
     metadata: Mapping[str, Value],
     tensors: Sequence[NewTensor],
     *,
-    progress: Callable[[float, float, str], None],
+    progress: Progress,
 ) -> None:
     """Write version 3, little-endian; `progress(bytes done, bytes in all, tensor)` is called for each tensor.
 

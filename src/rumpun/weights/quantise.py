@@ -4,19 +4,17 @@ The block formats themselves are those of the package `gguf`, which are bit-exac
 they run over larger groups of rows.
 """
 
-from typing import Final, Literal, get_args
+from typing import Final
 
 import gguf
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK", "QUANTISATIONS", "Bytes", "Float", "Quantisation", "dequantise", "quantise", "row_bytes"]
+__all__ = ["BLOCK", "Bytes", "Float", "dequantise", "quantise", "row_bytes"]
 
 Float = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
-Quantisation = Literal["Q8_0", "Q4_0", "Q4_1", "F16", "F32"]
-QUANTISATIONS: Final[tuple[Quantisation, ...]] = get_args(Quantisation)
 BLOCK: Final = 32  # numbers in a block of Q8_0, Q4_0 and Q4_1
 _GROUP: Final = (
     1 << 17
