@@ -111,9 +111,15 @@ def _read_about(path: Path) -> _About:
     try:
         about = msgspec.json.decode(path.read_bytes(), type=_About)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})", "name a folder that holds it") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror})", "name a folder that holds it"
+        ) from error
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a description of heads ({error})", "restore it from a release") from error
+        raise InputError(
+            f"{path}: not a description of heads ({error})", "restore it from a release"
+        ) from error
     if about.schema != SCHEMA:
-        raise InputError(f"{path}: schema {about.schema}, expected {SCHEMA}", "fetch a release for this version")
+        raise InputError(
+            f"{path}: schema {about.schema}, expected {SCHEMA}", "fetch a release for this version"
+        )
     return about

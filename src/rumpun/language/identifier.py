@@ -43,7 +43,9 @@ class Identified:
     """The language that most of a text's letters are in."""
 
     language: str  # BCP-47, `und` where there is no answer
-    probability: float  # of the language within its script, times that script's share of the letters; 0 for `und`
+    probability: (
+        float  # of the language within its script, times that script's share of the letters; 0 for `und`
+    )
     script: str  # ISO 15924 of most letters, "" where there are none
     spans: tuple[Span, ...] = ()
 
@@ -108,7 +110,9 @@ def identify_all(texts: Sequence[str], heads: Heads | None = None) -> list[Ident
             if len(by_script["Latn"]) > 1:
                 wanted.extend(by_script["Latn"])
     answers = dict(zip(wanted, _latin(wanted, heads or latin()), strict=True)) if wanted else {}
-    return [_answer(text, parts, found, answers) for text, parts, found in zip(texts, pieces, whole, strict=True)]
+    return [
+        _answer(text, parts, found, answers) for text, parts, found in zip(texts, pieces, whole, strict=True)
+    ]
 
 
 def _answer(

@@ -90,7 +90,9 @@ def hashed(texts: Sequence[str], *, buckets: int, lengths: Sequence[int]) -> Cou
     sizes = np.array([len(text) for text in folded], np.int64)
     points = np.frombuffer("".join(folded).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     row = np.repeat(np.arange(len(folded), dtype=np.int64), sizes)
-    left = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(points))  # code points from here to the text's end
+    left = np.repeat(np.cumsum(sizes), sizes) - np.arange(
+        len(points)
+    )  # code points from here to the text's end
     keys = _keys(points, row, left, buckets, lengths)
     keys.sort()
     first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else keys

@@ -25,12 +25,16 @@ _AT_ONCE = "。！？｡．។៕៚။།॥๚๛"  # end marks that need no s
 _SPACED = ".!?…"  # end marks only before white space or the text's end
 _CLOSERS = "\"'”’»)]）」』】〉》"
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_NO_SPACES = r"[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\uA9E0-\uA9FF\uAA60-\uAA7F]"  # Thai, Lao, Myanmar, Khmer
+_NO_SPACES = (
+    r"[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\uA9E0-\uA9FF\uAA60-\uAA7F]"  # Thai, Lao, Myanmar, Khmer
+)
 _CANDIDATE = regex.compile(rf"[{_AT_ONCE}{_SPACED}{_LINE_ENDS}]|(?<={_NO_SPACES})[ \u00A0\u200B]")
 _MARKS = regex.compile(rf"[{_AT_ONCE}{_SPACED}]*")
 _QUOTES = regex.compile(rf"[{regex.escape(_CLOSERS)}]*")
 _WHITE = regex.compile(r"[\s\u200B]*")
-_EXTENDS = regex.compile(r"[\p{M}\p{Grapheme_Cluster_Break=Extend}\u200d\p{Grapheme_Cluster_Break=SpacingMark}]")
+_EXTENDS = regex.compile(
+    r"[\p{M}\p{Grapheme_Cluster_Break=Extend}\u200d\p{Grapheme_Cluster_Break=SpacingMark}]"
+)
 _WORD_BEFORE = regex.compile(r"(?r)[\p{L}\p{M}.]+\Z")
 _LIST_NUMBER = regex.compile(r"\s*\d{1,3}")
 _SPACE_RUN = regex.compile(r"\s+")

@@ -14,7 +14,19 @@ from rumpun.recipes import build
 
 __all__ = ["WORKING", "Language", "languages", "read_language"]
 
-WORKING = ("id", "ms", "vi", "th", "tl", "my", "km", "lo", "ta", "zh", "en")  # always all of them in every table
+WORKING = (
+    "id",
+    "ms",
+    "vi",
+    "th",
+    "tl",
+    "my",
+    "km",
+    "lo",
+    "ta",
+    "zh",
+    "en",
+)  # always all of them in every table
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 _FOLDER = Path(__file__).parent / "languages"
 

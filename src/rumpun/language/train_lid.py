@@ -44,8 +44,13 @@ class LidParams:
 
     def check(self) -> None:
         """Refuse what cannot be meant."""
-        if len(self.lengths_characters) != 2 or not 0 < self.lengths_characters[0] < self.lengths_characters[1]:
-            raise ValueError(f"lengths_characters = {list(self.lengths_characters)}: expected [shortest, longest]")
+        if (
+            len(self.lengths_characters) != 2
+            or not 0 < self.lengths_characters[0] < self.lengths_characters[1]
+        ):
+            raise ValueError(
+                f"lengths_characters = {list(self.lengths_characters)}: expected [shortest, longest]"
+            )
         if self.epochs < 1 or self.snippets < 1:
             raise ValueError(f"epochs = {self.epochs}, snippets = {self.snippets}: expected 1 or more")
 
@@ -140,7 +145,10 @@ def _rows(counts: Any, chosen: Any) -> Any:
     matrix = sparse.csr_matrix((counts.values, counts.indices, counts.indptr), (counts.rows, counts.buckets))
     part = matrix[chosen]
     return Counts(
-        part.indptr.astype(np.int64), part.indices.astype(np.int64), part.data.astype(np.float32), counts.buckets
+        part.indptr.astype(np.int64),
+        part.indices.astype(np.int64),
+        part.data.astype(np.float32),
+        counts.buckets,
     )
 
 
