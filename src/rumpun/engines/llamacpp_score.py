@@ -1,0 +1,463 @@
+"""Log-probabilities through the C functions that the shared object of xllamacpp exports, in this one file.
+
+The wheel's Python classes generate text but do not score a given one. The C functions do; their parameter structures
+are passed as opaque blocks, and a field is set only at an offset whose documented default was read back there
+(llama.h of the pinned wheel, `llama_model_default_params` and `llama_context_default_params`). Nothing is ever
+approximated: where a default, a read-back value or a self-test disagrees, scoring is refused with the reason.
+"""
+
+import ctypes
+import functools
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rumpun.engines.llamacpp_memory import available_bytes, cache_bytes
+from rumpun.engines.port import Score
+from rumpun.engines.windows import Window, first_of_continuation, window_tokens, windows
+from rumpun.errors import EnvironmentFault, InputError, MissingPartError, UsageError
+from rumpun.weights.gguf_file import GgufAbout
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Library", "Scorer", "library"]
+
+_BLOCK_WORDS: Final = 256  # of 32 bits: several times the size of either structure
+_UNSET: Final = 0xFFFFFFFF  # -1
+_MINUS_ONE: Final = 0xBF800000  # -1.0 in float32
+# word -> documented default, up to the end of what is relied on
+_MODEL_WORDS: Final = {
+    0: 0,
+    1: 0,
+    2: 0,
+    3: 0,
+    4: _UNSET,
+    5: 1,
+    **dict.fromkeys(range(10, 18), 0),
+    18: 0x00010000,
+}
+_CONTEXT_WORDS: Final = {
+    0: 512, 1: 2048, 2: 512, 3: 1, 4: 0, 5: 0, 7: 4, 8: 4, 9: 0,
+    **dict.fromkeys(range(10, 14), _UNSET), 14: 0, 15: 0, **dict.fromkeys(range(16, 20), _MINUS_ONE), 20: 0,
+    21: _MINUS_ONE, **dict.fromkeys(range(22, 26), 0), 26: 1, 27: 1, **dict.fromkeys(range(28, 34), 0),
+    34: 0x01010100,
+}  # fmt: skip
+_VOCAB_ONLY_BYTE: Final = 72
+_N_CTX, _N_BATCH, _N_UBATCH, _N_SEQ, _THREADS, _THREADS_BATCH, _TYPE_K, _TYPE_V = 0, 1, 2, 3, 7, 8, 26, 27
+_KV_UNIFIED_BYTE: Final = 141
+_BATCH: Final = 512  # tokens
+_LOGIT_BYTES_MAX: Final = 128 << 20  # of one batch's logits
+_SEQUENCES: Final = 64  # texts in one batch
+_F32: Final = 0  # ggml's number
+
+_SELF_TEST: Final = ("Orang menanam padi di tepi sungai.", "ต้นไผ่ขึ้นอยู่ริมแม่น้ำ", "The river is long.")
+_SELF_TEST_NATS: Final = (
+    0.02  # of one token, between packed and single scoring: kernels round differently by batch size
+)
+# (bytes of the file, its name) -> nats of _SELF_TEST[0], [1] and [2]; made with transformers in float32, see tests
+_STORED: Final[dict[tuple[int, str], tuple[float, float, float]]] = {}
+_STORED_SHARE: Final = 0.01  # of the stored figure
+
+
+class _Block(ctypes.Structure):
+    _fields_ = (("words", ctypes.c_uint32 * _BLOCK_WORDS),)
+
+    def set_byte(self, at: int, value: int) -> None:
+        ctypes.cast(ctypes.byref(self), ctypes.POINTER(ctypes.c_uint8))[at] = value
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = (
+        ("count", ctypes.c_int32),
+        ("token", ctypes.POINTER(ctypes.c_int32)),
+        ("embd", ctypes.c_void_p),
+        ("pos", ctypes.POINTER(ctypes.c_int32)),
+        ("n_seq", ctypes.POINTER(ctypes.c_int32)),
+        ("seq", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+        ("logits", ctypes.POINTER(ctypes.c_int8)),
+    )
+
+
+_P, _I, _U, _B = ctypes.c_void_p, ctypes.c_int32, ctypes.c_uint32, ctypes.c_bool
+_INTS: Final = ctypes.POINTER(_I)
+_SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+    "llama_backend_init": (None, ()),
+    "llama_log_set": (None, (_P, _P)),
+    "llama_model_default_params": (_Block, ()),
+    "llama_context_default_params": (_Block, ()),
+    "llama_model_load_from_file": (_P, (ctypes.c_char_p, _Block)),
+    "llama_model_free": (None, (_P,)),
+    "llama_model_get_vocab": (_P, (_P,)),
+    "llama_init_from_model": (_P, (_P, _Block)),
+    "llama_free": (None, (_P,)),
+    "llama_n_ctx": (_U, (_P,)),
+    "llama_n_batch": (_U, (_P,)),
+    "llama_n_ubatch": (_U, (_P,)),
+    "llama_n_seq_max": (_U, (_P,)),
+    "llama_n_threads": (_I, (_P,)),
+    "llama_n_threads_batch": (_I, (_P,)),
+    "llama_get_memory": (_P, (_P,)),
+    "llama_memory_clear": (None, (_P, _B)),
+    "llama_vocab_n_tokens": (_I, (_P,)),
+    "llama_vocab_eos": (_I, (_P,)),
+    "llama_vocab_bos": (_I, (_P,)),
+    "llama_tokenize": (_I, (_P, ctypes.c_char_p, _I, _INTS, _I, _B, _B)),
+    "llama_token_to_piece": (_I, (_P, _I, ctypes.c_char_p, _I, _I, _B)),
+    "llama_batch_init": (_Batch, (_I, _I, _I)),
+    "llama_batch_free": (None, (_Batch,)),
+    "llama_decode": (_I, (_P, _Batch)),
+    "llama_get_logits": (ctypes.POINTER(ctypes.c_float), (_P,)),
+}
+
+
+class Library:
+    """The C functions, with their types; `fault` says why they are not to be trusted, or is empty."""
+
+    def __init__(self, path: str) -> None:
+        self.fault = ""
+        shared = ctypes.CDLL(path)
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(shared, name, None)
+            if function is None:
+                self.fault = f"the runtime exports no {name}"
+                return
+            function.restype, function.argtypes = result, list(arguments)
+            setattr(self, name, function)
+        # any function that ignores its arguments will do for a silent log; a Python one would be called by threads
+        # that outlive the interpreter
+        self.llama_log_set(ctypes.cast(shared.llama_time_us, _P), None)
+        self.llama_backend_init()
+        self.fault = _differing(self.llama_model_default_params(), _MODEL_WORDS, "model") or _differing(
+            self.llama_context_default_params(), _CONTEXT_WORDS, "context"
+        )
+
+    def __getattr__(self, name: str) -> Any:  # the functions of _SIGNATURES, for the type checker
+        raise AttributeError(name)
+
+
+def _differing(block: _Block, expected: dict[int, int], what: str) -> str:
+    for word, value in expected.items():
+        if block.words[word] != value:
+            return f"word {word} of the {what} parameters is {block.words[word]:#x} by default, expected {value:#x}"
+    return ""
+
+
+@functools.cache
+def library() -> Library:
+    """The runtime's C functions, loaded and checked once.
+
+    Raises:
+        MissingPartError: xllamacpp is not installed.
+    """
+    try:
+        import xllamacpp.xllamacpp as binary
+    except ImportError as error:
+        raise MissingPartError("llama.cpp (xllamacpp)", "runtime") from error
+    return Library(str(binary.__file__))
+
+
+class Scorer:
+    """Tokens and log-probabilities of one GGUF file; what it needs is loaded when first asked for.
+
+    Its model shares the file's pages with whoever else maps the file; its context is its own. Thread-safe.
+    """
+
+    def __init__(self, path: Path, about: GgufAbout, threads: int) -> None:
+        self._path = path
+        self._about = about
+        self._threads = threads
+        self._window = window_tokens(about.context_tokens)
+        self._lock = threading.RLock()
+        self._closed = False
+        self._words: int | None = None  # the model with its vocabulary alone
+        self._model: int | None = None
+        self._context: int | None = None
+        self._context_tokens = 0
+        self._tested = False
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Canonical tokens of each text, none of them special."""
+        vocabulary = self._vocabulary()
+        return [self._tokens(vocabulary, text.encode("utf-8", "replace")) for text in texts]
+
+    def start_token(self) -> int:
+        """The token that stands before a text: `<|endoftext|>` where the vocabulary has it, else the end token."""
+        vocabulary, lib = self._vocabulary(), self._library()
+        found = self._tokens(vocabulary, b"<|endoftext|>", special=True)
+        if len(found) == 1:
+            return found[0]
+        for token in (lib.llama_vocab_eos(vocabulary), lib.llama_vocab_bos(vocabulary)):
+            if token >= 0:
+                return int(token)
+        raise UsageError(f"{self._path}: its vocabulary has no end-of-text token", "use a model that has one")
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+        """See `Engine.score`.
+
+        Raises:
+            UsageError: scoring is refused, with the reason.
+            EnvironmentFault: too little memory for the context.
+        """
+        with self._lock:
+            if not self._tested:
+                self._self_test()
+                self._tested = True
+            return self._score(pairs)
+
+    def close(self) -> None:
+        """Free everything; calling it twice is fine."""
+        with self._lock:
+            self._closed = True
+            self._free_context()
+            for model in (self._words, self._model):
+                if model is not None:
+                    library().llama_model_free(model)
+            self._words = self._model = None
+
+    # --- tokens
+
+    def _library(self) -> Library:
+        found = library()
+        if found.fault:
+            raise UsageError(
+                f"scoring and counting tokens are refused: {found.fault}",
+                "install the pinned runtime: pip install -r requirements/runtime.txt",
+            )
+        return found
+
+    def _vocabulary(self) -> int:
+        with self._lock:
+            if self._words is None:
+                self._words = self._load(vocabulary_only=True)
+            return int(self._library().llama_model_get_vocab(self._words))
+
+    def _load(self, *, vocabulary_only: bool) -> int:
+        if self._closed:
+            raise EnvironmentFault(f"{self._path}: the engine is closed", "open it again")
+        lib = self._library()
+        wanted = lib.llama_model_default_params()
+        wanted.set_byte(_VOCAB_ONLY_BYTE, int(vocabulary_only))
+        model = lib.llama_model_load_from_file(str(self._path).encode(), wanted)
+        if not model:
+            raise InputError(
+                f"{self._path}: llama.cpp cannot load it", "the file may be newer than the runtime"
+            )
+        found = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
+        if found != self._about.vocabulary:
+            lib.llama_model_free(model)
+            raise UsageError(
+                f"scoring is refused: the runtime counts {found:,} tokens, the file {self._about.vocabulary:,}",
+                "install the pinned runtime: pip install -r requirements/runtime.txt",
+            )
+        return int(model)
+
+    def _tokens(self, vocabulary: int, text: bytes, *, special: bool = False) -> list[int]:
+        if not text:
+            return []
+        room = len(text) + 8  # a token has a byte at least; some vocabularies set a space before
+        lib = self._library()
+        out = (_I * room)()
+        count = lib.llama_tokenize(vocabulary, text, len(text), out, room, False, special)
+        if count < 0:
+            out = (_I * -count)()
+            count = lib.llama_tokenize(vocabulary, text, len(text), out, -count, False, special)
+        return list(out[:count])
+
+    def _piece(self, vocabulary: int, token: int) -> bytes:
+        lib = self._library()
+        room = 64
+        while True:
+            out = ctypes.create_string_buffer(room)
+            size = lib.llama_token_to_piece(vocabulary, token, out, room, 0, True)
+            if size >= 0:
+                return out.raw[:size]
+            room = -size
+
+    def _first(self, vocabulary: int, tokens: list[int], context: str, text: bytes) -> int:
+        """Index in `tokens` of the continuation's first token."""
+        if not context:
+            return 0
+        pieces = [self._piece(vocabulary, token) for token in tokens]
+        whole = b"".join(pieces)
+        before = len(context.encode("utf-8", "replace"))
+        if whole == b" " + text:  # the space that a sentencepiece vocabulary sets before a text
+            return first_of_continuation(list(map(len, pieces)), before + 1)
+        if whole != text:
+            raise UsageError(
+                f"{self._about.name}: its tokenizer rewrites the text, so where the context ends cannot be told",
+                "score whole texts: leave the context empty",
+            )
+        return first_of_continuation(list(map(len, pieces)), before)
+
+    # --- scores
+
+    def _score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+        vocabulary, start = self._vocabulary(), self.start_token()
+        sums = [0.0] * len(pairs)
+        counts = [0] * len(pairs)
+        todo: list[tuple[int, list[int], Window]] = []
+        for number, (context, continuation) in enumerate(pairs):
+            text = (context + continuation).encode("utf-8", "replace")
+            tokens = self._tokens(vocabulary, text)
+            first = self._first(vocabulary, tokens, context, text)
+            counts[number] = len(tokens) - first
+            whole = [start, *tokens]
+            todo += [(number, whole, window) for window in windows(len(whole), first + 1, self._window)]
+        todo.sort(key=lambda item: item[2].stop - item[2].start)  # neighbours of one length fill a batch best
+        for group in _groups(todo):
+            for (number, _, _), nats in zip(group, self._run(group), strict=True):
+                sums[number] += nats
+        return [Score(nats, count) for nats, count in zip(sums, counts, strict=True)]
+
+    def _run(self, group: list[tuple[int, list[int], Window]]) -> list[float]:
+        """Nats of each window, computed together as sequences of one batch."""
+        lib = self._library()
+        rows: list[tuple[int, int, int, int]] = []  # token, position, sequence, the token to predict or -1
+        for sequence, (_, tokens, w) in enumerate(group):
+            for at in range(w.start, w.stop - 1):
+                target = tokens[at + 1] if at + 1 >= w.first else -1
+                rows.append((tokens[at], at - w.start, sequence, target))
+        context = self._need_context(len(rows))
+        lib.llama_memory_clear(lib.llama_get_memory(context), False)
+        sums = [0.0] * len(group)
+        size = lib.llama_n_batch(context)
+        batch = lib.llama_batch_init(size, 0, 1)
+        try:
+            for begin in range(0, len(rows), size):
+                part = rows[begin : begin + size]
+                for (_, _, sequence, _), nats in zip(
+                    [row for row in part if row[3] >= 0], self._decode(context, batch, part), strict=True
+                ):
+                    sums[sequence] += nats
+        finally:
+            lib.llama_batch_free(batch)
+        return sums
+
+    def _decode(self, context: int, batch: _Batch, rows: list[tuple[int, int, int, int]]) -> list[float]:
+        """Nats of the tokens to predict, in the order of their rows."""
+        import numpy as np
+
+        lib = self._library()
+        batch.count = len(rows)
+        for at, (token, position, sequence, target) in enumerate(rows):
+            batch.token[at], batch.pos[at] = token, position
+            batch.n_seq[at], batch.seq[at][0] = 1, sequence
+            batch.logits[at] = int(target >= 0)
+        code = lib.llama_decode(context, batch)
+        if code:
+            raise EnvironmentFault(
+                f"{self._path}: llama.cpp could not compute a batch (code {code})", "free memory"
+            )
+        targets = np.array([row[3] for row in rows if row[3] >= 0], np.int64)
+        if not len(targets):
+            return []
+        logits = np.ctypeslib.as_array(lib.llama_get_logits(context), (len(targets), self._about.vocabulary))
+        found: list[float] = _log_softmax_at(logits, targets).tolist()
+        return found
+
+    def _need_context(self, tokens: int) -> int:
+        """A context with room for so many tokens; a longer one replaces a shorter."""
+        if self._context is not None and tokens <= self._context_tokens:
+            return self._context
+        self._free_context()
+        size = max(1024, 1 << max(tokens - 1, 1).bit_length())
+        size = min(size, -(-max(self._window, 1024) // 256) * 256)
+        free, wanted = available_bytes(), cache_bytes(self._about, size, 4) + _LOGIT_BYTES_MAX * 2
+        if free is not None and wanted > free:
+            raise EnvironmentFault(
+                f"{self._path}: scoring {tokens:,} tokens at once needs {wanted / 1e9:,.1f} GB,"
+                f" {free / 1e9:,.1f} GB are free",
+                "free memory, or use a smaller model",
+            )
+        if self._model is None:
+            self._model = self._load(vocabulary_only=False)
+        self._context, self._context_tokens = self._open_context(size), size
+        return self._context
+
+    def _open_context(self, size: int) -> int:
+        lib = self._library()
+        rows = max(_LOGIT_BYTES_MAX // (4 * self._about.vocabulary) // 32 * 32, 32)
+        batch = min(_BATCH, rows, size)
+        wanted = lib.llama_context_default_params()
+        set_to = {_N_CTX: size, _N_BATCH: batch, _N_UBATCH: batch, _N_SEQ: _SEQUENCES}
+        set_to |= {_THREADS: self._threads, _THREADS_BATCH: self._threads, _TYPE_K: _F32, _TYPE_V: _F32}
+        for word, value in set_to.items():
+            wanted.words[word] = value
+        wanted.set_byte(_KV_UNIFIED_BYTE, 1)
+        context = lib.llama_init_from_model(self._model, wanted)
+        if not context:
+            raise EnvironmentFault(
+                f"{self._path}: llama.cpp made no context of {size:,} tokens", "free memory"
+            )
+        found = (
+            lib.llama_n_ctx(context), lib.llama_n_batch(context), lib.llama_n_ubatch(context),
+            lib.llama_n_seq_max(context), lib.llama_n_threads(context), lib.llama_n_threads_batch(context),
+        )  # fmt: skip
+        expected = (size, batch, batch, _SEQUENCES, self._threads, self._threads)
+        if found != expected:
+            lib.llama_free(context)
+            raise UsageError(
+                f"scoring is refused: the runtime made a context of {found}, asked for {expected}"
+                " (tokens, batch, part of it, sequences, threads, threads of a batch)",
+                "install the pinned runtime: pip install -r requirements/runtime.txt",
+            )
+        return int(context)
+
+    def _free_context(self) -> None:
+        if self._context is not None:
+            library().llama_free(self._context)
+        self._context, self._context_tokens = None, 0
+
+    # --- self-test
+
+    def _self_test(self) -> None:
+        """Packed and single scoring agree, and both with the stored figures where the file is a known one."""
+        packed = self._score([("", text) for text in _SELF_TEST])
+        single = [self._score([("", text)])[0] for text in _SELF_TEST]
+        for text, a, b in zip(_SELF_TEST, packed, single, strict=True):
+            if not (a.logprob < 0 and abs(a.logprob - b.logprob) <= _SELF_TEST_NATS * max(a.tokens, 1)):
+                raise UsageError(
+                    f"scoring is refused: {text!r} has {a.logprob:.4f} nats beside others, {b.logprob:.4f} alone",
+                    "the runtime does not compute alike on this machine; use the engine hf (a transformers folder)",
+                )
+        stored = _STORED.get((self._about.size, self._about.name))
+        for text, a, nats in zip(_SELF_TEST, packed, stored or (), strict=False):
+            if abs(a.logprob - nats) > _STORED_SHARE * abs(nats):
+                raise UsageError(
+                    f"scoring is refused: {text!r} has {a.logprob:.4f} nats, stored are {nats:.4f}",
+                    "install the pinned runtime: pip install -r requirements/runtime.txt",
+                )
+
+
+def _groups(todo: list[tuple[int, list[int], Window]]) -> Iterator[list[tuple[int, list[int], Window]]]:
+    """Windows that are computed together: a batch of tokens at most, unless one alone has more."""
+    group: list[tuple[int, list[int], Window]] = []
+    tokens = 0
+    for item in todo:
+        size = item[2].stop - item[2].start - 1
+        if group and (tokens + size > _BATCH or len(group) == _SEQUENCES):
+            yield group
+            group, tokens = [], 0
+        group.append(item)
+        tokens += size
+    if group:
+        yield group
+
+
+def _log_softmax_at(
+    logits: "npt.NDArray[np.float32]", targets: "npt.NDArray[np.int64]"
+) -> "npt.NDArray[np.float64]":
+    """Natural log-probability of one token a row, [n] of [n, vocabulary]; sums in float64, a slice at a time."""
+    import numpy as np
+
+    out = np.empty(len(targets), np.float64)
+    for begin in range(0, len(targets), 32):
+        part = logits[begin : begin + 32]
+        most = part.max(axis=1, keepdims=True)
+        total = np.exp(part - most).sum(axis=1, dtype=np.float64)
+        picked = part[np.arange(len(part)), targets[begin : begin + 32]]
+        out[begin : begin + 32] = picked.astype(np.float64) - most[:, 0] - np.log(total)
+    return out
