@@ -19,8 +19,8 @@ from rumpun.records.artefacts import sha256_file
 from rumpun.steps import Progress, quiet
 from rumpun.weights.gguf_file import Gguf, TensorEntry, Value, read_gguf
 from rumpun.weights.gguf_write import NewTensor, strings, text, write_gguf
-from rumpun.weights.merge import Merged, open_layer
 from rumpun.weights.kinds import FINER, QUANTISATIONS, Quantisation
+from rumpun.weights.merge import Merged, open_layer
 from rumpun.weights.quantise import BLOCK, Bytes, quantise, row_bytes
 from rumpun.weights.vocabulary import extended
 

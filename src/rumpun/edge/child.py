@@ -1,0 +1,56 @@
+"""The process that `bench.measure` starts: load one GGUF, time it, print one JSON line."""
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rumpun.errors import MissingPartError, RumpunError
+
+__all__ = ["main"]
+
+
+def _run(path: Path, counts: dict[str, Any]) -> dict[str, Any]:
+    from rumpun.edge.bench import measure_engine
+    from rumpun.engines.llamacpp import LlamaCpp
+
+    threads = counts["threads"] or len(os.sched_getaffinity(0))
+    context = counts["prompt_tokens"] + counts["decode_tokens"] + 64
+    started = time.perf_counter()
+    engine = LlamaCpp(path, name=path.stem, context_tokens=context, threads=threads, slots=1)
+    loaded = time.perf_counter() - started
+    try:
+        found = measure_engine(
+            engine,
+            prompt_tokens=counts["prompt_tokens"],
+            decode_tokens=counts["decode_tokens"],
+            runs=counts["runs"],
+        )
+    finally:
+        engine.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "threads": threads,
+        "runs": counts["runs"],
+        "load_seconds": round(loaded, 3),
+        "resident_bytes": peak,
+        **found,
+    }
+
+
+def main() -> None:
+    """Arguments: the file, and the counts as JSON."""
+    try:
+        answer = _run(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    except RumpunError as error:
+        answer = {"error": error.message, "hint": error.hint, "kind": type(error).__name__}
+        if isinstance(error, MissingPartError):
+            answer["part"] = error.part
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The step `edge.export`: a layer and its base -> one GGUF that fits, with its speed measured.
+
+[steps.edge]
+uses = "edge.export"
+needs = ["layer"]            # and a step that makes a base, where the base is not the embedded one
+with = { quantisation = "Q8_0", size_limit_bytes = 100_000_000 }
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rumpun.errors import InputError, RumpunError, UsageError
+from rumpun.steps import Outcome, Progress, Work, quiet, step
+from rumpun.weights.kinds import Quantisation
+
+__all__ = ["Choice", "ExportParams", "base_of_layer", "choose", "export", "write_gguf_of"]
+
+FILE = "model.gguf"
+# (matrices, embedding and output), from the nearest to the truth to the smallest
+LADDER: tuple[tuple[Quantisation, Quantisation], ...] = (
+    ("F32", "F32"), ("F16", "F16"), ("Q8_0", "Q8_0"), ("Q4_1", "Q8_0"), ("Q4_0", "Q8_0"), ("Q4_0", "Q4_0"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportParams:
+    """What to export."""
+
+    quantisation: Quantisation = "Q8_0"  # of the matrices
+    embeddings: Quantisation | None = None  # of embedding and output; by default Q8_0 where matrices are Q4
+    size_limit_bytes: int | None = None  # a file above it takes the next smaller quantisation, and says so
+    name: str = ""  # general.name; by default base+layer
+    measure: bool = True  # load the file and time it
+    measure_tokens: int = 64  # prompt and generated tokens of each of three runs
+
+    def check(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            ValueError: a limit or a count below 1.
+        """
+        if self.size_limit_bytes is not None and self.size_limit_bytes < 1:
+            raise ValueError(f"size_limit_bytes = {self.size_limit_bytes}, expected 1 or more")
+        if self.measure_tokens < 1:
+            raise ValueError(f"measure_tokens = {self.measure_tokens}, expected 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A quantisation and what its file will weigh."""
+
+    quantisation: Quantisation
+    embeddings: Quantisation | None
+    tensor_bytes: int
+
+
+@step(kind="gguf", version=1)
+def export(params: ExportParams, work: Work) -> Outcome:
+    """Inputs: a layer, and a base where it is not the embedded one or known by name. Writes `model.gguf`."""
+    layer = work.input("layer")
+    base = _given_base(work) or base_of_layer(layer.folder, work.progress)
+    choice = choose(base, layer.folder, params)
+    base_name = _base_name(layer.folder)
+    name = params.name or f"{base_name}+{layer.manifest.name or layer.name}"
+    metadata: dict[str, str | list[str]] = {
+        "general.name": name,
+        "rumpun.parents": [item.manifest.id for item in work.inputs],
+    }
+    if work.key:
+        metadata["rumpun.id"] = work.key
+    if layer.manifest.licences:
+        metadata["general.license"] = " AND ".join(layer.manifest.licences)
+    target = work.folder / FILE
+    write_gguf_of(base, layer.folder, target, choice, metadata=metadata, progress=work.progress)
+    summary = {
+        "base": base_name,
+        "layer": layer.manifest.name or layer.name,
+        **_summary(target, params, choice),
+    }
+    if params.measure:
+        summary["bench"] = _measured(target, params.measure_tokens)
+    return Outcome(name=name, summary=summary, tools=_tools())
+
+
+def choose(base: Path, layer: Path | None, params: ExportParams) -> Choice:
+    """The quantisation asked for, or the next smaller one whose tensors fit into the limit.
+
+    Raises:
+        UsageError: even the smallest is above the limit.
+        InputError: base or layer are damaged, or do not belong together.
+    """
+    from rumpun.weights.assemble import assembled_size
+
+    asked = Choice(
+        params.quantisation,
+        params.embeddings,
+        assembled_size(base, layer, params.quantisation, embeddings=params.embeddings),
+    )
+    limit = params.size_limit_bytes
+    if limit is None or asked.tensor_bytes <= limit:
+        return asked
+    smallest = asked
+    for matrices, embeddings in LADDER:
+        size = assembled_size(base, layer, matrices, embeddings=embeddings)
+        if size >= smallest.tensor_bytes:
+            continue
+        smallest = Choice(matrices, embeddings, size)
+        if size <= limit:
+            return smallest
+    raise UsageError(
+        f"size_limit_bytes = {limit:,}: the smallest file of this base is {smallest.tensor_bytes:,} bytes"
+        f" ({smallest.quantisation})",
+        "raise the limit, or start from a smaller base",
+    )
+
+
+def write_gguf_of(
+    base: Path,
+    layer: Path | None,
+    target: Path,
+    choice: Choice,
+    *,
+    metadata: dict[str, str | list[str]],
+    progress: Progress = quiet,
+) -> None:
+    """Assemble the chosen quantisation; see `weights.assemble`."""
+    from rumpun.weights.assemble import assemble
+
+    assemble(
+        base,
+        layer,
+        target,
+        choice.quantisation,
+        embeddings=choice.embeddings,
+        metadata=metadata,
+        progress=progress,
+    )
+
+
+def base_of_layer(layer: Path, progress: Progress = quiet) -> Path:
+    """The GGUF that a layer names: the embedded base, or one of the catalogue that is at hand.
+
+    Raises:
+        InputError: the base is not known, or known and not at hand.
+    """
+    from rumpun.engines import catalogue, embedded
+
+    name = _base_name(layer)
+    if name == embedded.BASE_NAME:
+        return embedded.base(progress)
+    entry = catalogue.find(name)
+    if entry is None or not entry.path:
+        words = "which is not known here" if entry is None else "which is known and not at hand"
+        raise InputError(
+            f"{layer}: made for the base '{name}', {words}",
+            "name the base's GGUF: --base FILE, or in a recipe a step of kind base in `needs`",
+        )
+    return Path(entry.path)
+
+
+def _base_name(layer: Path) -> str:
+    from rumpun.weights.layer_file import read_spec
+
+    return read_spec(layer).base_name
+
+
+def _given_base(work: Work) -> Path | None:
+    for item in work.inputs:
+        if item.manifest.kind != "base":
+            continue
+        files = sorted(item.folder.glob("*.gguf"))
+        if len(files) != 1:
+            raise InputError(f"{item.folder}: {len(files)} GGUF files, expected one", "make the base again")
+        return files[0]
+    return None
+
+
+def _summary(target: Path, params: ExportParams, choice: Choice) -> dict[str, Any]:
+    from rumpun.weights.gguf_file import describe, read_gguf
+
+    file = read_gguf(target)
+    about = describe(target)
+    return {
+        "size_bytes": about.size,
+        "quantisation": choice.quantisation,
+        "asked": params.quantisation,
+        "tensors": dict(Counter(entry.type for entry in file.tensors.values())),
+        "kept_f16": len(file.get("rumpun.kept_f16", [])),
+        "parameters": about.parameters,
+        "vocabulary": about.vocabulary,
+        "context_tokens": about.context_tokens,
+    }
+
+
+def _measured(target: Path, tokens: int) -> dict[str, Any]:
+    """Figures, or why there are none: a file that is whole is kept even where it cannot be timed."""
+    import msgspec
+
+    from rumpun.edge.bench import measure
+
+    try:
+        found = measure(target, prompt_tokens=tokens, decode_tokens=tokens)
+    except RumpunError as error:
+        return {"not_measured": error.message}
+    shown: dict[str, Any] = msgspec.to_builtins(found)
+    return {key: value for key, value in shown.items() if key not in ("file", "size_bytes", "quantisation")}
+
+
+def _tools() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("gguf", "numpy")}
