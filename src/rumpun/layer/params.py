@@ -1,0 +1,82 @@
+"""What a recipe says of the layer's steps; read without torch."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["TARGETS", "MergeParams", "TrainParams"]
+
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainParams:
+    """How a layer is trained. The device is no part of it: RUMPUN_DEVICE, or a GPU where there is one."""
+
+    base: str = "base"  # "base" (embedded), "tiny" (random, from the seed), a GGUF, a transformers folder, a catalogue name
+    tokens: int = 60_000  # training tokens in all, rounded down to whole batches
+    sequence_tokens: int = 256  # documents are packed, so none of them is padding
+    batch_sequences: int = 16  # sequences of one optimiser step
+    micro_tokens: int = 0  # tokens of one pass at most; 0: 1,024 on a processor, 65,536 on a GPU
+    rank: int = 32
+    alpha: float = 64.0  # products are scaled by alpha / rank
+    targets: tuple[str, ...] = TARGETS
+    embeddings_rank: int = 0  # of a product on the (tied) embedding, at most `rank`; 0: none
+    learning_rate: float = 1e-3  # peak; LoRA's usual 2e-4 to 2e-3, the upper end for short runs
+    warmup_share: float = 0.05  # of all steps, linear from 0
+    decay_share: float = 0.1  # of the peak, reached by a cosine at the end
+    weight_decay: float = 0.0  # decoupled, on every trained number
+    beta2: float = 0.98  # AdamW's second decay; 0.999 is too slow for a few hundred steps
+    gradient_clip: float = 1.0  # norm over all trained numbers; 0: none
+    chat_share: float = 0.0  # of the sequences, from chat.jsonl; loss on the assistant's tokens alone
+    language_weights: dict[str, float] = field(default_factory=dict)  # tag -> weight; empty: bytes ** balance
+    balance: float = (
+        0.5  # exponent of a language's bytes where no weights are given; 1: as found, 0: all alike
+    )
+    epochs_max: float = (
+        4.0  # passes over one language's text at most (Muennighoff et al. 2023); the rest is shared out
+    )
+    checkpoint_seconds: int = 60
+    precision: Literal["auto", "bfloat16", "float32"] = (
+        "auto"  # auto: bfloat16 where the machine computes in it
+    )
+
+    def check(self) -> None:
+        """Refuse values that cannot be trained with."""
+        unknown = [name for name in self.targets if name not in TARGETS]
+        faults = [
+            (bool(unknown), f"targets: '{', '.join(unknown)}', expected some of {', '.join(TARGETS)}"),
+            (not self.targets, "targets is empty, expected at least one"),
+            (len(set(self.targets)) != len(self.targets), "targets: one stands twice"),
+            (self.rank < 1, f"rank = {self.rank}, expected 1 or more"),
+            (not 0 <= self.embeddings_rank <= self.rank, f"embeddings_rank = {self.embeddings_rank}, expected 0 to rank = {self.rank}"),
+            (self.alpha <= 0, f"alpha = {self.alpha}, expected a positive number"),
+            (self.sequence_tokens < 8, f"sequence_tokens = {self.sequence_tokens}, expected 8 or more"),
+            (self.batch_sequences < 1, f"batch_sequences = {self.batch_sequences}, expected 1 or more"),
+            (self.micro_tokens < 0, f"micro_tokens = {self.micro_tokens}, expected 0 or more"),
+            (self.tokens < self.sequence_tokens * self.batch_sequences,
+             f"tokens = {self.tokens}, expected at least one batch: {self.sequence_tokens} * {self.batch_sequences} = {self.sequence_tokens * self.batch_sequences}"),
+            (not 0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}, expected between 0 and 1"),
+            (not 0 <= self.warmup_share <= 1, f"warmup_share = {self.warmup_share}, expected 0 to 1"),
+            (not 0 <= self.decay_share <= 1, f"decay_share = {self.decay_share}, expected 0 to 1"),
+            (self.weight_decay < 0, f"weight_decay = {self.weight_decay}, expected 0 or more"),
+            (not 0 < self.beta2 < 1, f"beta2 = {self.beta2}, expected between 0 and 1"),
+            (self.gradient_clip < 0, f"gradient_clip = {self.gradient_clip}, expected 0 or more"),
+            (not 0 <= self.chat_share <= 1, f"chat_share = {self.chat_share}, expected 0 to 1"),
+            (any(weight < 0 for weight in self.language_weights.values()), "language_weights: a weight is below zero"),
+            (not 0 <= self.balance <= 1, f"balance = {self.balance}, expected 0 to 1"),
+            (self.epochs_max <= 0, f"epochs_max = {self.epochs_max}, expected a positive number"),
+            (self.checkpoint_seconds < 1, f"checkpoint_seconds = {self.checkpoint_seconds}, expected 1 or more"),
+        ]  # fmt: skip
+        for wrong, words in faults:
+            if wrong:
+                raise ValueError(words)
+
+    @property
+    def scale(self) -> float:
+        """What every product is multiplied by."""
+        return self.alpha / self.rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeParams:
+    """Merging has no choices yet."""

@@ -1,0 +1,247 @@
+"""The step `layer.train`: base and corpus to a layer.
+
+Reading order: `params`, `tokens` (text to numbers), `batches` (what a step sees), `lowrank` and `loss` (the mathematics),
+`loop`, `checkpoint`.
+"""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rumpun.engines.bases import BESIDE, as_folder, find_base
+from rumpun.errors import InputError, MissingPartError
+from rumpun.layer.params import TrainParams
+from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
+from rumpun.records.artefacts import SourceEntry, sha256_file
+from rumpun.steps import Outcome, Work, step
+
+if TYPE_CHECKING:
+    import torch
+
+    from rumpun.layer.batches import Batches, Plan
+    from rumpun.layer.loop import Run
+    from rumpun.layer.tokens import Source
+
+__all__ = ["TrainParams", "train"]
+
+LOSSES = "losses.jsonl"
+_EDGE = 0.05  # share of the steps that "first" and "last" losses are taken over
+
+
+def _facts(params: TrainParams) -> dict[str, Any]:
+    """The base's own hash, where the recipe names a file or folder."""
+    place = Path(params.base).expanduser()
+    if params.base in ("base", TINY_NAME) or not place.exists():
+        return {}
+    return {"base_sha256": base_sha256(find_base(params.base))}
+
+
+@step(kind="layer", version=1, identity=_facts)
+def train(params: TrainParams, work: Work) -> Outcome:
+    """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows."""
+    try:
+        import torch
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingPartError(f"layer.train ({error.name})", "train") from error
+    transformers.utils.logging.disable_progress_bar()
+    from rumpun.layer.batches import Batches, make_plan
+    from rumpun.layer.loop import find_device, prepare, train_steps
+    from rumpun.layer.tokens import CHAT, Tokenizer, tokenise
+
+    corpus = work.input("corpus")
+    base = _base(params, work)
+    folder = as_folder(base, work.progress)
+    sources = tokenise(
+        corpus.folder, work.scratch / "tokens", Tokenizer(folder), work.progress, chat=params.chat_share > 0
+    )
+    plan = make_plan(sources, params)
+    if plan.steps == 0:
+        raise InputError(
+            f"{corpus.folder}: text for {sum(plan.counts.values())} sequences of {params.sequence_tokens} tokens, one batch"
+            f" is {params.batch_sequences}", "raise epochs_max, lower batch_sequences, or add text"
+        )  # fmt: skip
+    device = find_device(params)
+    started = time.monotonic()
+    with _deterministic(torch, device.place.type == "cpu"):
+        run = prepare(folder, params, device, work.seed)
+        batches = Batches(sources, plan, params, work.seed)
+        losses = train_steps(run, batches, plan, params, work.scratch, work.progress)
+    seconds = time.monotonic() - started
+    _write(params, work, run, base)
+    _write_losses(work.folder / LOSSES, losses, batches)
+    return Outcome(
+        sources=(_base_source(base, params.base),),
+        languages=tuple(name for name in batches.names if name != CHAT),
+        summary=_summary(params, run, plan, sources, seconds) | {"loss": _edges(losses, batches)},
+        tools={"torch": torch.__version__, "transformers": transformers.__version__},
+    )
+
+
+class _deterministic:  # noqa: N801  # reads as a statement
+    """Same numbers from the same work on a processor: kernels whose order of sums is fixed."""
+
+    def __init__(self, torch: Any, wanted: bool) -> None:
+        self.torch, self.wanted = torch, wanted
+
+    def __enter__(self) -> None:
+        self.before = self.torch.are_deterministic_algorithms_enabled()
+        self.torch.use_deterministic_algorithms(self.wanted)
+
+    def __exit__(self, *_: object) -> None:
+        self.torch.use_deterministic_algorithms(self.before)
+
+
+def _base(params: TrainParams, work: Work) -> Path:
+    if params.base != TINY_NAME:
+        return find_base(params.base, work.progress)
+    return write_tiny_base(work.folder / BESIDE, work.seed)
+
+
+def base_sha256(base: Path) -> str:
+    """The sha256 of a GGUF, or of a transformers folder's weights taken in order of name."""
+    if base.is_file():
+        return sha256_file(base)
+    files = sorted(base.glob("*.safetensors"))
+    if not files:
+        raise InputError(
+            f"{base}: no .safetensors there", "name a folder of transformers weights, or a GGUF file"
+        )
+    if len(files) == 1:
+        return sha256_file(files[0])
+    return hashlib.sha256("".join(sha256_file(path) for path in files).encode()).hexdigest()
+
+
+def base_name(base: Path, reference: str) -> str:
+    """The base's name as people type it."""
+    from rumpun.engines.embedded import BASE_NAME
+
+    if reference == "base":
+        return BASE_NAME
+    if reference == TINY_NAME:
+        return TINY_NAME
+    return reference if not Path(reference).expanduser().exists() else base.stem
+
+
+def _base_source(base: Path, reference: str) -> SourceEntry:
+    from rumpun.engines.embedded import EMBEDDED
+
+    name = base_name(base, reference)
+    if reference == "base":
+        return SourceEntry(
+            name=name,
+            licence=EMBEDDED.licence,
+            url=EMBEDDED.url,
+            bytes=EMBEDDED.size,
+            sha256=EMBEDDED.sha256,
+            role="base",
+        )
+    if reference == TINY_NAME:
+        size = base.stat().st_size
+        return SourceEntry(name=name, licence="CC0-1.0", bytes=size, sha256=base_sha256(base), role="base")
+    licence = ""
+    if base.is_file():
+        from rumpun.weights.gguf_file import describe
+
+        licence = describe(base).licence or ""
+        size = base.stat().st_size
+    else:
+        size = sum(path.stat().st_size for path in base.glob("*.safetensors"))
+    return SourceEntry(name=name, licence=_spdx(licence), bytes=size, sha256=base_sha256(base), role="base")
+
+
+def _spdx(licence: str) -> str:
+    """A GGUF writes "apache-2.0"; the table of licences knows "Apache-2.0"."""
+    known = {"apache-2.0": "Apache-2.0", "mit": "MIT", "": "unknown"}
+    return known.get(licence.lower(), licence)
+
+
+def _write(params: TrainParams, work: Work, run: "Run", base: Path) -> None:
+    import numpy as np
+
+    from rumpun.weights.layer_file import LayerSpec, write_layer
+
+    tensors = {}
+    for name, parameter in run.parameters.items():
+        numbers = parameter.detach().float().cpu().numpy()
+        if (
+            "embed_tokens" in name and params.embeddings_rank < params.rank
+        ):  # a layer has one rank: zeros fill it up
+            extra = params.rank - params.embeddings_rank
+            numbers = np.pad(numbers, ((0, extra), (0, 0)) if name.endswith(".a") else ((0, 0), (0, extra)))
+        tensors[name] = numbers.astype(np.float16)
+    spec = LayerSpec(
+        base_name=base_name(base, params.base),
+        base_sha256=base_sha256(base),
+        architecture="llama",
+        rank=params.rank,
+        alpha=params.alpha,
+        targets=params.targets + (("embed_tokens",) if params.embeddings_rank else ()),
+    )
+    write_layer(work.folder, spec, tensors)
+
+
+def _write_losses(path: Path, losses: "torch.Tensor", batches: "Batches") -> None:
+    """One line a step: the mean loss in nats a token of each source in it. No times, so that equal runs write equal bytes."""
+    with path.open("w", encoding="utf-8") as stream:
+        for number, row in enumerate(losses.tolist(), 1):
+            means = {
+                name: round(nats / count, 6)
+                for name, (nats, count) in zip(batches.names, row, strict=True)
+                if count
+            }
+            stream.write(json.dumps({"step": number, "loss": means}) + "\n")
+
+
+def _edges(losses: "torch.Tensor", batches: "Batches") -> dict[str, dict[str, float]]:
+    """Mean loss of each source in the first and the last steps that saw it."""
+    found: dict[str, dict[str, float]] = {}
+    for place, name in enumerate(batches.names):
+        mine = losses[:, place][losses[:, place, 1] > 0]
+        if not len(mine):
+            continue
+        edge = max(1, int(len(mine) * _EDGE))
+        first, last = mine[:edge].sum(0).tolist(), mine[-edge:].sum(0).tolist()
+        found[name] = {"first": round(first[0] / first[1], 4), "last": round(last[0] / last[1], 4)}
+    return found
+
+
+def _summary(
+    params: TrainParams, run: "Run", plan: "Plan", sources: "list[Source]", seconds: float
+) -> dict[str, Any]:
+    import resource
+
+    import torch
+
+    per_step = params.batch_sequences * params.sequence_tokens
+    known = {s.name: s for s in sources}
+    gpu = run.device.place.type == "cuda"
+    peak = (
+        torch.cuda.max_memory_allocated()
+        if gpu
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
+    return {
+        "steps": plan.steps,
+        "tokens": plan.steps * per_step,
+        "tokens_asked": params.tokens,
+        "tokens_by_source": {name: count * params.sequence_tokens for name, count in plan.counts.items()},
+        "epochs_by_source": {
+            name: round(count * params.sequence_tokens / len(known[name].tokens), 3)
+            for name, count in plan.counts.items()
+        },
+        "long_conversations_cut": sum(
+            int((s.lengths > params.sequence_tokens).sum()) for s in sources if s.learn is not None
+        ),
+        "seconds": round(seconds, 1),  # of the process that finished; earlier, killed ones are not in it
+        "rank": params.rank,
+        "alpha": params.alpha,
+        "targets": list(params.targets),
+        "embeddings_rank": params.embeddings_rank,
+        "trained_parameters": sum(p.numel() for p in run.parameters.values()),
+        "device": run.device.words,
+        "precision": str(run.device.dtype).removeprefix("torch."),
+        "peak_memory_bytes": int(peak),
+    }
