@@ -1,0 +1,64 @@
+"""The guard as the service uses it: what of a conversation is checked, and refusals in the language seen."""
+
+import functools
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rumpun.guard import Guard, Verdict
+
+__all__ = ["check_answer", "check_prompt", "language_of", "public", "refusal"]
+
+
+def check_prompt(guard: "Guard", asked: Sequence[str]) -> "Verdict | None":
+    """A verdict on the last thing asked and on everything asked together; None when nothing was.
+
+    The last turn is looked at alone, so that a long conversation does not drown it, and the turns together, so that a
+    question spread over several is seen. The verdict with the higher score of "unsafe" stands, a flagged one first.
+    """
+    texts = [text for text in asked if text.strip()]
+    if not texts:
+        return None
+    parts = [texts[-1], "\n".join(texts)] if len(texts) > 1 else texts
+    last, *more = guard.check(parts, role="prompt")
+    return max([last, *more], key=lambda verdict: (verdict.flagged, verdict.scores.get("unsafe", 0.0)))
+
+
+def check_answer(guard: "Guard", text: str) -> "Verdict | None":
+    """A verdict on a whole answer; None when it is empty."""
+    return guard.check([text], role="answer")[0] if text.strip() else None
+
+
+def public(verdict: "Verdict | None") -> dict[str, Any] | None:
+    """A verdict as the extension field shows it."""
+    if verdict is None:
+        return None
+    return {
+        "flagged": verdict.flagged,
+        "categories": verdict.categories,
+        "scores": verdict.scores,
+        "language": verdict.language,
+    }
+
+
+def language_of(text: str) -> str:
+    """The language seen in a text, or "und"."""
+    if not text.strip():
+        return "und"
+    from rumpun.language import identify
+
+    return identify(text[:2000]).language
+
+
+@functools.cache
+def _refusals() -> dict[str, str]:
+    folder = Path(__file__).parent / "refusals"
+    return {path.stem: tomllib.loads(path.read_text())["text"] for path in sorted(folder.glob("*.toml"))}
+
+
+def refusal(language: str) -> str:
+    """The polite refusal in a language (BCP-47), or in English where there is none."""
+    texts = _refusals()
+    return texts.get(language) or texts.get(language.partition("-")[0]) or texts["en"]
