@@ -4,16 +4,17 @@ Line of chat.jsonl: {"messages": [{"role", "content"}, …], "language", "source
 conversations are held out in every language at once, into heldout/chat.jsonl.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from rumpun.corpus.inventory import Unit
 from rumpun.corpus.letters import Hashes, Letters, member
 from rumpun.corpus.overlap import HeldOut
 from rumpun.corpus.params import BuildParams
 from rumpun.corpus.read import check_file, records
-from rumpun.corpus.spool import order_key
+from rumpun.corpus.spool import drop_line, order_key
 from rumpun.errors import InputError
 from rumpun.records.licences import shippable
 
@@ -41,13 +42,18 @@ class Known:
 
 @dataclass(slots=True)
 class ChatRows:
-    """Chat rows as they gather: (order, row) to train on, rows held out, drops as (id, source, language, reason)."""
+    """Chat rows as they gather; drops go to a file at once, since there may be very many."""
 
+    drops: TextIO
     read: int = 0
-    train: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    train: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (order, row)
     held_out: list[dict[str, Any]] = field(default_factory=list)
-    drops: list[tuple[str, str, str, str]] = field(default_factory=list)
-    not_asked_for: int = 0  # rows in languages that the recipe does not ask for
+    dropped: Counter[str] = field(default_factory=Counter)  # reason -> rows
+
+    def drop(self, identity: str, source: str, language: str, reason: str) -> None:
+        """Count one row's reason and write it down."""
+        self.dropped[reason] += 1
+        self.drops.write(drop_line(identity, source, language, reason))
 
 
 def chat_line(user: str, assistant: str, language: str, source: str, licence: str) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def seed_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into: Ch
                 continue
             reason = _turn_reason(user, assistant, params) or known.reason([user, assistant], [tag])
             if reason:
-                into.drops.append((identity, unit.source, tag, reason))
+                into.drop(identity, unit.source, tag, reason)
             else:
                 into.train.append((order_key(seed, unit.source, identity), line))
 
@@ -125,7 +131,7 @@ def instruct_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into
     for row in _instructions(unit):
         if row["language"] not in unit.languages:
             into.read += 1
-            into.not_asked_for += 1
+            into.dropped["language not asked for"] += 1
             continue
         into.read += 1
         user = row["instruction"] + (f"\n\n{row['input']}" if row.get("input") else "")
@@ -135,7 +141,7 @@ def instruct_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into
         if not shippable(licence):
             reason = "licence may not stand behind a shipped layer"
         if reason:
-            into.drops.append((identity, unit.source, language, reason))
+            into.drop(identity, unit.source, language, reason)
             continue
         line = chat_line(user, row["output"], language, unit.source, licence)
         found.setdefault(language, []).append((order_key(seed, unit.source, identity), identity, line))
@@ -144,7 +150,7 @@ def instruct_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into
             if n < params.instruct_rows_per_language:
                 into.train.append((order, line))
             else:
-                into.drops.append((identity, unit.source, language, "over budget"))
+                into.drop(identity, unit.source, language, "over budget")
 
 
 def _instructions(unit: Unit) -> Iterator[dict[str, Any]]:

@@ -4,45 +4,47 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rumpun.corpus.languages import script
-from rumpun.corpus.letters import CONTROL, LETTERS, REPLACEMENT, SCRIPTS, SPACE, Letters
+from rumpun.corpus.languages import scripts
+from rumpun.corpus.letters import CONTROL, LETTERS, REPLACEMENT, SCRIPTS, SPACE, Int, Letters
 from rumpun.corpus.params import BuildParams
 from rumpun.records.licences import shippable
 
 __all__ = ["refusals", "text_refusals"]
+
+_HAN_WEIGHT = 3  # one Han letter says about what three letters of an alphabet say
+
+
+def _own_and_all(letters: Letters, languages: Sequence[str]) -> tuple[Int, Int]:
+    """[N] letters in the language's own scripts, and letters in any script; Han letters count as three."""
+    han = letters.count(letters.kinds == LETTERS + SCRIPTS.index("Hani"))
+    common = letters.count(letters.kinds == LETTERS)  # marks and letters of no script of their own
+    own = np.zeros(len(han), dtype=np.int64)
+    tags = np.array(list(languages), dtype=object)
+    for tag in sorted({tag for tag in languages if tag}):
+        here = tags == tag
+        for name in scripts(tag):
+            if name in SCRIPTS:
+                weight = _HAN_WEIGHT if name == "Hani" else 1
+                own[here] += weight * letters.count(letters.kinds == LETTERS + SCRIPTS.index(name))[here]
+    return own, letters.letter_counts() - common + (_HAN_WEIGHT - 1) * han
 
 
 def text_refusals(letters: Letters, languages: Sequence[str], params: BuildParams) -> list[str]:
     """For each of N texts the reason why it is refused, or an empty string."""
     length = letters.ends - letters.starts
     solid = length - letters.count(letters.kinds == SPACE)
-    control = letters.count(letters.kinds == CONTROL)
-    broken = letters.count(letters.kinds == REPLACEMENT)
-    counted = letters.letter_counts()
-    own = np.zeros(len(length), dtype=np.int64)
-    tags = np.array(list(languages), dtype=object)
-    for tag in sorted({tag for tag in languages if tag}):
-        here = tags == tag
-        marks = letters.kinds == LETTERS + SCRIPTS.index(script(tag))
-        own[here] = letters.count(marks)[here]
-    common = letters.count(letters.kinds == LETTERS)  # marks and letters of no script of their own
-    reasons: list[str] = []
-    for n in range(len(length)):
-        if solid[n] == 0:
-            reasons.append("empty")
-        elif broken[n]:
-            reasons.append("replacement characters")
-        elif control[n]:
-            reasons.append("control characters")
-        elif length[n] < params.min_characters:
-            reasons.append("too short")
-        elif counted[n] < params.min_letter_share * solid[n]:
-            reasons.append("mostly symbols or digits")
-        elif own[n] < params.min_script_share * (counted[n] - common[n]):
-            reasons.append("wrong script")
-        else:
-            reasons.append("")
-    return reasons
+    own, scripted = _own_and_all(letters, languages)
+    tests = (  # the first that holds is the reason
+        (solid == 0, "empty"),
+        (letters.count(letters.kinds == REPLACEMENT) > 0, "replacement characters"),
+        (letters.count(letters.kinds == CONTROL) > 0, "control characters"),
+        (length < params.min_characters, "too short"),
+        (letters.letter_counts() < params.min_letter_share * solid, "mostly symbols or digits"),
+        (own < params.min_script_share * scripted, "wrong script"),
+    )
+    reasons = np.select([holds for holds, _ in tests], list(range(1, len(tests) + 1)), default=0)
+    names = ["", *(reason for _, reason in tests)]
+    return [names[n] for n in reasons.tolist()]
 
 
 def refusals(rows: Sequence[dict[str, str]], letters: Letters, params: BuildParams) -> list[str]:

@@ -42,6 +42,7 @@ class Unit:
 class LeftOut:
     """A file of the inventory that is not read, with the reason."""
 
+    kind: Kind
     source: str
     path: str
     rows: int
@@ -141,23 +142,28 @@ def _from_inventory(params: BuildParams) -> tuple[list[Unit], list[LeftOut]]:
                     continue
                 if reason:
                     left.append(
-                        LeftOut(source=table["name"], path=file["path"], rows=file["rows"], reason=reason)
+                        LeftOut(
+                            kind=kind,
+                            source=table["name"],
+                            path=file["path"],
+                            rows=file["rows"],
+                            reason=reason,
+                        )
                     )
                     continue
-                units.append(
-                    Unit(
-                        kind=kind,
-                        source=table["name"],
-                        path=folder / file["path"],
-                        licence=table["licence"],
-                        domain=table.get("domain", kind),
-                        repository=table.get("repository", ""),
-                        commit=table.get("commit", ""),
-                        sha256=file.get("sha256", ""),
-                        rows=file["rows"],
-                        languages=languages,
-                    )  # fmt: skip
+                unit = Unit(
+                    kind=kind,
+                    source=table["name"],
+                    path=folder / file["path"],
+                    licence=table["licence"],
+                    domain=table.get("domain", kind),
+                    repository=table.get("repository", ""),
+                    commit=table.get("commit", ""),
+                    sha256=file.get("sha256", ""),
+                    rows=file["rows"],
+                    languages=languages,
                 )
+                units.append(unit)
     return units, left
 
 
@@ -183,10 +189,16 @@ def _from_files(params: BuildParams) -> list[Unit]:
                 raise InputError(
                     f"{place}: no .jsonl, .parquet or .txt file in this folder", "name another folder"
                 )
-        units += [
-            Unit(kind="file", source=item.source or p.stem, path=p, licence=item.licence, domain=item.domain, stands_in=item)
-            for p in found
-        ]  # fmt: skip
+        for path in found:
+            unit = Unit(
+                kind="file",
+                source=item.source or path.stem,
+                path=path,
+                licence=item.licence,
+                domain=item.domain,
+                stands_in=item,
+            )
+            units.append(unit)
     return units
 
 

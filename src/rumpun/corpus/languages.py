@@ -3,32 +3,30 @@
 import functools
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from rumpun.errors import InputError, nearest
+from rumpun.language.tables import languages
 
-__all__ = ["known", "language_or_error", "script", "spaced"]
-
-
-@functools.cache
-def _table() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "languages.toml").read_text(encoding="utf-8"))
+__all__ = ["known", "language_or_error", "scripts", "spaced"]
 
 
 @functools.cache
-def known() -> dict[str, str]:
-    """BCP-47 tag -> four-letter script (ISO 15924)."""
-    return {tag: name for name, tags in _table()["scripts"].items() for tag in tags}
+def known() -> dict[str, tuple[tuple[str, ...], bool]]:
+    """BCP-47 tag -> its scripts (ISO 15924) and whether words stand between spaces."""
+    more = tomllib.loads((Path(__file__).parent / "languages.toml").read_text(encoding="utf-8"))
+    unspaced = more["unspaced"]["languages"]
+    found = {tag: ((name,), tag not in unspaced) for name, tags in more["scripts"].items() for tag in tags}
+    return found | {tag: (item.scripts, item.words_with_spaces) for tag, item in languages().items()}
 
 
-def script(tag: str) -> str:
-    """The script of a known language."""
-    return known()[tag]
+def scripts(tag: str) -> tuple[str, ...]:
+    """The scripts of a known language; simplified and traditional characters are both Hani."""
+    return tuple("Hani" if name in ("Hans", "Hant") else name for name in known()[tag][0])
 
 
 def spaced(tag: str) -> bool:
     """Whether words of this language stand between spaces."""
-    return tag not in _table()["unspaced"]["languages"]
+    return known()[tag][1]
 
 
 def language_or_error(tag: object, where: str) -> str:

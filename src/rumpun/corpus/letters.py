@@ -11,13 +11,42 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONTROL", "LETTERS", "REPLACEMENT", "SCRIPTS", "SPACE", "Letters", "member", "normal_key"]
+__all__ = [
+    "CONTROL",
+    "LETTERS",
+    "REPLACEMENT",
+    "SCRIPTS",
+    "SPACE",
+    "Hashes",
+    "Int",
+    "Letters",
+    "member",
+    "normal_key",
+]
 
 # what a code point is: below LETTERS no letter; from LETTERS on, a letter or mark of script value - LETTERS
 OTHER, SPACE, CONTROL, REPLACEMENT = 0, 1, 2, 3
 LETTERS = 16
-SCRIPTS = ("Zyyy", "Latn", "Thai", "Laoo", "Mymr", "Khmr", "Taml", "Hani", "Arab")
-_NAMES = ("", "Latin", "Thai", "Lao", "Myanmar", "Khmer", "Tamil", "Han", "Arabic")
+SCRIPTS = (
+    "Zyyy",
+    "Latn",
+    "Thai",
+    "Laoo",
+    "Mymr",
+    "Khmr",
+    "Taml",
+    "Hani",
+    "Arab",
+    "Java",
+    "Sund",
+    "Bali",
+    "Bugi",
+    "Tglg",
+)
+_NAMES = (
+    "", "Latin", "Thai", "Lao", "Myanmar", "Khmer", "Tamil", "Han", "Arabic", "Javanese", "Sundanese", "Balinese",
+    "Buginese", "Tagalog",
+)  # fmt: skip
 
 Int = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -149,7 +178,7 @@ class Letters:
 
     def _hash(self, positions: Int, begin: Int, finish: Int) -> Hashes:
         """Polynomial hashes modulo 2**64 of the letters from begin to finish."""
-        size = 1 << int(len(positions)).bit_length()
+        size = 1 << len(positions).bit_length()
         up, down = _powers(size)
         mixed = self.codes[positions].astype(np.uint64) + np.uint64(1)
         mixed = (mixed ^ (mixed << np.uint64(29))) * _MIX

@@ -8,14 +8,14 @@ import dataclasses
 import functools
 import hashlib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rumpun.corpus.balance import allot
+from rumpun.corpus.balance import Cell, allot
 from rumpun.corpus.chat import ChatRows, Known, chat_line
 from rumpun.corpus.filters import text_refusals
 from rumpun.corpus.inventory import Unit
@@ -60,8 +60,29 @@ class _Place:
     domain: str
 
 
+def _fits(row: Row, params: BuildParams) -> str:
+    """Why a pair is refused by its labels and lengths, or an empty string."""
+    shorter, longer = sorted((len(row["src"]), len(row["tgt"])))
+    held = params.held_out_sources
+    if not shippable(row["licence"]):
+        return "licence may not stand behind a shipped layer"
+    if row["domain"] in params.exclude_domains:
+        return "domain is not running text"
+    if any(row["source"] in held.get(row[f"{side}_lang"], ()) for side in ("src", "tgt")):
+        return "held-out source, not measured"
+    if longer > params.max_characters_per_turn:
+        return "too long"
+    if longer > _LONGER_TIMES * shorter:
+        return "lengths too far apart"
+    return ""
+
+
 def _reasons(rows: Sequence[Row], params: BuildParams, known: Known) -> list[str]:
-    tests = _pair_params(params)
+    """For each pair the reason why it is refused, or an empty string."""
+    shorter = max(
+        1, min(params.min_characters, 6)
+    )  # Chinese says in six characters what takes twenty in English
+    tests = dataclasses.replace(params, min_characters=shorter)
     sides = [(Letters([row[s] for row in rows]), [row[f"{s}_lang"] for row in rows]) for s in ("src", "tgt")]
     refused = [text_refusals(letters, tags, tests) for letters, tags in sides]
     evaluated = np.zeros(len(rows), dtype=np.bool_)
@@ -71,95 +92,98 @@ def _reasons(rows: Sequence[Row], params: BuildParams, known: Known) -> list[str
         evaluated |= member(letters.keys(), known.evaluation)
         for tag in sorted(set(tags) & set(known.held_out)):
             leaked |= known.held_out[tag].hits(letters) & np.array([t == tag for t in tags])
+    marks = ((same, "not translated"), (leaked, "overlaps held-out"), (evaluated, "overlaps evaluation data"))
     found: list[str] = []
     for n, row in enumerate(rows):
-        lengths = sorted((len(row["src"]), len(row["tgt"])))
-        reason = refused[0][n] or refused[1][n]
-        if not shippable(row["licence"]):
-            reason = "licence may not stand behind a shipped layer"
-        elif row["domain"] in params.exclude_domains:
-            reason = "domain is not running text"
-        elif any(row["source"] in params.held_out_sources.get(row[f"{s}_lang"], ()) for s in ("src", "tgt")):
-            reason = "held-out source, not measured"
-        elif lengths[1] > params.max_characters_per_turn:
-            reason = "too long"
-        elif not reason and lengths[1] > _LONGER_TIMES * lengths[0]:
-            reason = "lengths too far apart"
-        elif not reason and same[n]:
-            reason = "not translated"
-        elif not reason and leaked[n]:
-            reason = "overlaps held-out"
-        elif not reason and evaluated[n]:
-            reason = "overlaps evaluation data"
-        found.append(reason)
+        reason = refused[0][n] or refused[1][n] or _fits(row, params)
+        found.append(reason or next((name for mark, name in marks if mark[n]), ""))
     return found
 
 
-def _pair_params(params: BuildParams) -> BuildParams:
-    shorter = max(
-        1, min(params.min_characters, 6)
-    )  # Chinese says in six characters what takes twenty in English
-    return dataclasses.replace(params, min_characters=shorter)
+class _Pairs:
+    """Every pair that may be taken, by language and by source and domain."""
 
+    def __init__(self, params: BuildParams, known: Known, seed: int, into: ChatRows) -> None:
+        self._params, self._known, self._seed, self._into = params, known, seed, into
+        self._seen: set[int] = set()
+        self.places: dict[str, dict[Cell, list[_Place]]] = {}
 
-def _scan(
-    number: int, unit: Unit, params: BuildParams, known: Known, seen: set[int], seed: int, into: ChatRows
-) -> Iterator[tuple[str, _Place]]:
-    check_file(unit)
-    at = -1
-    for batch in pair_rows(unit):
-        asked = [
-            row for row in batch if row["src_lang"] in unit.languages and row["tgt_lang"] in unit.languages
-        ]
-        into.read += len(batch)
-        into.not_asked_for += len(batch) - len(asked)
-        reasons = iter(_reasons(asked, params, known)) if asked else iter(())
-        for row in batch:
-            at += 1
-            if row["src_lang"] not in unit.languages or row["tgt_lang"] not in unit.languages:
-                continue
-            reason = next(reasons)
-            language = language_of_pair(row)
-            key = int.from_bytes(
-                hashlib.blake2b(f"{row['src']}\n{row['tgt']}".encode(), digest_size=8).digest(), "little"
+    def read(self, number: int, unit: Unit) -> None:
+        """Read one file; what may not be taken is dropped with its reason."""
+        check_file(unit)
+        first = 0
+        for batch in pair_rows(unit):
+            asked = [
+                (first + n, row)
+                for n, row in enumerate(batch)
+                if row["src_lang"] in unit.languages and row["tgt_lang"] in unit.languages
+            ]
+            first += len(batch)
+            self._into.read += len(batch)
+            if len(asked) < len(batch):
+                self._into.dropped["language not asked for"] += len(batch) - len(asked)
+            reasons = _reasons([row for _, row in asked], self._params, self._known) if asked else []
+            for (at, row), reason in zip(asked, reasons, strict=True):
+                self._take(number, at, row, reason)
+
+    def _take(self, number: int, at: int, row: Row, reason: str) -> None:
+        language = language_of_pair(row)
+        both = f"{row['src']}\n{row['tgt']}".encode("utf-8", "surrogatepass")
+        key = int.from_bytes(hashlib.blake2b(both, digest_size=8).digest(), "little")
+        reason = reason or ("duplicate" if key in self._seen else "")
+        if reason:
+            self._into.drop(row["id"], row["source"], language, reason)
+            return
+        self._seen.add(key)
+        order = order_key(self._seed, row["source"], row["id"], str(at))
+        place = _Place(order, number, at, row["id"], row["source"], row["domain"])
+        cells = self.places.setdefault(language, {})
+        cells.setdefault((place.source, place.domain), []).append(place)
+
+    def chosen(self) -> dict[int, dict[int, int]]:
+        """Unit -> row -> order of the pairs that the budgets take; the others are dropped."""
+        params = self._params
+        found: dict[int, dict[int, int]] = {}
+        for language, cells in sorted(self.places.items()):
+            shares = allot(
+                {cell: len(places) for cell, places in cells.items()},
+                params.pair_rows_per_language,
+                source_share=1.0,
+                domain_share=lambda domain: params.domain_shares.get(
+                    domain, params.max_share_per_pair_domain
+                ),
+                machine_share=params.max_share_machine_translated,
             )
-            if not reason and key in seen:
-                reason = "duplicate"
-            if reason:
-                into.drops.append((row["id"], row["source"], language, reason))
-                continue
-            seen.add(key)
-            order = order_key(seed, row["source"], row["id"], str(at))
-            yield language, _Place(order, number, at, row["id"], row["source"], row["domain"])
+            for cell, places in cells.items():
+                for n, place in enumerate(sorted(places, key=lambda p: (p.order, p.unit, p.row))):
+                    if n < shares[cell]:
+                        found.setdefault(place.unit, {})[place.row] = place.order
+                    else:
+                        self._into.drop(place.identity, place.source, language, "over budget")
+        return found
 
 
-def add_pairs(units: Sequence[Unit], params: BuildParams, known: Known, seed: int, into: ChatRows) -> None:
+def add_pairs(
+    units: Sequence[Unit],
+    params: BuildParams,
+    known: Known,
+    seed: int,
+    into: ChatRows,
+    *,
+    progress: Callable[[str], None],
+) -> None:
     """Add translation rows from parallel files, `pair_rows_per_language` for each language at most."""
-    seen: set[int] = set()
-    places: dict[str, dict[tuple[str, str], list[_Place]]] = {}
+    pairs = _Pairs(params, known, seed, into)
     for number, unit in enumerate(units):
-        for language, place in _scan(number, unit, params, known, seen, seed, into):
-            places.setdefault(language, {}).setdefault((place.source, place.domain), []).append(place)
-    chosen: dict[int, dict[int, int]] = {}  # unit -> row -> order
-    for language, cells in sorted(places.items()):
-        shares = allot(
-            {cell: len(found) for cell, found in cells.items()}, params.pair_rows_per_language, source_share=1.0,
-            domain_share=lambda domain: params.domain_shares.get(domain, params.max_share_per_pair_domain),
-            machine_share=params.max_share_machine_translated,
-        )  # fmt: skip
-        for cell, found in cells.items():
-            for n, place in enumerate(sorted(found, key=lambda p: (p.order, p.unit, p.row))):
-                if n < shares[cell]:
-                    chosen.setdefault(place.unit, {})[place.row] = place.order
-                else:
-                    into.drops.append((place.identity, place.source, language, "over budget"))
-    for number, wanted in sorted(chosen.items()):
-        at = -1
+        pairs.read(number, unit)
+        progress(f"pairs of {unit.source}")
+    for number, wanted in sorted(pairs.chosen().items()):
+        first = 0
         for batch in pair_rows(units[number]):
-            for row in batch:
-                at += 1
-                if at in wanted:
-                    into.train.append((wanted[at], _line(row, wanted[at])))
+            for n, row in enumerate(batch, first):
+                if n in wanted:
+                    into.train.append((wanted[n], _line(row, wanted[n])))
+            first += len(batch)
 
 
 def _line(row: Row, order: int) -> dict[str, Any]:

@@ -7,6 +7,15 @@ from rumpun.errors import nearest
 
 __all__ = ["BuildParams", "FileSource", "InlineText"]
 
+_SHARES = (
+    "max_share_per_source", "max_share_per_domain", "max_share_machine_translated", "min_letter_share",
+    "min_script_share", "held_out_chat_share", "max_share_per_pair_domain",
+)  # fmt: skip
+_AT_LEAST_ONE = (
+    "max_bytes_per_language", "min_characters", "max_characters_per_document", "held_out_run_words",
+    "held_out_run_letters",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSource:
@@ -77,26 +86,15 @@ class BuildParams:
 
     def check(self) -> None:
         """Refuse unknown languages, shares outside 0 to 1 and sizes that take nothing."""
-        tags = [*self.languages, *self.text_from_pairs, *self.held_out_sources, *self.language_bytes]
-        tags += [item.language for item in self.texts] + [f.language for f in self.files if f.language]
-        for tag in tags:
-            if tag not in known():
-                raise ValueError(f"language '{tag}' is unknown ({nearest(tag, list(known()))})")
         if not self.languages:
             raise ValueError("languages is empty; name at least one, such as 'id'")
-        for name in (
-            "max_share_per_source", "max_share_per_domain", "max_share_machine_translated", "min_letter_share",
-            "min_script_share", "held_out_chat_share", "max_share_per_pair_domain",
-        ):  # fmt: skip
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: expected a share from 0 to 1")
-        for domain, share in self.domain_shares.items():
+        self._check_languages()
+        shares = {name: getattr(self, name) for name in _SHARES}
+        shares |= {f"domain_shares.{domain}": share for domain, share in self.domain_shares.items()}
+        for name, share in shares.items():
             if not 0 <= share <= 1:
-                raise ValueError(f"domain_shares.{domain} = {share}: expected a share from 0 to 1")
-        for name in (
-            "max_bytes_per_language", "min_characters", "max_characters_per_document", "held_out_run_words",
-            "held_out_run_letters",
-        ):  # fmt: skip
+                raise ValueError(f"{name} = {share}: expected a share from 0 to 1")
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: expected 1 or more")
         if self.max_characters_per_document < self.min_characters:
@@ -107,6 +105,13 @@ class BuildParams:
         both = set(self.sources) & set(self.exclude_sources)
         if both:
             raise ValueError(f"source '{min(both)}' is both in sources and in exclude_sources")
+
+    def _check_languages(self) -> None:
+        tags = [*self.languages, *self.text_from_pairs, *self.held_out_sources, *self.language_bytes]
+        tags += [item.language for item in self.texts] + [f.language for f in self.files if f.language]
+        for tag in tags:
+            if tag not in known():
+                raise ValueError(f"language '{tag}' is unknown ({nearest(tag, list(known()))})")
 
     def budget(self, language: str) -> int:
         """Bytes of training text that this language may have."""

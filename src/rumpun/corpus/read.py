@@ -128,11 +128,11 @@ def text_rows(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
     Raises:
         InputError: a missing column, a text that is not text, an unknown language, a row without licence.
     """
-    make: dict[str, Callable[[Unit, BuildParams], Iterator[list[Row]]]] = {
-        "text": _plain, "file": _plain, "seed": _seed, "side": _sides, "inline": _inline,
+    make: dict[str, Callable[[Unit], Iterator[list[Row]]]] = {
+        "text": _plain, "file": _plain, "seed": _seed, "side": _sides, "inline": lambda _: _inline(params),
     }  # fmt: skip
     wanted = unit.languages or params.languages
-    for batch in make[unit.kind](unit, params):
+    for batch in make[unit.kind](unit):
         for row in batch:
             if not isinstance(row["text"], str):
                 raise InputError(
@@ -148,7 +148,7 @@ def text_rows(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
         yield batch
 
 
-def _plain(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
+def _plain(unit: Unit) -> Iterator[list[Row]]:
     path = unit.path
     assert path is not None
     given = unit.stands_in
@@ -194,7 +194,7 @@ def _txt(unit: Unit, path: Path) -> Row:
     return _filled({"text": text}, unit, str(path))
 
 
-def _seed(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
+def _seed(unit: Unit) -> Iterator[list[Row]]:
     path = unit.path
     assert path is not None
     for batch in records(path, ("key",)):
@@ -234,7 +234,7 @@ def pair_rows(unit: Unit) -> Iterator[list[Row]]:
         yield batch
 
 
-def _sides(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
+def _sides(unit: Unit) -> Iterator[list[Row]]:
     for batch in pair_rows(unit):
         yield [
             {
@@ -246,7 +246,7 @@ def _sides(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
         ]  # fmt: skip
 
 
-def _inline(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
+def _inline(params: BuildParams) -> Iterator[list[Row]]:
     yield [
         {
             "id": document_id(item.text), "text": item.text, "language": item.language, "source": item.source,

@@ -162,13 +162,12 @@ def _drop_overlaps(shelf: _Shelf, language: str, params: BuildParams) -> None:
         return
     index = held_out_index(held_texts, language, params)
     for first, rows in _batches(shelf, ["text"]):
-        for part in by_characters(
-            range(first, first + len(rows)), lambda n, rows=rows, first=first: len(rows[n - first]["text"])
-        ):  # type: ignore[misc]
-            numbers = np.array([n for n in part if shelf.status[n] in (TRAIN, DUPLICATE)], dtype=np.int64)
-            if len(numbers):
-                hits = index.hits(Letters([rows[n - first]["text"] for n in numbers]))
-                shelf.drop(numbers[hits], OVERLAP)
+        texts = [
+            (n, row["text"]) for n, row in enumerate(rows, first) if shelf.status[n] in (TRAIN, DUPLICATE)
+        ]
+        for part in by_characters(texts, lambda item: len(item[1])):
+            numbers = np.array([n for n, _ in part], dtype=np.int64)
+            shelf.drop(numbers[index.hits(Letters([text for _, text in part]))], OVERLAP)
 
 
 def _drop_over_budget(shelf: _Shelf, language: str, params: BuildParams) -> None:
@@ -225,7 +224,13 @@ def _count(into: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
 
 
 def settle(
-    language: str, files: list[Path], params: BuildParams, scratch: Path, evaluation: Hashes, seed: int
+    language: str,
+    files: list[Path],
+    params: BuildParams,
+    *,
+    scratch: Path,
+    evaluation: Hashes,
+    seed: int,
 ) -> Settled:
     """Settle one language from its spooled files, or find it settled.
 

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -91,7 +91,7 @@ class ParquetShelf:
         for writer in self._writers.values():
             writer.close()
 
-    def __enter__(self) -> "ParquetShelf":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
