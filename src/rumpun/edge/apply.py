@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rumpun.edge.export import ExportParams, base_of_layer, choose, write_gguf_of
+from rumpun.edge.export import ExportParams, base_of_layer, write_fitting
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.records.artefacts import MANIFEST, read_manifest
 from rumpun.steps import Progress, quiet
@@ -66,8 +66,7 @@ def apply_layer(
     found = base_named(layer, base, progress=progress)
     if target.resolve() == found.resolve():
         raise UsageError(f"--out = {target} is the base itself", "name another file")
-    choice = choose(found, layer, params)
-    write_gguf_of(found, layer, target, choice, metadata=_metadata(layer), progress=progress)
+    write_fitting(found, layer, target, params, metadata=_metadata(layer), progress=progress)
     return target.stat().st_size
 
 

@@ -134,10 +134,10 @@ def measure_engine(engine: Engine, *, prompt_tokens: int, decode_tokens: int, ru
 def _prompt(engine: Engine, tokens: int, run: int) -> str:
     """A text of about so many tokens that starts like no other run's."""
     text = f"{run * 7919}: "
-    for piece in itertools.cycle(_PASSAGE.split(" ")):
-        if len(text) % 8 == 0 and engine.count_tokens([text])[0] >= tokens:
+    for count, word in enumerate(itertools.cycle(_PASSAGE.split(" "))):
+        if count % 4 == 0 and engine.count_tokens([text])[0] >= tokens:
             break
-        text += piece + " "
+        text += word + " "
     return text
 
 

@@ -7,6 +7,7 @@ with = { quantisation = "Q8_0", size_limit_bytes = 100_000_000 }
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from rumpun.errors import InputError, RumpunError, UsageError
 from rumpun.steps import Outcome, Progress, Work, quiet, step
 from rumpun.weights.kinds import Quantisation
 
-__all__ = ["Choice", "ExportParams", "base_of_layer", "choose", "export", "write_gguf_of"]
+__all__ = ["Choice", "ExportParams", "base_of_layer", "export", "write_fitting"]
 
 FILE = "model.gguf"
+Metadata = Mapping[str, str | list[str]]
 # (matrices, embedding and output), from the nearest to the truth to the smallest
-LADDER: tuple[tuple[Quantisation, Quantisation], ...] = (
+LADDER: tuple[tuple[Quantisation, Quantisation | None], ...] = (
     ("F32", "F32"), ("F16", "F16"), ("Q8_0", "Q8_0"), ("Q4_1", "Q8_0"), ("Q4_0", "Q8_0"), ("Q4_0", "Q4_0"),
 )  # fmt: skip
 
@@ -49,11 +51,10 @@ class ExportParams:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A quantisation and what its file will weigh."""
+    """What was written."""
 
     quantisation: Quantisation
-    embeddings: Quantisation | None
-    tensor_bytes: int
+    embeddings: Quantisation | None  # of embedding and output; None: what `kinds.FINER` gives
 
 
 @step(kind="gguf", version=1)
@@ -61,7 +62,6 @@ def export(params: ExportParams, work: Work) -> Outcome:
     """Inputs: a layer, and a base where it is not the embedded one or known by name. Writes `model.gguf`."""
     layer = work.input("layer")
     base = _given_base(work) or base_of_layer(layer.folder, work.progress)
-    choice = choose(base, layer.folder, params)
     base_name = _base_name(layer.folder)
     name = params.name or f"{base_name}+{layer.manifest.name or layer.name}"
     metadata: dict[str, str | list[str]] = {
@@ -73,7 +73,7 @@ def export(params: ExportParams, work: Work) -> Outcome:
     if layer.manifest.licences:
         metadata["general.license"] = " AND ".join(layer.manifest.licences)
     target = work.folder / FILE
-    write_gguf_of(base, layer.folder, target, choice, metadata=metadata, progress=work.progress)
+    choice = write_fitting(base, layer.folder, target, params, metadata=metadata, progress=work.progress)
     summary = {
         "base": base_name,
         "layer": layer.manifest.name or layer.name,
@@ -84,50 +84,25 @@ def export(params: ExportParams, work: Work) -> Outcome:
     return Outcome(name=name, summary=summary, tools=_tools())
 
 
-def choose(base: Path, layer: Path | None, params: ExportParams) -> Choice:
-    """The quantisation asked for, or the next smaller one whose tensors fit into the limit.
+def write_fitting(
+    base: Path,
+    layer: Path | None,
+    target: Path,
+    params: ExportParams,
+    *,
+    metadata: Metadata,
+    progress: Progress = quiet,
+) -> Choice:
+    """Write the quantisation asked for, or the next smaller one whose file fits into the limit; return which.
 
     Raises:
         UsageError: even the smallest is above the limit.
         InputError: base or layer are damaged, or do not belong together.
+        EnvironmentFault: the target cannot be written.
     """
-    from rumpun.weights.assemble import assembled_size
-
-    asked = Choice(
-        params.quantisation,
-        params.embeddings,
-        assembled_size(base, layer, params.quantisation, embeddings=params.embeddings),
-    )
-    limit = params.size_limit_bytes
-    if limit is None or asked.tensor_bytes <= limit:
-        return asked
-    smallest = asked
-    for matrices, embeddings in LADDER:
-        size = assembled_size(base, layer, matrices, embeddings=embeddings)
-        if size >= smallest.tensor_bytes:
-            continue
-        smallest = Choice(matrices, embeddings, size)
-        if size <= limit:
-            return smallest
-    raise UsageError(
-        f"size_limit_bytes = {limit:,}: the smallest file of this base is {smallest.tensor_bytes:,} bytes"
-        f" ({smallest.quantisation})",
-        "raise the limit, or start from a smaller base",
-    )
-
-
-def write_gguf_of(
-    base: Path,
-    layer: Path | None,
-    target: Path,
-    choice: Choice,
-    *,
-    metadata: dict[str, str | list[str]],
-    progress: Progress = quiet,
-) -> None:
-    """Assemble the chosen quantisation; see `weights.assemble`."""
     from rumpun.weights.assemble import assemble
 
+    choice = _choose(base, layer, params, metadata)
     assemble(
         base,
         layer,
@@ -136,6 +111,27 @@ def write_gguf_of(
         embeddings=choice.embeddings,
         metadata=metadata,
         progress=progress,
+    )
+    return choice
+
+
+def _choose(base: Path, layer: Path | None, params: ExportParams, metadata: Metadata) -> Choice:
+    from rumpun.weights.assemble import assembled_size
+
+    limit = params.size_limit_bytes
+    if limit is None:
+        return Choice(params.quantisation, params.embeddings)
+    smallest = 0
+    for matrices, embeddings in [(params.quantisation, params.embeddings), *LADDER]:
+        size = assembled_size(base, layer, matrices, embeddings=embeddings, metadata=metadata)
+        if smallest and size >= smallest:
+            continue  # only downwards from what was asked for
+        smallest = size
+        if size <= limit:
+            return Choice(matrices, embeddings)
+    raise UsageError(
+        f"size_limit_bytes = {limit:,}: the smallest file of this base is {smallest:,} bytes",
+        "raise the limit, or start from a smaller base",
     )
 
 

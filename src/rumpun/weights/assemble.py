@@ -18,7 +18,7 @@ from rumpun.errors import InputError, UsageError, nearest
 from rumpun.records.artefacts import sha256_file
 from rumpun.steps import Progress, quiet
 from rumpun.weights.gguf_file import Gguf, TensorEntry, Value, read_gguf
-from rumpun.weights.gguf_write import NewTensor, strings, text, write_gguf
+from rumpun.weights.gguf_write import NewTensor, file_size, strings, text, write_gguf
 from rumpun.weights.kinds import FINER, QUANTISATIONS, Quantisation
 from rumpun.weights.merge import Merged, open_layer
 from rumpun.weights.quantise import BLOCK, Bytes, quantise, row_bytes
@@ -57,31 +57,44 @@ def assemble(
         InputError: base or layer are damaged, or do not belong together.
         EnvironmentFault: the target cannot be written.
     """
-    file = read_gguf(base)
-    merged = open_layer(file, layer) if layer is not None else None
-    planned = _plan(file, merged, quantisation, embeddings)
-    whole = _metadata(file, merged, quantisation) | {
-        key: text(value) if isinstance(value, str) else strings(value)
-        for key, value in (metadata or {}).items()
-    }
-    kept = [tensor.name for tensor in planned if tensor.type == "F16"]
-    if kept and "F16" not in (quantisation, embeddings):
-        whole["rumpun.kept_f16"] = strings(kept)
+    whole, planned = _prepared(base, layer, quantisation, embeddings, metadata or {})
     write_gguf(target, whole, planned, progress=progress)
 
 
 def assembled_size(
-    base: Path, layer: Path | None, quantisation: Quantisation, *, embeddings: Quantisation | None = None
+    base: Path,
+    layer: Path | None,
+    quantisation: Quantisation,
+    *,
+    embeddings: Quantisation | None = None,
+    metadata: Metadata | None = None,
 ) -> int:
-    """Bytes of the tensors that `assemble` would write; metadata and vocabulary come on top.
+    """Bytes of the file that `assemble` would write from the same arguments.
 
     Raises:
         UsageError: no such quantisation.
         InputError: base or layer are damaged, or do not belong together.
     """
+    return file_size(*_prepared(base, layer, quantisation, embeddings, metadata or {}))
+
+
+def _prepared(
+    base: Path,
+    layer: Path | None,
+    quantisation: Quantisation,
+    embeddings: Quantisation | None,
+    metadata: Metadata,
+) -> tuple[dict[str, Value], list[NewTensor]]:
     file = read_gguf(base)
     merged = open_layer(file, layer) if layer is not None else None
-    return sum(tensor.size for tensor in _plan(file, merged, quantisation, embeddings))
+    planned = _plan(file, merged, quantisation, embeddings)
+    whole = _metadata(file, merged, quantisation) | {
+        key: text(value) if isinstance(value, str) else strings(value) for key, value in metadata.items()
+    }
+    kept = [tensor.name for tensor in planned if tensor.type == "F16"]
+    if kept and "F16" not in (quantisation, embeddings):
+        whole["rumpun.kept_f16"] = strings(kept)
+    return whole, planned
 
 
 def _plan(

@@ -16,7 +16,7 @@ from rumpun.steps import Progress
 from rumpun.weights.gguf_file import ARRAY, DEFAULT_ALIGNMENT, SCALARS, STRING, Value, padded
 from rumpun.weights.quantise import Bytes
 
-__all__ = ["NewTensor", "strings", "text", "whole_file", "write_gguf"]
+__all__ = ["NewTensor", "file_size", "strings", "text", "whole_file", "write_gguf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,18 @@ def _clear_leftovers(target: Path) -> None:
             continue  # another user's process, still at work
 
 
+def file_size(metadata: Mapping[str, Value], tensors: Sequence[NewTensor]) -> int:
+    """Bytes of the file that `write_gguf` would write."""
+    alignment = _alignment(metadata)
+    head = len(_head(metadata, tensors, alignment))
+    return padded(head, alignment) + sum(padded(tensor.size, alignment) for tensor in tensors)
+
+
+def _alignment(metadata: Mapping[str, Value]) -> int:
+    found = metadata.get("general.alignment")
+    return DEFAULT_ALIGNMENT if found is None else int(found.value)
+
+
 def write_gguf(
     target: Path,
     metadata: Mapping[str, Value],
@@ -90,8 +102,7 @@ def write_gguf(
     Raises:
         EnvironmentFault: the disk is full or the folder cannot be written; the target is untouched then.
     """
-    found = metadata.get("general.alignment")
-    alignment = DEFAULT_ALIGNMENT if found is None else int(found.value)
+    alignment = _alignment(metadata)
     head = _head(metadata, tensors, alignment)
     total = sum(tensor.size for tensor in tensors)
     done = 0
