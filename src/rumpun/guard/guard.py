@@ -75,9 +75,11 @@ class Guard:
         whole = isinstance(thresholds, dict) and all(
             isinstance(thresholds.get(label), (int, float)) for label in heads.labels
         )
-        if not whole or not isinstance(name, str) or UNSAFE not in heads.labels:
+        known = {UNSAFE, *taxonomy().categories}
+        whole = whole and UNSAFE in heads.labels and known.issuperset(heads.labels)
+        if not whole or not isinstance(thresholds, dict) or not isinstance(name, str):
             raise InputError(
-                f"{folder / 'guard.json'}: facts need a name, a head '{UNSAFE}' and a threshold for each head",
+                f"{folder / 'guard.json'}: needs a name, a head '{UNSAFE}', categories of categories.toml and a threshold for each head",
                 "restore the guard from a release, or train it: rumpun guard train",
             )
         return cls(heads, {label: float(thresholds[label]) for label in heads.labels}, folder, name)

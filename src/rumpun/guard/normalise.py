@@ -26,4 +26,4 @@ def normalised(text: str) -> str:
     """Normalise a text; doing it twice gives the same as doing it once."""
     plain = _FORMAT.sub("", unicodedata.normalize("NFKC", text)).casefold()
     plain = _NATIVE_DIGIT.sub(_digit, unicodedata.normalize("NFKC", plain))
-    return _REPEATED.sub(r"\1\1", plain)
+    return str(_REPEATED.sub(r"\1\1", plain))

@@ -56,13 +56,13 @@ class Rows:
 
 def _table(path: Path) -> list[dict[str, Any]]:
     try:
-        import pyarrow as arrow
+        import pyarrow as pa
         from pyarrow import parquet
     except ModuleNotFoundError as error:
         raise MissingPartError("reading the safety sets", "corpus") from error
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (OSError, arrow.ArrowException) as error:
+    except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{path}: cannot be read as parquet", "fetch the data again, or set RUMPUN_DATA"
         ) from error
@@ -162,8 +162,8 @@ def read_measured(folder: Path) -> Rows:
     """
     rows = Rows()
     for name, shape in taxonomy().sets.items():
-        meaning = {label: "unsafe" for label in shape.unsafe}
-        meaning |= {label: "safe" for label in shape.safe} | {label: "topic" for label in shape.topic}
+        meaning = dict.fromkeys(shape.unsafe, "unsafe")
+        meaning |= dict.fromkeys(shape.safe, "safe") | dict.fromkeys(shape.topic, "topic")
         for row in _kept(folder / "safety" / f"{name}.parquet", "test", rows):
             label = meaning.get(str(row.get(shape.column)))
             if label is None:

@@ -6,7 +6,7 @@ Thresholds: on those parts. Measured: the sets of split `test`, which are opened
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rumpun.records.artefacts import SourceEntry, sha256_file
@@ -170,12 +170,12 @@ def _regression(
     emphasis: "npt.NDArray[np.float64]",
 ) -> "tuple[npt.NDArray[np.float32], float]":
     import numpy as np
-    from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
-    matrix = sparse.csr_matrix((counts.values, counts.indices, counts.indptr), (counts.rows, counts.buckets))
+    from rumpun.language.softmax import matrix
+
     model = LogisticRegression(C=params.inverse_regularisation, max_iter=200, tol=1e-4)
-    model.fit(matrix[used], truth, sample_weight=emphasis)
+    model.fit(matrix(counts)[used], truth, sample_weight=emphasis)
     return np.asarray(model.coef_[0], np.float32), float(model.intercept_[0])
 
 

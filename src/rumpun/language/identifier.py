@@ -58,7 +58,7 @@ def latin() -> Heads:
 
 def clean(text: str) -> str:
     """What the Latin model sees: letters, marks and apostrophes; all else is one space."""
-    return _NOT_LETTERS.sub(" ", text[:_LOOK])
+    return str(_NOT_LETTERS.sub(" ", text[:_LOOK]))
 
 
 def _latin(texts: Sequence[str], heads: Heads) -> list[tuple[str, float]]:

@@ -110,7 +110,7 @@ def _keys(
     buckets: int,
     lengths: Sequence[int],
 ) -> npt.NDArray[np.int64]:
-    """row * buckets + bucket of every n-gram that lies within one text."""
+    """Row * buckets + bucket of every n-gram that lies within one text."""
     found: list[npt.NDArray[np.int64]] = []
     state = np.full(len(points), _OFFSET, np.uint64)
     for length in range(1, lengths[-1] + 1):

@@ -111,36 +111,36 @@ class SentenceStream:
     def _decide(self, window: str, at: int, *, open_ended: bool) -> int:
         """The cut that the candidate at `at` makes, _NO, or _WAIT where the window ends too early to know."""
         mark = window[at]
+        marks: int = at
+        after: int = at
         if mark in _AT_ONCE or mark in _SPACED:
             marks = _MARKS.match(window, at).end()
             after = _QUOTES.match(window, marks).end()
-        else:
-            marks = after = at
-        white = _WHITE.match(window, after).end()
+        white: int = _WHITE.match(window, after).end()
         if white == len(window):
             return _WAIT if open_ended else white
         if _EXTENDS.match(window, white):
             return _NO
-        if mark in _AT_ONCE or any(sign in _AT_ONCE for sign in window[at:marks]):
+        if mark in _LINE_ENDS or any(sign in _AT_ONCE for sign in window[at:marks]):
             return white
         if mark in _SPACED:
-            if white == after or self._goes_on(window, at, marks, white):
-                return _NO
-            return white
-        if mark in " \u00a0\u200b" and not _has_line_end(window, at, white):
-            return white if at >= SOFT else _NO
-        return white
+            ends = white > after and not self._goes_on(window, at, marks, white)
+        else:  # a space after a script that needs no end marks
+            ends = at >= SOFT or _has_line_end(window, at, white)
+        return white if ends else _NO
 
     def _goes_on(self, window: str, at: int, marks: int, white: int) -> bool:
         """Whether the sentence goes on after the marks at `at`."""
-        if _has_line_end(window, marks, white):
-            return False
-        if window[at:marks].strip(".…"):
+        if _has_line_end(window, marks, white) or window[at:marks].strip(".…"):
             return False
         if window[white].islower():
             return True
         if marks - at > 1 or window[at] == "…":
             return False
+        return self._abbreviated(window, at, window[white])
+
+    def _abbreviated(self, window: str, at: int, following: str) -> bool:
+        """Whether the one full stop at `at` belongs to the word before it."""
         if at and _THAI_LETTER.match(window, at - 1):
             return True  # in Thai the full stop marks abbreviations only
         if _LIST_NUMBER.fullmatch(window, 0, at):
@@ -148,10 +148,10 @@ class SentenceStream:
         found = _WORD_BEFORE.search(window, 0, at)
         if not found:
             return False
-        word = found.group().lower().strip(".")
+        word: str = found.group().lower().strip(".")
         if word in _BEFORE_NUMBERS:
-            return window[white].isdecimal()
-        return (len(word) == 1 and found.group().isupper()) or word in self._abbreviations
+            return following.isdecimal()
+        return word in self._abbreviations or (len(word) == 1 and found.group().isupper())
 
 
 def _has_line_end(window: str, start: int, end: int) -> bool:
@@ -160,9 +160,11 @@ def _has_line_end(window: str, start: int, end: int) -> bool:
 
 def _forced(window: str) -> int:
     """Where to cut a window of LONGEST + 1 code points that has no end: at a space, or between clusters."""
-    bounds = [found.start() for found in _CLUSTER.finditer(window) if found.start()]
+    bounds: list[int] = [found.start() for found in _CLUSTER.finditer(window) if found.start()]
     whole = set(bounds)
-    spaces = [found.end() for found in _SPACE_RUN.finditer(window, LONGEST // 2) if found.end() in whole]
+    spaces: list[int] = [
+        found.end() for found in _SPACE_RUN.finditer(window, LONGEST // 2) if found.end() in whole
+    ]
     if spaces:
         return spaces[-1]
     return bounds[-1] if bounds else LONGEST

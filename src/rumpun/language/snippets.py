@@ -36,7 +36,7 @@ def read_pools(folder: Path, aliases: Mapping[str, str], wanted: frozenset[str])
         MissingPartError: pyarrow is not installed.
     """
     try:
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet
     except ModuleNotFoundError as error:
         raise MissingPartError("reading parquet", "train") from error
     paths = sorted((folder / "text").glob("*.parquet")) + sorted((folder / "parallel").glob("*.parquet"))

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
 
     from rumpun.language.ngrams import Counts
 
-__all__ = ["fit", "temperature"]
+__all__ = ["fit", "matrix", "temperature"]
+
+
+def matrix(counts: "Counts") -> Any:
+    """The counts as scipy's sparse matrix [texts, buckets]."""
+    from scipy import sparse  # type: ignore[import-untyped]
+
+    return sparse.csr_matrix((counts.values, counts.indices, counts.indptr), (counts.rows, counts.buckets))
 
 
 def fit(
@@ -28,9 +35,8 @@ def fit(
     Rows are visited in an order drawn from the seed; each class weighs the same however many rows it has.
     """
     import numpy as np
-    from scipy import sparse
 
-    rows = sparse.csr_matrix((counts.values, counts.indices, counts.indptr), (counts.rows, counts.buckets))
+    rows = matrix(counts)
     weights = np.zeros((counts.buckets, classes), np.float32)
     squares = np.full((counts.buckets, classes), 1e-6, np.float32)
     bias = np.zeros(classes, np.float32)

@@ -138,12 +138,11 @@ def _fitted(params: LidParams, pools: "list[Pool]", work: Work) -> "Heads":
 
 def _rows(counts: Any, chosen: Any) -> Any:
     import numpy as np
-    from scipy import sparse
 
     from rumpun.language.ngrams import Counts
+    from rumpun.language.softmax import matrix
 
-    matrix = sparse.csr_matrix((counts.values, counts.indices, counts.indptr), (counts.rows, counts.buckets))
-    part = matrix[chosen]
+    part = matrix(counts)[chosen]
     return Counts(
         part.indptr.astype(np.int64),
         part.indices.astype(np.int64),
