@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Found", "Model", "open_engine", "resolve", "shipped_layer"]
+__all__ = ["Found", "Model", "locate", "open_engine", "resolve", "said_by_gguf", "shipped_layer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,37 @@ def _elsewhere(text: str, layer: Path | None, *, fetch: bool, progress: Progress
         )
     names = ["default", "base", *(known.name for known in catalogue.entries())]
     raise UsageError(f"no model is called '{text}'", nearest(text, names))
+
+
+def locate(reference: str) -> Path:
+    """Where the lineage of a model of this name begins: an artefact's folder, or a GGUF without one.
+
+    Raises:
+        UsageError: the name is unknown.
+        InputError: the model lies elsewhere, or says nothing of its making.
+    """
+    found = resolve(reference)
+    if found.kind == "url":
+        raise InputError(f"{reference}: a remote model, whose lineage is not here", "ask who serves it")
+    if found.lineage is None and found.kind == "folder":
+        raise InputError(f"{reference}: no {MANIFEST} in {found.place}", "name an artefact's folder")
+    return found.lineage or found.path
+
+
+def said_by_gguf(path: Path) -> tuple[Path | None, str, tuple[str, ...]]:
+    """(folder whose manifest names this file or None, the id in its metadata, its parents' ids there).
+
+    Raises:
+        InputError: the file is no GGUF.
+    """
+    from rumpun.weights.gguf_file import describe
+
+    about = describe(path)
+    manifest = _manifest(path.parent)
+    named = manifest is not None and any(path.parent / entry.path == path for entry in manifest.files)
+    parents = about.metadata.get("rumpun.parents", [])
+    listed = tuple(map(str, parents)) if isinstance(parents, list) else (str(parents),)
+    return path.parent if named else None, str(about.metadata.get("rumpun.id", "")), listed
 
 
 def shipped_layer() -> Path | None:

@@ -164,6 +164,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     """Hash every file of the folder and write the manifest last, atomically."""
+    for leftover in folder.glob(f".{MANIFEST}.*"):  # of a writer that was killed just here
+        leftover.unlink()
     files = tuple(
         FileEntry(
             path=path.relative_to(folder).as_posix(), sha256=sha256_file(path), size=path.stat().st_size
