@@ -26,6 +26,7 @@ TABLE: Mapping[str, str] = {
     "corpus.build": "rumpun.corpus.build:build",
     "layer.train": "rumpun.layer.train:train",
     "layer.merge": "rumpun.layer.merge:merge",
+    "layer.release": "rumpun.layer.release:release",
     "evaluate.bpb": "rumpun.evaluate.step:bpb",
     "edge.export": "rumpun.edge.export:export",
     "guard.train": "rumpun.guard.train:train",

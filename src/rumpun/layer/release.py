@@ -1,0 +1,138 @@
+"""The step `layer.release`: a layer's files with its cards and a copy of every ancestor's manifest.
+
+[steps.release]
+uses = "layer.release"
+needs = ["corpus", "layer", "evaluate", "edge"]   # the last is optional, and so is a merged model
+with = { name = "rumpun-first", title = "A first layer", cannot = ["…"] }
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from rumpun.errors import InputError, UsageError
+from rumpun.layer.cards import data_card, model_card
+from rumpun.records.artefacts import MANIFEST, Manifest, read_manifest, sha256_file
+from rumpun.records.licences import shippable
+from rumpun.steps import Outcome, Work, step
+from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
+
+__all__ = ["CARD", "DATA", "LINEAGE", "ReleaseParams", "release"]
+
+CARD, DATA, LINEAGE = "CARD.md", "DATA.md", "lineage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseParams:
+    """What a release is called and what its card adds."""
+
+    name: str
+    title: str = ""  # heading of the card; the name where empty
+    cannot: tuple[str, ...] = ()  # more sentences on what it cannot do
+    max_bytes: int = 25_000_000  # of the whole folder: what the repository takes
+
+    def check(self) -> None:
+        """Refuse a name that is no folder's."""
+        if not self.name or self.name.strip(".") == "" or set(self.name) & set("/\\:\0\n"):
+            raise ValueError(f"name = {self.name!r}: expected a folder's name such as 'rumpun-first'")
+        if self.max_bytes < 1:
+            raise ValueError(f"max_bytes = {self.max_bytes}: expected 1 or more")
+
+
+@step(kind="layer", version=1)
+def release(params: ReleaseParams, work: Work) -> Outcome:
+    """Copy the layer byte for byte, render its cards, and copy every ancestor's manifest.
+
+    Raises:
+        InputError: a licence forbids giving it away, an ancestor's manifest is missing, or the folder is too large.
+        UsageError: the recipe names no layer, corpus or evaluation as inputs, or an input of another kind.
+    """
+    layer, corpus, evaluation = (work.input(kind) for kind in ("layer", "corpus", "evaluation"))
+    if corpus.manifest.id not in layer.manifest.parents:
+        raise UsageError(
+            f"the layer {layer.manifest.id} was not trained on the corpus {corpus.manifest.id}",
+            "name the corpus that stands in the layer's own `needs`",
+        )
+    forbidden = [licence for licence in layer.manifest.licences if not shippable(licence)]
+    if forbidden:
+        raise InputError(
+            f"a source under {forbidden[0]} stands behind the layer, which therefore may not be given away",
+            "exclude its sources in the corpus step and train again",
+        )
+    for name in (SPEC_FILE, TENSORS_FILE):
+        shutil.copyfile(layer.folder / name, work.folder / name)
+        if sha256_file(work.folder / name) != sha256_file(layer.folder / name):
+            raise InputError(f"{layer.folder / name}: changed while it was copied", "run again")
+    others = [i.manifest for i in work.inputs if i.manifest.kind not in ("layer", "corpus", "evaluation")]
+    title = params.title or params.name
+    card = model_card(
+        title=title,
+        name=params.name,
+        spec=read_spec(work.folder),
+        layer=layer.manifest,
+        corpus=corpus.manifest,
+        evaluation=evaluation.manifest,
+        others=others,
+        cannot=params.cannot,
+    )
+    (work.folder / CARD).write_text(card, encoding="utf-8")
+    (work.folder / DATA).write_text(data_card(corpus.manifest, title=title), encoding="utf-8")
+    ancestors = _copy_lineage(work)
+    size = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
+    if size > params.max_bytes:
+        raise InputError(
+            f"{params.name}: {size:,} bytes, above max_bytes = {params.max_bytes:,}",
+            "train with a smaller rank or fewer targets, or raise max_bytes",
+        )
+    summary = {"layer": layer.manifest.id, "ancestors": ancestors, "bytes": size}
+    return Outcome(
+        name=params.name, summary=summary | {"scores": evaluation.manifest.summary.get("languages", {})}
+    )
+
+
+def _copy_lineage(work: Work) -> int:
+    """Copy the manifest of every ancestor into lineage/, and return how many there are."""
+    folder = work.folder / LINEAGE
+    folder.mkdir()
+    count = 0
+    for manifest, path in _ancestors([item.folder for item in work.inputs]):
+        shutil.copyfile(path, folder / f"{manifest.id}.json")
+        count += 1
+    return count
+
+
+def _ancestors(folders: list[Path]) -> Iterator[tuple[Manifest, Path]]:
+    """(manifest, its file) of artefacts and all that they stand on, each once.
+
+    Raises:
+        InputError: one of them is not to be found.
+    """
+    from rumpun.records.lineage import walk
+
+    seen: set[str] = set()
+    for folder in folders:
+        lineage = walk(folder)
+        for gap in lineage.missing:
+            raise InputError(
+                f"{folder}: its ancestor {gap.id} is missing ({gap.problem})",
+                "run the recipe that made it in the same store, or put its manifest into lineage/",
+            )
+        for node in lineage.nodes:
+            place = Path(node.place)
+            path = place / MANIFEST if place.is_dir() else place
+            if node.id not in seen:
+                seen.add(node.id)
+                manifest = read_manifest(place) if place.is_dir() else _copied(path)
+                yield manifest, path
+
+
+def _copied(path: Path) -> Manifest:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise InputError(
+            f"{path}: not a manifest ({error})", "copy the ancestor's manifest.json again"
+        ) from error
