@@ -93,7 +93,8 @@ class Merged:
             b = self.tensors[f"{module}.b"].astype(np.float32)
             if heads := self.naming.permuted_heads(name):
                 b = pairs_first(b, heads)
-            weight = weight + np.float32(self.spec.alpha / self.spec.rank) * (b @ a.astype(np.float32))
+            with np.errstate(over="ignore", invalid="ignore"):  # found by the next line
+                weight = weight + np.float32(self.spec.alpha / self.spec.rank) * (b @ a.astype(np.float32))
             if not math.isfinite(float(weight.sum(dtype=np.float64))):
                 raise InputError(
                     f"{self.base.path}: {name} with the layer on it has values that are not finite",
