@@ -233,7 +233,7 @@ def test_an_input_of_a_kind_that_is_not_there(steps, tmp_path):
 
 
 def test_an_unknown_step_meets_the_nearest():
-    with pytest.raises(UsageError, match="'corpus.biuld'") as caught:
+    with pytest.raises(UsageError, match=r"'corpus\.biuld'") as caught:
         resolve("corpus.biuld")
     assert "corpus.build" in caught.value.hint
 

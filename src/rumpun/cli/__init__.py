@@ -74,6 +74,7 @@ def main() -> None:
         os.environ["RUMPUN_DEBUG"] = "1"
     try:
         code = cli.main(arguments, prog_name="rumpun", standalone_mode=False)
+        sys.stdout.flush()  # so that a reader that has gone is met here
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:

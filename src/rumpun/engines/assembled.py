@@ -6,7 +6,6 @@ and the same one is found. On a start sizes and manifests are checked; `rumpun l
 
 import shutil
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -26,12 +25,12 @@ from rumpun.records.artefacts import (
 )
 from rumpun.records.places import cache_folder
 from rumpun.steps import Progress, quiet
+from rumpun.weights.kinds import Quantisation
 
 __all__ = ["FILE", "QUANTISATION", "assembled", "manifest_of_gguf"]
 
 VERSION = 1  # raised when the same base and layer give another file
 FILE = "model.gguf"
-Quantisation = Literal["Q8_0", "Q4_0", "Q4_1", "F16", "F32"]
 # the base's blocks are rounded already; eight bits add a low-rank product without losing it to a second rounding
 QUANTISATION: Quantisation = "Q8_0"
 

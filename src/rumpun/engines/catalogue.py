@@ -118,7 +118,8 @@ def _local_files() -> list[Path]:
 
 def _local(path: Path) -> Entry:
     manifest = path.parent / MANIFEST
-    licence, name, languages = "", path.stem, ()
+    licence, name = "", path.stem
+    languages: tuple[str, ...] = ()
     if manifest.is_file():
         try:
             read = read_manifest(path.parent)
@@ -181,16 +182,17 @@ def tokens_per_character(path: Path) -> dict[str, float]:
         return msgspec.json.decode(kept.read_bytes(), type=dict[str, float])
     except (OSError, msgspec.DecodeError):
         pass
-    from rumpun.engines.llamacpp import LlamaCpp
+    from rumpun.engines.llamacpp_score import Scorer
+    from rumpun.weights.gguf_file import describe
 
-    engine = LlamaCpp(path, name=path.stem, context_tokens=512, slots=1)
+    scorer = Scorer(path, describe(path), threads=1)  # opens the vocabulary alone, however large the model
     try:
         found = {
-            tag: round(sum(engine.count_tokens(texts)) / sum(map(len, texts)), 3)
+            tag: round(sum(map(len, scorer.tokenize(texts))) / sum(map(len, texts)), 3)
             for tag, texts in _samples().items()
         }
     finally:
-        engine.close()
+        scorer.close()
     _write(kept, msgspec.json.encode(found))
     return found
 

@@ -305,11 +305,13 @@ def _watch(command: list[str], environment: dict[str, str], what: Packaged, prog
 
 
 def _written(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total = max(total, path.stat().st_size)
-    return total
+    """Bytes of the largest file below a folder whose files come and go."""
+    largest = 0
+    for root, _, names in os.walk(folder):  # passes over what has gone meanwhile
+        for name in names:
+            with contextlib.suppress(OSError):
+                largest = max(largest, (Path(root) / name).stat().st_size)
+    return largest
 
 
 def _offline(what: Packaged) -> str:

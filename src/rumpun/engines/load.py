@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 from rumpun.engines import catalogue
 from rumpun.engines.assembled import FILE, assembled
+from rumpun.engines.bases import BESIDE
 from rumpun.engines.embedded import BASE_NAME, base
 from rumpun.engines.hub import fetch as fetch_base
 from rumpun.engines.hub import not_at_hand
 from rumpun.engines.port import About, Engine, Message, Request, Score
-from rumpun.errors import EnvironmentFault, InputError, UsageError, nearest
+from rumpun.errors import InputError, UsageError, nearest
 from rumpun.records.artefacts import MANIFEST, Manifest, find_artefact, read_manifest
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 from rumpun.steps import Progress, quiet
@@ -187,6 +188,8 @@ def _folder(folder: Path, layer: Path | None, progress: Progress) -> Found:
 def _base_of_layer(layer: Path, progress: Progress) -> Path:
     from rumpun.weights.layer_file import read_spec
 
+    if (layer / BESIDE).is_file():
+        return layer / BESIDE
     name = read_spec(layer).base_name
     if name == BASE_NAME:
         return base(progress)
@@ -279,25 +282,12 @@ def open_engine(
         return cast("Engine", Transformers(found.path, name=found.name))
     from rumpun.engines.llamacpp import LlamaCpp
 
-    _need_memory(found.path)
     options: dict[str, Any] = {"slots": slots}
     if context_tokens is not None:
         options["context_tokens"] = context_tokens
     if threads is not None:
         options["threads"] = threads
     return cast("Engine", LlamaCpp(found.path, name=found.name, **options))
-
-
-def _need_memory(path: Path) -> None:
-    from rumpun.engines.machine import memory
-
-    _, free = memory()
-    needed = int(path.stat().st_size * 1.1)
-    if 0 < free < needed:
-        raise EnvironmentFault(
-            f"{path.name} needs about {needed / 1e9:.2f} GB of memory, {free / 1e9:.2f} GB are free",
-            "close other programs, or choose a smaller base: rumpun doctor names one that fits",
-        )
 
 
 class Model:
