@@ -93,9 +93,10 @@ class Merged:
             b = self.tensors[f"{module}.b"].astype(np.float32)
             if heads := self.naming.permuted_heads(name):
                 b = pairs_first(b, heads)
-            with np.errstate(over="ignore", invalid="ignore"):  # found by the next line
+            with np.errstate(over="ignore", invalid="ignore"):  # looked for at once
                 weight = weight + np.float32(self.spec.alpha / self.spec.rank) * (b @ a.astype(np.float32))
-            if not math.isfinite(float(weight.sum(dtype=np.float64))):
+                total = float(weight.sum(dtype=np.float64))
+            if not math.isfinite(total):
                 raise InputError(
                     f"{self.base.path}: {name} with the layer on it has values that are not finite",
                     "train the layer again with a lower learning rate",
