@@ -38,8 +38,8 @@ def allot(
     shares = dict(sizes)
     groupings: list[tuple[Callable[[Cell], str | None], Callable[[str], float]]] = [
         (lambda cell: cell[0], lambda _: source_share),
-        (lambda cell: cell[1], domain_share),
         (lambda cell: "machine" if machine_translated(cell[0]) else None, lambda _: machine_share),
+        (lambda cell: cell[1], domain_share),
     ]
     for group_of, share_of in groupings:
         groups: dict[str, dict[Cell, int]] = {}
