@@ -355,7 +355,7 @@ def test_text_may_come_from_one_side_of_pairs_and_from_seed_rows(world, store):
     world.add_jsonl("seed-b", [{"key": "z", "id": ID, "th": TH}], "seed", ["id", "th"])
     folder = world.build(
         store, languages=["en", "id", "th"], text_from_pairs={"en": ["tales"]}, seed_text=True,
-        held_out_sources={"id": ["seed-b"], "th": ["seed-b"]}, held_out_documents_per_language=3, held_out_run_letters=90,
+        held_out_sources={"id": ["seed-b"], "th": ["seed-b"]}, held_out_documents_per_language=3, held_out_run_letters=90, held_out_run_words=40,
     )  # fmt: skip
     found = manifest(folder)
     assert found.summary["sources"]["en"].keys() == {"tales"}

@@ -1,0 +1,149 @@
+"""A release is the layer byte for byte, its cards, and its whole lineage; what may not be given away is refused."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from rumpun.errors import InputError, UsageError
+from rumpun.layer.release import ReleaseParams, release
+from rumpun.recipes import build
+from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, verify, write_manifest
+from rumpun.records.lineage import walk
+from rumpun.steps import TABLE, Input, Work, quiet, resolve
+from rumpun.weights.layer_file import LayerSpec, write_layer
+
+SPEC = LayerSpec(base_name="tiny", base_sha256="b" * 64, rank=2, alpha=4.0, targets=("q_proj",))
+PLACE = "model.layers.0.self_attn.q_proj"
+
+
+def manifest(kind, letter, parents=(), **more):
+    made = Maker(step=f"{kind}.test", version=1, params={}, rumpun="0.1.0")
+    return Manifest(
+        **{
+            "kind": kind,
+            "id": letter * 32,
+            "name": kind,
+            "maker": made,
+            "parents": tuple(p * 32 for p in parents),
+        }
+        | more
+    )
+
+
+@pytest.fixture
+def inputs(tmp_path, home):
+    """Corpus, layer and evaluation as finished artefacts of one store."""
+    source = SourceEntry(name="news", licence="CC-BY-SA-4.0", rows=3, bytes=300)
+    corpus = manifest("corpus", "c", sources=(source,), licences=("CC-BY-SA-4.0",), languages=("th",))
+    base = SourceEntry(name="tiny", licence="Apache-2.0", role="base", sha256="b" * 64)
+    layer = manifest(
+        "layer",
+        "a",
+        ["c"],
+        sources=(source, base),
+        licences=("Apache-2.0", "CC-BY-SA-4.0"),
+        languages=("th",),
+    )
+    scores = {
+        "languages": {
+            "th": {"model": 1.0, "against": 1.5, "difference": [-0.6, -0.4], "documents": 4, "bytes": 99}
+        }
+    }
+    evaluation = manifest("evaluation", "e", ["a", "c"], summary=scores)
+    found = []
+    for item in (corpus, layer, evaluation):
+        folder = tmp_path / "store" / item.id
+        folder.mkdir(parents=True)
+        if item.kind == "layer":
+            rng = np.random.default_rng(1)
+            write_layer(
+                folder,
+                SPEC,
+                {
+                    f"{PLACE}.a": rng.normal(size=(2, 8)).astype(np.float16),
+                    f"{PLACE}.b": rng.normal(size=(8, 2)).astype(np.float16),
+                },
+            )
+            (folder / "losses.jsonl").write_text("{}\n")
+        found.append(Input(item.kind, folder, write_manifest(folder, item)))
+    return found
+
+
+def run(inputs, tmp_path, **params):
+    folder = tmp_path / "release"
+    folder.mkdir()
+    work = Work(inputs=tuple(inputs), folder=folder, scratch=tmp_path, seed=7, progress=quiet)
+    return folder, release.function(build(ReleaseParams, {"name": "first"} | params, "test"), work)
+
+
+def test_a_release_holds_the_layer_its_cards_and_every_ancestor(inputs, tmp_path):
+    folder, outcome = run(inputs, tmp_path, title="A first layer")
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        "CARD.md", "DATA.md", "layer.json", "layer.safetensors",
+        *(f"lineage/{letter * 32}.json" for letter in "ace"),
+    ]  # fmt: skip
+    for name in ("layer.json", "layer.safetensors"):
+        assert (folder / name).read_bytes() == (inputs[1].folder / name).read_bytes()
+    assert (folder / "CARD.md").read_text(encoding="utf-8").startswith("# A first layer\n")
+    assert outcome.summary["ancestors"] == 3
+    assert outcome.summary["scores"]["th"]["documents"] == 4
+    for path in (folder / "lineage").glob("*.json"):
+        assert msgspec.json.decode(path.read_bytes(), type=Manifest).id == path.stem
+
+
+def test_the_lineage_is_whole_where_the_store_is_gone(inputs, tmp_path):
+    import shutil
+
+    folder, _ = run(inputs, tmp_path)
+    write_manifest(folder, manifest("layer", "d", "ace"))
+    elsewhere = tmp_path / "elsewhere" / "first"
+    shutil.copytree(folder, elsewhere)
+    shutil.rmtree(tmp_path / "store")
+    shutil.rmtree(folder)
+    lineage = walk(elsewhere)
+    assert lineage.complete
+    assert {source.name for source in lineage.sources} == {"news", "tiny"}
+    assert "share-alike" in lineage.obligations
+    assert verify(elsewhere).id == read_manifest(elsewhere).id
+
+
+def test_a_release_above_its_limit_is_refused(inputs, tmp_path):
+    with pytest.raises(InputError, match=r"first: [\d,]+ bytes, above max_bytes = 1,000") as caught:
+        run(inputs, tmp_path, max_bytes=1_000)
+    assert "smaller rank" in caught.value.hint
+
+
+def test_what_may_not_be_given_away_is_not_released(inputs, tmp_path):
+    closed = msgspec.structs.replace(inputs[1].manifest, licences=("CC-BY-NC-4.0",))
+    with pytest.raises(InputError, match=r"CC-BY-NC-4\.0 stands behind the layer"):
+        run([inputs[0], Input("layer", inputs[1].folder, closed), inputs[2]], tmp_path)
+
+
+def test_a_missing_ancestor_is_named(inputs, tmp_path):
+    stray = inputs[2].folder.parent / ("9" * 32)
+    stray.mkdir()
+    more = write_manifest(stray, manifest("gguf", "9", ["8"]))
+    with pytest.raises(InputError, match=r"its ancestor 8{32} is missing"):
+        run([*inputs, Input("gguf", stray, more)], tmp_path)
+
+
+def test_inputs_that_do_not_belong_together(inputs, tmp_path):
+    other = msgspec.structs.replace(inputs[0].manifest, id="7" * 32)
+    with pytest.raises(UsageError, match=r"was not trained on the corpus 7{32}"):
+        run([Input("corpus", inputs[0].folder, other), *inputs[1:]], tmp_path)
+
+
+def test_a_step_without_its_inputs_says_what_is_missing(inputs, tmp_path):
+    with pytest.raises(UsageError, match="needs a evaluation"):
+        run(inputs[:2], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b"])
+def test_names_that_are_no_folder(name):
+    with pytest.raises(UsageError, match=r"name = "):
+        build(ReleaseParams, {"name": name}, "test")
+
+
+def test_the_step_is_in_the_table():
+    assert TABLE["layer.release"] == "rumpun.layer.release:release"
+    assert resolve("layer.release").kind == "layer"
