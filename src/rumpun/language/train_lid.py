@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rumpun.errors import InputError
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.records.licences import shippable
 from rumpun.records.places import source_data
@@ -113,6 +114,12 @@ def _fitted(params: LidParams, pools: "list[Pool]", work: Work) -> "Heads":
     from rumpun.language.softmax import fit, temperature
 
     texts, labels = _drawn(params, pools, work.seed)
+    bare = [tag for n, tag in enumerate(params.latin) if not (labels == n).any()]
+    if bare:
+        raise InputError(
+            f"no text to learn {', '.join(bare)} from: every source is held out, left out or missing",
+            "free a source of theirs in the recipe, or take them out of `latin`",
+        )
     counts = hashed(texts, buckets=params.buckets, lengths=params.ngram_lengths).normalised()
     kept = np.arange(len(texts)) % 10 == 0
     learn = _rows(counts, np.flatnonzero(~kept))
