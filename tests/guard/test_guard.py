@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import SIGNAL_WORD, UNSAFE_WORD, tiny_guard, write_guard
+from made_guard import SIGNAL_WORD, UNSAFE_WORD, tiny_guard, write_guard
 
 import rumpun
 from rumpun.errors import InputError, UsageError

@@ -1,7 +1,7 @@
 """OpenAI's shape, field by field."""
 
 import pytest
-from made import SIGNAL_WORD, UNSAFE_WORD, tiny_guard
+from made_guard import SIGNAL_WORD, UNSAFE_WORD, tiny_guard
 
 from rumpun.errors import UsageError
 from rumpun.guard.moderation import covered, result

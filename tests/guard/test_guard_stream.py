@@ -5,7 +5,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made import UNSAFE_WORD, tiny_guard
+from made_guard import UNSAFE_WORD, tiny_guard
 
 from rumpun.guard import StreamHold
 

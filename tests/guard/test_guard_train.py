@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from made import ORDINARY, UNSAFE_WORD, write_data
+from made_guard import ORDINARY, UNSAFE_WORD, write_data
 
 from rumpun.errors import InputError, UsageError
 from rumpun.guard import Guard

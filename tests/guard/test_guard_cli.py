@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from made import UNSAFE_WORD, write_data, write_guard
+from made_guard import UNSAFE_WORD, write_data, write_guard
 
 
 def guard(*arguments, data=b"", env=None):
