@@ -142,7 +142,10 @@ def base_of_layer(layer: Path, progress: Progress = quiet) -> Path:
         InputError: the base is not known, or known and not at hand.
     """
     from rumpun.engines import catalogue, embedded
+    from rumpun.engines.bases import BESIDE
 
+    if (layer / BESIDE).is_file():
+        return layer / BESIDE
     name = _base_name(layer)
     if name == embedded.BASE_NAME:
         return embedded.base(progress)

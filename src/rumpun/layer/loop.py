@@ -61,7 +61,7 @@ def find_device(params: TrainParams) -> Device:
         ) from error
     gpu = place.type == "cuda"
     low = params.precision == "bfloat16" or (params.precision == "auto" and (gpu or _computes_bfloat16()))
-    micro = params.micro_tokens or (65_536 if gpu else 1_024)
+    micro = params.micro_tokens or (32_768 if gpu else 1_024)
     return Device(place, torch.bfloat16 if low else torch.float32, micro, 8_192 if gpu else 512)
 
 
@@ -139,11 +139,11 @@ def prepare(folder: Path, params: TrainParams, device: Device, seed: int) -> Run
         fused=device.place.type == "cuda",
     )  # fmt: skip
     embedding = next((m for m in modules.values() if isinstance(m, LowRankEmbedding)), None)
-    decoder: Callable[..., Any] = model.model
-    if os.environ.get("RUMPUN_COMPILE"):
-        decoder = torch.compile(model.model, dynamic=False)
+    if os.environ.get("RUMPUN_COMPILE"):  # one block is compiled and serves for all
+        for block in model.model.layers:
+            block.compile(dynamic=False)
     return Run(
-        decoder=decoder, table=table.to(device.place, device.dtype), modules=modules, parameters=parameters,
+        decoder=model.model, table=table.to(device.place, device.dtype), modules=modules, parameters=parameters,
         optimizer=optimizer, device=device, tied=embedding if tied else None,
     )  # fmt: skip
 
@@ -174,7 +174,7 @@ def one_step(run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float)
 
 
 def train_steps(
-    run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, progress: Progress
+    run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, *, progress: Progress
 ) -> torch.Tensor:
     """Train from the last checkpoint to the end; returns [steps, sources, 2] of (nats, learnt tokens).
 

@@ -15,7 +15,7 @@ __all__ = ["summed_loss"]
 
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917  # autograd gives positions alone
         ctx: Any, hidden_nd: torch.Tensor, table_vd: torch.Tensor, targets_n: torch.Tensor, a_rd: torch.Tensor | None,
         b_vr: torch.Tensor | None, scale: float, chunk: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
@@ -24,7 +24,7 @@ class _ChunkedLoss(torch.autograd.Function):
         grad_a = torch.zeros_like(a_rd) if a_rd is not None else None
         grad_b = torch.zeros_like(b_vr) if b_vr is not None else None
         kept = torch.nonzero(targets_n >= 0).squeeze(1)
-        for rows in kept.split(chunk):
+        for rows in torch.split(kept, chunk):
             whole = len(rows) == hidden_nd.shape[0]
             h_cd = hidden_nd if whole else hidden_nd[rows]
             logits_cv = (h_cd @ table_vd.t()).float()
@@ -32,10 +32,8 @@ class _ChunkedLoss(torch.autograd.Function):
                 low_cr = (h_cd.float() @ a_rd.t()) * scale
                 logits_cv.addmm_(low_cr, b_vr.t())
             at = targets_n[rows].unsqueeze(1)
-            chosen = logits_cv.gather(1, at).squeeze(1)
             logits_cv.sub_(torch.logsumexp(logits_cv, 1, keepdim=True))
             losses_n[rows] = -logits_cv.gather(1, at).squeeze(1)
-            del chosen
             d_cv = logits_cv.exp_()
             d_cv.scatter_add_(1, at, torch.full_like(at, -1, dtype=d_cv.dtype))
             d_cd = d_cv.to(table_vd.dtype) @ table_vd

@@ -22,7 +22,7 @@ class _Product(torch.autograd.Function):
     """y = x (W + scale b a)' with gradients for x, a and b; the sum itself is given."""
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917  # autograd gives positions alone
         ctx: Any,
         x_ni: torch.Tensor,
         summed_oi: torch.Tensor,
@@ -67,6 +67,7 @@ class LowRankLinear(nn.Module):
         self.summed.copy_(torch.addmm(self.weight, self.b, self.a, alpha=self.scale))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[..., i] to [..., o]."""
         flat = x.reshape(-1, x.shape[-1])
         y: torch.Tensor = _Product.apply(flat, self.summed, self.a, self.b, self.scale)  # type: ignore[no-untyped-call]
         y = y.view(*x.shape[:-1], -1)
@@ -89,6 +90,7 @@ class LowRankEmbedding(nn.Module):
         """Nothing is kept summed."""
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Token ids [...] to [..., i]."""
         found = nn.functional.embedding(tokens, self.weight)
         low = nn.functional.embedding(tokens, self.b) @ self.a
         return found + (self.scale * low).to(found.dtype)

@@ -4,7 +4,6 @@ Reading order: `params`, `tokens` (text to numbers), `batches` (what a step sees
 `loop`, `checkpoint`.
 """
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.engines.bases import BESIDE, as_folder, find_base
 from rumpun.errors import InputError, MissingPartError
+from rumpun.layer.base import base_name, base_sha256, base_source
 from rumpun.layer.params import TrainParams
 from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
-from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:
@@ -68,12 +67,12 @@ def train(params: TrainParams, work: Work) -> Outcome:
     with _deterministic(torch, device.place.type == "cpu"):
         run = prepare(folder, params, device, work.seed)
         batches = Batches(sources, plan, params, work.seed)
-        losses = train_steps(run, batches, plan, params, work.scratch, work.progress)
+        losses = train_steps(run, batches, plan, params, work.scratch, progress=work.progress)
     seconds = time.monotonic() - started
     _write(params, work, run, base)
     _write_losses(work.folder / LOSSES, losses, batches)
     return Outcome(
-        sources=(_base_source(base, params.base),),
+        sources=(base_source(base, params.base),),
         languages=tuple(name for name in batches.names if name != CHAT),
         summary=_summary(params, run, plan, sources, seconds) | {"loss": _edges(losses, batches)},
         tools={"torch": torch.__version__, "transformers": transformers.__version__},
@@ -98,64 +97,6 @@ def _base(params: TrainParams, work: Work) -> Path:
     if params.base != TINY_NAME:
         return find_base(params.base, work.progress)
     return write_tiny_base(work.folder / BESIDE, work.seed)
-
-
-def base_sha256(base: Path) -> str:
-    """The sha256 of a GGUF, or of a transformers folder's weights taken in order of name."""
-    if base.is_file():
-        return sha256_file(base)
-    files = sorted(base.glob("*.safetensors"))
-    if not files:
-        raise InputError(
-            f"{base}: no .safetensors there", "name a folder of transformers weights, or a GGUF file"
-        )
-    if len(files) == 1:
-        return sha256_file(files[0])
-    return hashlib.sha256("".join(sha256_file(path) for path in files).encode()).hexdigest()
-
-
-def base_name(base: Path, reference: str) -> str:
-    """The base's name as people type it."""
-    from rumpun.engines.embedded import BASE_NAME
-
-    if reference == "base":
-        return BASE_NAME
-    if reference == TINY_NAME:
-        return TINY_NAME
-    return reference if not Path(reference).expanduser().exists() else base.stem
-
-
-def _base_source(base: Path, reference: str) -> SourceEntry:
-    from rumpun.engines.embedded import EMBEDDED
-
-    name = base_name(base, reference)
-    if reference == "base":
-        return SourceEntry(
-            name=name,
-            licence=EMBEDDED.licence,
-            url=EMBEDDED.url,
-            bytes=EMBEDDED.size,
-            sha256=EMBEDDED.sha256,
-            role="base",
-        )
-    if reference == TINY_NAME:
-        size = base.stat().st_size
-        return SourceEntry(name=name, licence="CC0-1.0", bytes=size, sha256=base_sha256(base), role="base")
-    licence = ""
-    if base.is_file():
-        from rumpun.weights.gguf_file import describe
-
-        licence = describe(base).licence or ""
-        size = base.stat().st_size
-    else:
-        size = sum(path.stat().st_size for path in base.glob("*.safetensors"))
-    return SourceEntry(name=name, licence=_spdx(licence), bytes=size, sha256=base_sha256(base), role="base")
-
-
-def _spdx(licence: str) -> str:
-    """A GGUF writes "apache-2.0"; the table of licences knows "Apache-2.0"."""
-    known = {"apache-2.0": "Apache-2.0", "mit": "MIT", "": "unknown"}
-    return known.get(licence.lower(), licence)
 
 
 def _write(params: TrainParams, work: Work, run: "Run", base: Path) -> None:
