@@ -226,9 +226,8 @@ class LlamaCpp:
         if self._closing:
             raise EnvironmentFault(f"{self._path}: the engine is closed", "open it again")
         if self._embedder is None:
-            slots = 2
-            need_memory(self._file, self._path, slots * limit, limit, available_bytes())
-            self._embedder = self._start(slots * limit, slots, embed_tokens=limit)
+            need_memory(self._file, self._path, 2 * limit, limit, available_bytes())
+            self._embedder = self._start(2 * limit, 2, embed_tokens=limit)
         return self._embedder
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -267,6 +266,9 @@ class LlamaCpp:
         wanted.force_pure_content_parser = True
         if embed_tokens:
             wanted.embedding = True
+            wanted.kv_unified = (
+                True  # otherwise texts of unlike lengths are cut, and the average is of a part
+            )
             wanted.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         with _unreachable() as host:
             wanted.hostnames = [host]

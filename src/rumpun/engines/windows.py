@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["WINDOW_TOKENS_MAX", "Window", "first_of_continuation", "window_tokens", "windows"]
+__all__ = [
+    "WINDOW_TOKENS_MAX",
+    "Window",
+    "Work",
+    "first_of_continuation",
+    "packed_groups",
+    "padded_groups",
+    "window_tokens",
+    "windows",
+]
 
 # A model's own context is its window, up to this: the cost of attention grows with the square, and past some thousand
 # tokens a farther past hardly changes a probability.
@@ -21,6 +30,9 @@ class Window:
     start: int
     stop: int
     first: int  # more than start: a token is predicted from the one before
+
+
+Work = tuple[int, list[int], Window]  # number of the pair, all its tokens, one window over them
 
 
 def window_tokens(context_tokens: int) -> int:
@@ -50,3 +62,33 @@ def first_of_continuation(token_bytes: Sequence[int], context_bytes: int) -> int
         if end > context_bytes:
             return index
     return len(token_bytes)
+
+
+def padded_groups(todo: Sequence[Work], tokens_max: int) -> Iterator[list[Work]]:
+    """Windows, shortest first, that fill one batch padded to the longest of them."""
+    group: list[Work] = []
+    for item in sorted(todo, key=_size):
+        if group and (len(group) + 1) * _size(item) > tokens_max:
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+def packed_groups(todo: Sequence[Work], tokens_max: int, sequences_max: int) -> Iterator[list[Work]]:
+    """Windows, shortest first, that fill one batch without padding; one with more tokens stands alone."""
+    group: list[Work] = []
+    tokens = 0
+    for item in sorted(todo, key=_size):
+        if group and (tokens + _size(item) > tokens_max or len(group) == sequences_max):
+            yield group
+            group, tokens = [], 0
+        group.append(item)
+        tokens += _size(item)
+    if group:
+        yield group
+
+
+def _size(item: Work) -> int:
+    return item[2].stop - item[2].start - 1  # the last token is predicted, and predicts nothing
