@@ -76,7 +76,7 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
             "bytes": sum(text.bytes for text in texts),
             "precision": "float32",
         },
-        tools={"torch": torch.__version__, "transformers": transformers.__version__},
+        tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
 
 

@@ -75,7 +75,7 @@ def train(params: TrainParams, work: Work) -> Outcome:
         sources=(base_source(base, params.base),),
         languages=tuple(name for name in batches.names if name != CHAT),
         summary=_summary(params, run, plan, sources, seconds) | {"loss": _edges(losses, batches)},
-        tools={"torch": torch.__version__, "transformers": transformers.__version__},
+        tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
 
 
