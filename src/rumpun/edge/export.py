@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rumpun.errors import InputError, RumpunError, UsageError
+from rumpun.records.artefacts import read_manifest
 from rumpun.steps import Outcome, Progress, Work, quiet, step
 from rumpun.weights.kinds import Quantisation
 
@@ -136,10 +137,10 @@ def _choose(base: Path, layer: Path | None, params: ExportParams, metadata: Meta
 
 
 def base_of_layer(layer: Path, progress: Progress = quiet) -> Path:
-    """The GGUF that a layer names: the embedded base, or one of the catalogue that is at hand.
+    """The GGUF that a layer stands on: beside it, the embedded base, at hand in the catalogue, or where it was trained.
 
     Raises:
-        InputError: the base is not known, or known and not at hand.
+        InputError: the base is not known, not at hand, or no GGUF.
     """
     from rumpun.engines import catalogue, embedded
     from rumpun.engines.bases import BESIDE
@@ -150,13 +151,28 @@ def base_of_layer(layer: Path, progress: Progress = quiet) -> Path:
     if name == embedded.BASE_NAME:
         return embedded.base(progress)
     entry = catalogue.find(name)
-    if entry is None or not entry.path:
+    if entry is not None and entry.path:
+        return Path(entry.path)
+    trained_on = _trained_on(layer)
+    if trained_on.is_file():
+        return trained_on
+    if trained_on.is_dir():
+        words = f"the folder {trained_on}, and a GGUF is needed"
+    else:
         words = "which is not known here" if entry is None else "which is known and not at hand"
-        raise InputError(
-            f"{layer}: made for the base '{name}', {words}",
-            "name the base's GGUF: --base FILE, or in a recipe a step of kind base in `needs`",
-        )
-    return Path(entry.path)
+    raise InputError(
+        f"{layer}: made for the base '{name}', {words}",
+        "name the base's GGUF: --base FILE, or in a recipe a step of kind base in `needs`",
+    )
+
+
+def _trained_on(layer: Path) -> Path:
+    """The path that the layer's recipe named; a path that does not exist where it named none."""
+    try:
+        reference = str(read_manifest(layer).maker.params.get("base", ""))
+    except InputError:
+        reference = ""
+    return Path(reference).expanduser() if reference else layer / "no base named"
 
 
 def _base_name(layer: Path) -> str:
