@@ -159,7 +159,7 @@ def _data_words(corpus: Manifest) -> str:
     sources = [entry for entry in corpus.sources if "held-out" not in entry.role]
     size = sum(entry.bytes for entry in sources)
     names = {entry.name for entry in sources}
-    return f"{len(names)} sources gave {size:,} bytes of text and chat rows."
+    return f"Sources: {len(names):,}. Text and chat rows: {size:,} bytes."
 
 
 def _render(template: str, context: dict[str, Any]) -> str:
@@ -233,7 +233,7 @@ def model_card(
             "forgetting": _forgetting(scores),
             "cannot": _cannot(scores, cannot),
             "data_words": _data_words(corpus),
-            "obligations": _obligation_rows(layer.licences),
+            "obligations": _obligation_rows((*layer.licences, spec.licence)),
             "lineage": [
                 {
                     "kind": escape(m.kind),
