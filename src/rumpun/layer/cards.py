@@ -177,6 +177,26 @@ def _render(template: str, context: dict[str, Any]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
+def _base_words(layer: Manifest, spec: LayerSpec) -> dict[str, str]:
+    base = next((entry for entry in layer.sources if entry.role == "base"), None)
+    return {
+        "name": escape(spec.base_name),
+        "sha256": escape(spec.base_sha256),
+        "licence": escape(base.licence if base else "licence not given"),
+    }
+
+
+def _spec_words(spec: LayerSpec) -> dict[str, object]:
+    return {
+        "rank": spec.rank,
+        "alpha": spec.alpha,
+        "targets": escape(", ".join(spec.targets)) or "no module",
+        "tokens": len(spec.tokens),
+        "licence": escape(spec.licence),
+        "architecture": escape(spec.architecture),
+    }
+
+
 def model_card(
     *,
     title: str,
@@ -208,25 +228,13 @@ def model_card(
             raise InputError(f"{manifest.id}: a {manifest.kind} where a {kind} belongs", f"name a {kind}")
     shown = [m for m in (layer, corpus, evaluation, *others) if m is not None]
     scores = _scores(evaluation)
-    base = next((entry for entry in layer.sources if entry.role == "base"), None)
     return _render(
         "model_card.md.jinja",
         {
             "title": escape(title),
             "name": escape(name),
-            "base": {
-                "name": escape(spec.base_name),
-                "sha256": escape(spec.base_sha256),
-                "licence": escape(base.licence if base else "licence not given"),
-            },
-            "spec": {
-                "rank": spec.rank,
-                "alpha": spec.alpha,
-                "targets": escape(", ".join(spec.targets)) or "no module",
-                "tokens": len(spec.tokens),
-                "licence": escape(spec.licence),
-                "architecture": escape(spec.architecture),
-            },
+            "base": _base_words(layer, spec),
+            "spec": _spec_words(spec),
             "languages": escape(", ".join(layer.languages)),
             "training": _training_rows(layer),
             "scores": _score_rows(scores),
