@@ -34,6 +34,7 @@ class Row:
     categories: tuple[str, ...] = ()  # ours; empty where the source names none
     for_threshold: bool = False  # kept out of the fit
     sensitive: bool = False  # a safe question on a hard matter
+    url: str = ""  # where the row comes from
     part: str = ""  # the data set within the source, where there is one
 
 
@@ -122,6 +123,7 @@ def read_training(folder: Path, threshold: Mapping[str, Mapping[str, tuple[str, 
             common: dict[str, Any] = {
                 "language": row["language"], "source": name, "licence": row["licence"],
                 "for_threshold": kept_out, "part": part,
+                "url": row.get("url") or "",
             }  # fmt: skip
             rows.add(Row(text=row["prompt"] or "", label=label, categories=_categories(name, row), **common))
             if row.get("safe_response"):

@@ -85,8 +85,10 @@ def train(params: GuardParams, work: Work) -> Outcome:
         "heads": {label: sum(label in r.categories for r in fitted) for label in guard.heads.labels[1:]},
         "thresholds": thresholds,
         "covered": list(covered(guard.heads.labels)),
-        "for_threshold": measure(shipped, kept),
-        "sensitive_questions": measure(shipped, [_as_sensitive(r) for r in kept if r.sensitive]),
+        "for_threshold": measure(shipped, [_together(r) for r in kept]),
+        "sensitive_questions": measure(
+            shipped, [replace(r, source="sensitive") for r in kept if r.sensitive]
+        ),
         "held_out": measure(shipped, measured.rows),
     }
     return Outcome(
@@ -98,10 +100,9 @@ def train(params: GuardParams, work: Work) -> Outcome:
     )
 
 
-def _as_sensitive(row: "Row") -> "Row":
-    from dataclasses import replace
-
-    return replace(row, source="sensitive")
+def _together(row: "Row") -> "Row":
+    """The seed sentences are told as one set."""
+    return replace(row, source="seed") if row.source.startswith("seed-") else row
 
 
 def _fit(params: GuardParams, rows: "Sequence[Row]", work: Work) -> "Guard":
@@ -226,17 +227,24 @@ def _sources(folder: Any, fitted: "Sequence[Row]", measured: "Sequence[Row]") ->
     entries = []
     for role, rows in (("text", fitted), ("benchmark", measured)):
         size = Counter((row.source, row.part, row.licence) for row in rows)
+        home = {(row.source, row.part): _repository(row.url) for row in rows if row.url}
         for (source, part, licence), count in sorted(size.items()):
             place = known.get(source, {})
+            url = home.get((source, part), "") or str(place.get("repository", ""))
             entries.append(
                 SourceEntry(
                     name=f"{source}/{part}" if part else source,
                     licence=licence,
-                    url=str(place.get("repository", "")),
-                    commit=str(place.get("commit", "")),
+                    url=url,
+                    commit=str(place.get("commit", "")) if url == place.get("repository") else "",
                     rows=count,
                     sha256=str(place.get("sha256", "")),
                     role="seed" if source.startswith("seed-") else role,
                 )
             )
     return tuple(entries)
+
+
+def _repository(url: str) -> str:
+    """The address of the repository that a file's address lies in: host, owner and name."""
+    return "/".join(url.split("/")[:5])

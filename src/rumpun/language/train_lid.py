@@ -37,6 +37,7 @@ class LidParams:
     buckets: int = 65_536
     ngram_lengths: tuple[int, ...] = (1, 2, 3, 4, 5)
     snippets: int = 6_000  # for each language
+    size_exponent: float = 0.25  # a source counts by its characters to this power: 0 is evenly, 1 by size
     lengths_characters: tuple[int, ...] = (12, 160)  # shortest and longest snippet in training
     measured_characters: tuple[int, ...] = (20, 50, 100)
     measured_snippets: int = 500  # for each language and length
@@ -159,7 +160,7 @@ def _rows(counts: Any, chosen: Any) -> Any:
 
 
 def _drawn(params: LidParams, pools: "list[Pool]", seed: int) -> tuple[list[str], Any]:
-    """Snippets of every language, and the place of each one's language; a source counts by the root of its size."""
+    """Snippets of every language, and the place of each one's language; a source counts by a small power of its size."""
     import numpy as np
 
     from rumpun.language.snippets import cut
@@ -169,9 +170,9 @@ def _drawn(params: LidParams, pools: "list[Pool]", seed: int) -> tuple[list[str]
     shortest, longest = params.lengths_characters
     for number, language in enumerate(params.latin):
         own = [p for p in pools if p.language == language]
-        whole = sum(p.characters**0.5 for p in own)
+        whole = sum(p.characters**params.size_exponent for p in own)
         for pool in own:
-            share = round(params.snippets * pool.characters**0.5 / whole)
+            share = round(params.snippets * pool.characters**params.size_exponent / whole)
             drawn = cut(pool, share, (shortest, longest), seed)
             texts += drawn
             labels += [number] * len(drawn)
