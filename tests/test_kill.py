@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rumpun.records.artefacts import find_artefact, verify
 from rumpun.recipes import read_recipe
+from rumpun.records.artefacts import find_artefact, verify
 from rumpun.steps import plan
 
 ROOT = Path(__file__).resolve().parents[1]
