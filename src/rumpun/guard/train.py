@@ -6,7 +6,7 @@ Thresholds: on those parts. Measured: the sets of split `test`, which are opened
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rumpun.records.artefacts import SourceEntry, sha256_file
