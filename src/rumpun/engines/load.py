@@ -94,7 +94,7 @@ def _elsewhere(text: str, layer: Path | None, *, fetch: bool, progress: Progress
         if not entry.path and not fetch:
             raise not_at_hand(entry)
         return _gguf(Path(entry.path) if entry.path else fetch_base(entry, progress), layer, progress)
-    if "/" in text or "\\" in text or path.suffix:
+    if "/" in text or "\\" in text or path.suffix == ".gguf":
         raise InputError(
             f"{text}: no such file or folder", "name a GGUF file, a folder of weights or a known base"
         )

@@ -143,7 +143,7 @@ def cores(root: Path = Path("/")) -> dict[str, int]:
     logical = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
     quota = _read(root / "sys/fs/cgroup/cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
+    if len(quota) == 2 and all(part.isascii() and part.isdigit() and int(part) for part in quota):
         usable = min(usable, max(1, int(quota[0]) // int(quota[1])))
     return {"logical": logical, "usable": usable}
 
@@ -383,4 +383,4 @@ def _read(path: Path) -> str:
 
 def _number(path: Path) -> int:
     text = _read(path).strip()
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() else 0
