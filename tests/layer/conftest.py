@@ -10,7 +10,11 @@ from rumpun.records.artefacts import Maker, Manifest
 from rumpun.steps import Input
 
 TEXTS = {
-    "id": ["Ibu menanam padi di sawah.", "Adik bermain layang-layang sampai sore.", "Kami minum teh bersama nenek."],
+    "id": [
+        "Ibu menanam padi di sawah.",
+        "Adik bermain layang-layang sampai sore.",
+        "Kami minum teh bersama nenek.",
+    ],
     "th": ["แม่ปลูกข้าวในนา", "น้องเล่นว่าวจนเย็น", "เราดื่มชากับยาย"],
     "my": ["အမေ စပါးစိုက်သည်။", "ညီလေး စွန်လွှတ်သည်။"],
     "km": ["ម្តាយដាំស្រូវ។", "យើងផឹកតែ។"],
@@ -65,5 +69,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Input:
     ]  # fmt: skip
     (folder / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     maker = Maker(step="corpus.build", version=1, params={}, rumpun="0")
-    manifest = Manifest(kind="corpus", id="c" * 32, maker=maker, licences=("CC0-1.0",), languages=tuple(TEXTS))
+    manifest = Manifest(
+        kind="corpus", id="c" * 32, maker=maker, licences=("CC0-1.0",), languages=tuple(TEXTS)
+    )
     return Input("corpus", folder, manifest)

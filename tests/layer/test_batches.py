@@ -41,7 +41,11 @@ def test_one_pass_shows_every_token_once(lengths: list[int], width: int, seed: i
 
 @given(seed=st.integers(0, 50), step=st.integers(0, 5))
 def test_a_batch_does_not_depend_on_what_was_asked_before(seed: int, step: int) -> None:
-    sources = [source("id", [5, 9, 30]), source("my", [7, 20], first=500), source(CHAT, [6, 4, 9, 3], chat=True, first=900)]
+    sources = [
+        source("id", [5, 9, 30]),
+        source("my", [7, 20], first=500),
+        source(CHAT, [6, 4, 9, 3], chat=True, first=900),
+    ]
     p = params(tokens=8 * 4 * 6, chat_share=0.3, epochs_max=50.0)
     plan = make_plan(sources, p)
     fresh, used = Batches(sources, plan, p, seed), Batches(sources, plan, p, seed)

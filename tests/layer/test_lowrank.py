@@ -24,7 +24,13 @@ def load(folder: Path) -> Any:
 def attached(folder: Path, *, embeddings_rank: int = 0, seed: int = 1) -> tuple[Any, dict[str, Any]]:
     model = load(folder)
     made = attach(
-        model, targets=TARGETS, rank=4, scale=2.0, embeddings_rank=embeddings_rank, seed=seed, dtype=torch.float32
+        model,
+        targets=TARGETS,
+        rank=4,
+        scale=2.0,
+        embeddings_rank=embeddings_rank,
+        seed=seed,
+        dtype=torch.float32,
     )
     chance = torch.Generator().manual_seed(5)
     with torch.no_grad():
@@ -54,7 +60,13 @@ def test_a_fresh_model_is_unchanged(base_folder: Path) -> None:
 def test_the_start_depends_on_seed_and_place(base_folder: Path) -> None:
     def start(seed: int) -> list[torch.Tensor]:
         made = attach(
-            load(base_folder), targets=TARGETS, rank=4, scale=1.0, embeddings_rank=0, seed=seed, dtype=torch.float32
+            load(base_folder),
+            targets=TARGETS,
+            rank=4,
+            scale=1.0,
+            embeddings_rank=0,
+            seed=seed,
+            dtype=torch.float32,
         )
         return [module.a.detach() for module in made.values()]
 
@@ -74,7 +86,10 @@ def test_agrees_with_peft_before_and_after_a_step(base_folder: Path) -> None:
     for name, module in reference.named_modules():
         if hasattr(module, "lora_A") and "default" in module.lora_A:
             own = name.removeprefix("base_model.model.")
-            theirs[f"{own}.a"], theirs[f"{own}.b"] = module.lora_A["default"].weight, module.lora_B["default"].weight
+            theirs[f"{own}.a"], theirs[f"{own}.b"] = (
+                module.lora_A["default"].weight,
+                module.lora_B["default"].weight,
+            )
     ours = dict(low_rank_parts(made))
     assert ours.keys() == theirs.keys()
     with torch.no_grad():
@@ -104,7 +119,9 @@ def test_a_tied_embedding_is_trained_on_both_sides(base_folder: Path) -> None:
     leaves = {name: p.detach().clone().requires_grad_() for name, p in low_rank_parts(made)}
     weights = dict(plain.named_parameters())
     for name in made:
-        weights[f"{name}.weight"] = weights[f"{name}.weight"] + 2.0 * leaves[f"{name}.b"] @ leaves[f"{name}.a"]
+        weights[f"{name}.weight"] = (
+            weights[f"{name}.weight"] + 2.0 * leaves[f"{name}.b"] @ leaves[f"{name}.a"]
+        )
     out = torch.func.functional_call(plain, weights, (IDS,)).logits[:, :-1]
     nn.functional.cross_entropy(out.flatten(0, 1), IDS[:, 1:].flatten()).backward()
     for name, parameter in low_rank_parts(made):

@@ -68,7 +68,11 @@ def test_the_merged_model_computes_base_plus_product(
     manifest = write_manifest(layer, Manifest(kind="layer", id="a" * 32, name="one", maker=maker))
     (tmp_path / "merged").mkdir()
     made = Work(
-        inputs=(Input("layer", layer, manifest),), folder=tmp_path / "merged", scratch=tmp_path, seed=1, progress=quiet
+        inputs=(Input("layer", layer, manifest),),
+        folder=tmp_path / "merged",
+        scratch=tmp_path,
+        seed=1,
+        progress=quiet,
     )
     outcome = merge.function(MergeParams(), made)
     assert outcome.summary["bytes"] > 0

@@ -61,7 +61,9 @@ def test_cut_off_and_started_again_it_gives_the_same_bits(
     tmp_path: Path, corpus: Input, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train.function(PARAMS, work(tmp_path / "whole", corpus))
-    clock = iter(range(10**6))  # every look at the clock is a second later, so a checkpoint falls due at each step
+    clock = iter(
+        range(10**6)
+    )  # every look at the clock is a second later, so a checkpoint falls due at each step
     monkeypatch.setattr("rumpun.layer.loop.time.monotonic", lambda: float(next(clock)))
     for at in (2, 5, 5, 11):
 
@@ -74,7 +76,9 @@ def test_cut_off_and_started_again_it_gives_the_same_bits(
         assert not (tmp_path / "cut" / "made" / "layer.json").exists()
     train.function(PARAMS, work(tmp_path / "cut", corpus))
     for name in ("layer.json", "layer.safetensors", "losses.jsonl", "base.gguf"):
-        assert (tmp_path / "cut" / "made" / name).read_bytes() == (tmp_path / "whole" / "made" / name).read_bytes()
+        assert (tmp_path / "cut" / "made" / name).read_bytes() == (
+            tmp_path / "whole" / "made" / name
+        ).read_bytes()
 
 
 def test_the_size_of_a_pass_changes_rounding_alone(tmp_path: Path, corpus: Input) -> None:
@@ -104,7 +108,9 @@ def test_bfloat16_learns_nearly_the_same(tmp_path: Path, corpus: Input) -> None:
         ({"epochs_max": 0.01}, "one batch"),
     ],
 )
-def test_what_cannot_be_trained_is_named(tmp_path: Path, corpus: Input, change: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_trained_is_named(
+    tmp_path: Path, corpus: Input, change: dict[str, Any], words: str
+) -> None:
     with pytest.raises(InputError, match=words) as caught:
         train.function(dataclasses.replace(PARAMS, **change), work(tmp_path, corpus))
     assert caught.value.hint
@@ -184,4 +190,6 @@ def test_a_step_follows_the_mathematics_of_adamw(base_folder: Path) -> None:
     one_step(run, tokens, targets, 1.0)
     name = "model.layers.1.mlp.down_proj.b"
     moved = run.parameters[name].detach() - before[name]
-    assert moved.abs().max() == pytest.approx(params.learning_rate, rel=1e-3)  # AdamW's first step has the rate's size
+    assert moved.abs().max() == pytest.approx(
+        params.learning_rate, rel=1e-3
+    )  # AdamW's first step has the rate's size

@@ -121,6 +121,8 @@ def test_students_quantiles_are_the_tabled_ones() -> None:
         ([1.0, 2.0], [1.0, 2.0], [3.0, 0.0], "document 1: 0 bytes"),
     ],
 )
-def test_what_does_not_fit_is_named(model: list[float], base: list[float], sizes: list[float], words: str) -> None:
+def test_what_does_not_fit_is_named(
+    model: list[float], base: list[float], sizes: list[float], words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         paired_interval(np.array(model), np.array(base), np.array(sizes))
