@@ -273,12 +273,18 @@ class LlamaCpp:
         with _unreachable() as host:
             wanted.hostnames = [host]
             try:
-                return xllamacpp.Server(wanted)
+                server = xllamacpp.Server(wanted)
             except (RuntimeError, ValueError) as error:
                 raise InputError(
                     f"{self._path}: llama.cpp cannot load it ({self._file.architecture}, {self._file.quantisation})",
                     "the file may be damaged, or newer than the runtime: rumpun doctor names its version",
                 ) from error
+        # a server that is freed before its loop has begun waits for ever, so one token is asked of it first
+        if embed_tokens:
+            server.handle_embeddings({"input": ["a"]})
+        else:
+            server.handle_completions({"prompt": "a", "max_tokens": 1}, lambda _: False)
+        return server
 
 
 class _Running:
