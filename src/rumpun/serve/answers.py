@@ -66,14 +66,20 @@ def answer(
         yield Ending("content_filter", _counted(place, request, ""), None, language, None)
         return
     try:
-        chunks = place.model.engine.stream(request, cancelled)
+        yield from _generated(place, watching, settings, request, cancelled)
     except UsageError as error:
         raise _context_fault(place, request) or error from error
+
+
+def _generated(
+    place: Place, guard: "Guard | None", settings: Settings, request: Request, cancelled: Cancelled
+) -> Iterator[Happening]:
+    chunks = place.model.engine.stream(request, cancelled)
     try:
-        if watching and settings.guard == "block":
-            yield from _held(chunks, watching, place, request)
+        if guard and settings.guard == "block":
+            yield from _held(chunks, guard, place, request)
         else:
-            yield from _at_once(chunks, watching)
+            yield from _at_once(chunks, guard)
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:

@@ -38,7 +38,9 @@ def create_app(
     """
     chosen = settings or Settings()
     if chosen.guard != "off" and guard is None:
-        raise UsageError(f"the guard's mode is '{chosen.guard}', and no guard is loaded", "load one, or --guard off")
+        raise UsageError(
+            f"the guard's mode is '{chosen.guard}', and no guard is loaded", "load one, or --guard off"
+        )
     service = Service(models, guard, chosen)
     app = Starlette(
         routes=_routes(),

@@ -1,12 +1,53 @@
 """An artefact's lineage as the model page shows it: a tree of what made it, its sources, and what they oblige."""
 
+import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rumpun.errors import InputError
+from rumpun.records.licences import terms
+
+if TYPE_CHECKING:
+    from rumpun.records.lineage import Lineage
 
 __all__ = ["lineage_view"]
 
+_DEPTH = 12  # of the tree; lineages are shallow, and a page need not follow a damaged one for ever
 
+
+@functools.lru_cache(maxsize=32)
 def lineage_view(folder: Path | None) -> dict[str, Any] | None:
-    """Tree, sources and duties of an artefact's folder; None when it has no lineage."""
-    del folder
-    return None
+    """Tree, sources and duties of an artefact's folder; None when it has no lineage that can be read."""
+    if folder is None:
+        return None
+    from rumpun.records.lineage import walk
+
+    try:
+        walked = walk(folder)
+    except InputError:
+        return None
+    return {
+        "tree": _branch(walked, walked.root, _DEPTH),
+        "missing": [missing.id[:12] for missing in walked.missing],
+        "duties": walked.obligations,
+        "sources": [
+            {
+                "name": source.name,
+                "licence": source.licence,
+                "duties": list(terms(source.licence).oblige) if source.licence.strip() else [],
+                "url": source.url if source.url.startswith(("https://", "http://")) else "",
+                "rows": source.rows,
+                "role": source.role,
+            }
+            for source in walked.sources
+        ],
+    }
+
+
+def _branch(walked: "Lineage", key: str, depth: int) -> dict[str, Any]:
+    node = next((node for node in walked.nodes if node.id == key), None)
+    if node is None:
+        return {"kind": "not at hand", "name": "", "id": key, "how": "", "parents": []}
+    how = " · ".join(part for part in (node.step, node.created[:10], ", ".join(node.licences)) if part)
+    parents = [_branch(walked, parent, depth - 1) for parent in node.parents] if depth else []
+    return {"kind": node.kind, "name": node.name, "id": node.id, "how": how, "parents": parents}

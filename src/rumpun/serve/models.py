@@ -12,8 +12,9 @@ from rumpun.errors import UsageError
 from rumpun.serve.faults import Fault
 from rumpun.serve.turns import Turns
 
-__all__ = ["Place", "ServedModel", "Shelf"]
+__all__ = ["CAUTION", "Place", "ServedModel", "Shelf"]
 
+CAUTION = "It can be wrong and sound sure of it: check what matters with a person or a source you trust."
 DEFAULT = "default"  # the alias that always names the first model
 
 
@@ -28,7 +29,7 @@ class ServedModel:
     layer_name: str = ""  # empty when no layer is on it
     card: Path | None = None  # CARD.md
     lineage: Path | None = None  # an artefact's folder
-    caution: str = "It can be wrong and sound sure of it: check what matters with a person or a source you trust."  # a plain sentence for the page: what this model cannot do
+    caution: str = CAUTION  # a plain sentence for the page: what this model cannot do
     created: int = field(default_factory=lambda: int(time.time()))  # seconds since 1970
 
 

@@ -1,0 +1,273 @@
+"""The official client works unchanged, its error types included."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import numpy as np
+import openai
+import pytest
+from served import BAD, Running, echo, running, saying, served, word_guard
+
+from rumpun.engines.fake import Fake
+from rumpun.serve.settings import Settings
+
+KAREN = "แม่น้ำโขงไหลผ่านหลายประเทศ။ မြစ်ကမ်း 👩‍👩‍👧‍👦 é"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Running]:
+    models = [served(Fake(name="padi")), served(echo(name="gema"), layer_name="pertama"),
+              served(Fake(name="bisu", can=frozenset({"score"})))]  # fmt: skip
+    with running(models, word_guard(), Settings(guard="warn")) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def client(service: Running) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+
+
+def said(text: str) -> list[Any]:
+    return [{"role": "user", "content": text}]
+
+
+def test_a_chat_is_answered(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="gema", messages=said(KAREN))
+    assert answer.choices[0].message.content == KAREN
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+    assert answer.model == "gema"
+
+
+def test_a_stream_joins_to_the_whole_and_ends_with_usage(client: openai.OpenAI) -> None:
+    chunks = list(client.chat.completions.create(
+        model="gema", messages=said(KAREN), stream=True, stream_options={"include_usage": True}
+    ))  # fmt: skip
+    texts = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(texts) == KAREN
+    assert "👩‍👩‍👧‍👦" in texts  # never cut inside a character
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage is not None
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_without_the_option_no_chunk_has_usage(client: openai.OpenAI) -> None:
+    chunks = list(client.chat.completions.create(model="gema", messages=said("hai"), stream=True))
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert not any(chunk.usage for chunk in chunks)
+
+
+def test_the_extension_field_is_on_the_answer_and_on_the_last_chunk(client: openai.OpenAI) -> None:
+    whole = client.chat.completions.create(model="gema", messages=said("Selamat pagi, apa kabar hari ini?"))
+    last = list(client.chat.completions.create(
+        model="gema", messages=said("Selamat pagi, apa kabar hari ini?"), stream=True
+    ))[-1]  # fmt: skip
+    for found in (whole.model_extra, last.model_extra):
+        assert found is not None
+        field = found["rumpun"]
+        assert set(field) == {"guard", "language", "layer", "tokens_per_second"}
+        assert field["guard"]["mode"] == "warn"
+        assert set(field["guard"]["prompt"]) == {"flagged", "categories", "scores", "language"}
+        assert field["guard"]["answer"]["flagged"] is False
+        assert field["layer"] == "pertama"
+        assert field["tokens_per_second"] > 0
+        assert field["language"]["prompt"] == field["language"]["answer"]
+
+
+def test_options_reach_the_engine(client: openai.OpenAI) -> None:
+    ask = client.chat.completions.create
+    assert ask(model="gema", messages=said("satu dua tiga"), stop=" dua").choices[0].message.content == "satu"
+    assert (
+        ask(model="gema", messages=said("satu dua"), stop=["x", "du"]).choices[0].message.content == "satu "
+    )
+    short = ask(model="gema", messages=said("satu dua"), max_tokens=3)
+    assert (short.choices[0].message.content, short.choices[0].finish_reason) == ("sat", "length")
+    assert (
+        ask(model="gema", messages=said("satu"), max_completion_tokens=2).choices[0].message.content == "sa"
+    )
+    first, second, third = (
+        ask(model="padi", messages=said("a"), seed=seed, temperature=1).choices[0].message.content
+        for seed in (-7, -7, 8)
+    )
+    assert first == second != third
+    parts: Any = [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]
+    assert ask(model="gema", messages=parts).choices[0].message.content == "a\nb"
+    assert ask(model="gema", messages=said("x"), top_p=0).choices[0].message.content == "x"
+
+
+def test_developer_and_system_turns_are_taken(client: openai.OpenAI) -> None:
+    turns: Any = [{"role": "developer", "content": "s"}, {"role": "user", "content": "u"}]
+    assert client.chat.completions.create(model="gema", messages=turns).choices[0].message.content == "u"
+
+
+def test_completions_of_one_and_of_several(client: openai.OpenAI) -> None:
+    one = client.completions.create(model="gema", prompt="ikan")
+    assert one.choices[0].text == "ikan"
+    several = client.completions.create(model="gema", prompt=["ikan", "ปลา"])
+    assert [(c.index, c.text) for c in several.choices] == [(0, "ikan"), (1, "ปลา")]
+    assert several.model_extra is not None
+    assert len(several.model_extra["rumpun"]) == 2
+    texts = {0: "", 1: ""}
+    for chunk in client.completions.create(model="gema", prompt=["ikan", "ปลา"], stream=True):
+        texts[chunk.choices[0].index] += chunk.choices[0].text
+    assert texts == {0: "ikan", 1: "ปลา"}
+
+
+def test_embeddings_in_both_forms_agree(client: openai.OpenAI, service: Running) -> None:
+    by_client = client.embeddings.create(model="padi", input=["sungai", "แม่น้ำ"])  # asks for base64
+    plain = client.embeddings.create(model="padi", input=["sungai", "แม่น้ำ"], encoding_format="float")
+    for one, other in zip(by_client.data, plain.data, strict=True):
+        assert np.allclose(one.embedding, other.embedding)
+        assert np.isclose(np.linalg.norm(one.embedding), 1, atol=1e-5)
+    assert by_client.usage.prompt_tokens == len("sungai") + len("แม่น้ำ")
+    raw = httpx2.post(f"{service.url}/v1/embeddings", json={"input": "a", "encoding_format": "base64"}).json()
+    assert len(base64.b64decode(raw["data"][0]["embedding"])) == 4 * 32
+
+
+def test_models_are_listed_the_default_first(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["padi", "gema", "bisu"]
+    assert client.models.retrieve("gema").id == "gema"
+    assert client.models.retrieve("default").id == "padi"
+    assert client.chat.completions.create(model="default", messages=said("x")).model == "padi"
+
+
+def test_moderations_in_openais_shape(client: openai.OpenAI) -> None:
+    one = client.moderations.create(input=f"ini {BAD}", model="omni-moderation-latest")
+    assert one.results[0].flagged
+    assert one.results[0].categories.hate
+    assert one.results[0].category_scores.hate > 0.9
+    assert not one.results[0].categories.violence
+    many = client.moderations.create(input=["nasi", BAD, "ikan"])
+    assert [result.flagged for result in many.results] == [False, True, False]
+    parts: Any = [{"type": "text", "text": "nasi"}, {"type": "text", "text": BAD}]
+    assert [r.flagged for r in client.moderations.create(input=parts).results] == [True]
+    assert not client.moderations.create(input="").results[0].flagged
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"model": "padii"}, openai.NotFoundError, "padi"),
+        ({"model": "bisu"}, openai.BadRequestError, "cannot chat"),
+        ({"temperature": 2.5}, openai.BadRequestError, "temperature is 2.5"),
+        ({"temperature": "hot"}, openai.BadRequestError, "temperature is 'hot'"),
+        ({"top_p": -1}, openai.BadRequestError, "top_p"),
+        ({"max_tokens": -1}, openai.BadRequestError, "max_tokens is -1"),
+        ({"max_tokens": 0}, openai.BadRequestError, "max_tokens is 0"),
+        ({"max_completion_tokens": 10**12}, openai.BadRequestError, "max_completion_tokens is 1000000000000"),
+        ({"n": 2}, openai.BadRequestError, "n is 2"),
+        ({"stop": ["x"] * 10_000}, openai.BadRequestError, "stop has 10000"),
+        ({"stop": "x" * 10_000}, openai.BadRequestError, "longer than 200"),
+        ({"messages": []}, openai.BadRequestError, "messages is empty"),
+        ({"messages": [{"role": "wizard", "content": "x"}]}, openai.BadRequestError, "wizard"),
+        ({"messages": [{"role": "user"}]}, openai.BadRequestError, "content is missing"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+         openai.BadRequestError, "image_url"),
+        ({"messages": [{"role": "user", "content": "x" * 5000}]}, openai.BadRequestError, "5000 tokens"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, openai.BadRequestError, "tools"),
+        ({"response_format": {"type": "json_object"}}, openai.BadRequestError, "response_format"),
+        ({"logprobs": True}, openai.BadRequestError, "logprobs"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+def test_errors_have_the_clients_types(
+    client: openai.OpenAI, change: dict[str, Any], error: type[openai.APIStatusError], says: str, stream: bool
+) -> None:
+    whole: Any = {"model": "padi", "messages": said("x"), "stream": stream} | change
+    with pytest.raises(error) as raised:
+        client.chat.completions.create(**whole)
+    assert says in raised.value.message
+    body: Any = raised.value.body
+    assert set(body) == {"message", "type", "param", "code"}
+    if error is openai.NotFoundError:
+        assert body["code"] == "model_not_found"
+    if "5000 tokens" in says:
+        assert body["code"] == "context_length_exceeded"
+
+
+def test_other_addresses_errors_too(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="cannot embed"):
+        client.embeddings.create(model="bisu", input="x")
+    with pytest.raises(openai.BadRequestError, match="empty string"):
+        client.embeddings.create(model="padi", input=["x", ""])
+    with pytest.raises(openai.BadRequestError, match="dimensions is 7"):
+        client.embeddings.create(model="padi", input="x", dimensions=7)
+    with pytest.raises(openai.BadRequestError, match="token numbers"):
+        client.embeddings.create(model="padi", input=[1, 2, 3])
+    with pytest.raises(openai.BadRequestError, match="echo"):
+        client.completions.create(model="padi", prompt="x", echo=True)
+    with pytest.raises(openai.NotFoundError, match="nobody"):
+        client.models.retrieve("nobody")
+    with pytest.raises(openai.NotFoundError, match="nobody"):
+        client.moderations.create(input="x", model="nobody")
+
+
+def test_a_context_that_only_the_chat_form_overflows_is_named_too() -> None:
+    with running(Fake(context_tokens=100)) as run:
+        client = openai.OpenAI(base_url=f"{run.url}/v1", api_key="x", max_retries=0)
+        with pytest.raises(openai.BadRequestError) as raised:
+            client.chat.completions.create(model="fake", messages=said("x" * 95))
+    assert raised.value.code == "context_length_exceeded"
+
+
+def test_keys_are_asked_for_where_they_are_set() -> None:
+    settings = Settings(guard="off", api_keys=("kunci-satu", "kunci-dua"))
+    with running(Fake(), settings=settings) as run:
+        for key in ("kunci-satu", "kunci-dua"):
+            client = openai.OpenAI(base_url=f"{run.url}/v1", api_key=key, max_retries=0)
+            assert client.models.list().data[0].id == "fake"
+        wrong = openai.OpenAI(base_url=f"{run.url}/v1", api_key="kunci", max_retries=0)
+        with pytest.raises(openai.AuthenticationError) as raised:
+            wrong.models.list()
+        assert "kunci" not in raised.value.message
+        assert httpx2.get(f"{run.url}/v1/models").headers["www-authenticate"] == "Bearer"
+        assert httpx2.get(f"{run.url}/healthz").status_code == 200
+    assert "kunci" not in repr(settings)
+
+
+def test_an_engine_that_fails_is_told_before_and_inside_a_stream() -> None:
+    with running([served(Fake(name="a", fails_at=0)), served(Fake(name="b", fails_at=40))]) as run:
+        client = openai.OpenAI(base_url=f"{run.url}/v1", api_key="x", max_retries=0)
+        for stream in (False, True):
+            with pytest.raises(openai.InternalServerError) as raised:
+                client.chat.completions.create(model="a", messages=said("x"), stream=stream)
+            assert raised.value.status_code == 502
+        stream_of_b = client.chat.completions.create(model="b", messages=said("x"), stream=True)
+        assert next(stream_of_b).choices[0].delta.role == "assistant"
+        with pytest.raises(openai.APIError, match="failed at token 40"):
+            list(stream_of_b)
+        assert run.service.shelf.default.turns.busy == 0
+
+
+def test_a_bug_of_ours_is_500_and_tells_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: object) -> str:
+        raise ZeroDivisionError("rahasia-jawaban")
+
+    with running(Fake(reply=broken)) as run:
+        client = openai.OpenAI(base_url=f"{run.url}/v1", api_key="x", max_retries=0)
+        for stream in (False, True):
+            with pytest.raises(openai.InternalServerError) as raised:
+                client.chat.completions.create(model="fake", messages=said("rahasia-tanya"), stream=stream)
+            assert raised.value.status_code == 500
+            assert "rahasia" not in str(raised.value.body)
+    assert "ZeroDivisionError" in caplog.text
+    assert "rahasia" not in caplog.text
+
+
+def test_prompts_answers_and_keys_are_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with running(
+        saying("rahasia-jawaban"), settings=Settings(guard="off", api_keys=("rahasia-kunci",))
+    ) as run:
+        client = openai.OpenAI(base_url=f"{run.url}/v1", api_key="rahasia-kunci", max_retries=0)
+        caplog.clear()
+        client.chat.completions.create(model="fake", messages=said("rahasia-tanya"))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith(("rumpun", "uvicorn"))]
+    assert any("/v1/chat/completions 200" in line for line in ours)
+    assert not any("rahasia" in line for line in ours)
