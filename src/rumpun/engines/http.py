@@ -127,8 +127,8 @@ class OpenAICompatible:
             with (
                 self._faults(),
                 self._client.stream("POST", f"{self._url}/{path}", json=self._body(request)) as reply,
+                arriving.reading(reply),
             ):
-                arriving.reply = reply
                 self._check(reply)
                 for event in events(reply.iter_bytes()):
                     if event == "[DONE]" or arriving.gone:

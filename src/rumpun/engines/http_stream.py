@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -68,11 +69,23 @@ class Arriving:
     def __init__(self, cancelled: Cancelled) -> None:
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.cancelled = cancelled
-        self.reply: httpx2.Response | None = None
         self.gone = False
         self.finish: Finish | None = None
         self.usage: Usage | None = None
         self.times: list[float] = []
+        self._reply: httpx2.Response | None = None
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def reading(self, reply: "httpx2.Response") -> Iterator[None]:
+        """While the reply is read; afterwards its connection may serve another."""
+        with self._lock:
+            self._reply = reply
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reply = None
 
     def texts(self) -> Iterator[str]:
         """The text of each event, until the end, an error, or the wish to stop."""
@@ -101,11 +114,11 @@ class Arriving:
         self.leave()
 
     def leave(self) -> None:
-        """Hang up, so that the server can end its work."""
+        """Hang up if the answer is still on its way, so that the server can end its work."""
         self.gone = True
-        with contextlib.suppress(Exception):  # it may have ended by itself
-            stream = self.reply.extensions["network_stream"] if self.reply else None
-            if stream is not None:
+        with self._lock, contextlib.suppress(Exception):  # it may end by itself at this moment
+            if self._reply is not None:
+                stream = self._reply.extensions["network_stream"]
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def last(self, url: str) -> Chunk:

@@ -56,9 +56,11 @@ _F32: Final = 0  # ggml's number
 _SELF_TEST: Final = ("Orang menanam padi di tepi sungai.", "ต้นไผ่ขึ้นอยู่ริมแม่น้ำ", "The river is long.")
 # nats of one token, packed or alone: kernels round differently, and beside quantised weights activations take 8 bits
 _SELF_TEST_NATS: Final = 0.15
-# (bytes of the file, its name) -> nats of _SELF_TEST[0], [1] and [2]; made with transformers in float32, see tests
-_STORED: Final[dict[tuple[int, str], tuple[float, float, float]]] = {}
-_STORED_SHARE: Final = 0.01  # of the stored figure
+# (bytes of the file, its name) -> nats of each text of _SELF_TEST, by transformers in float32 on the same weights
+_STORED: Final[dict[tuple[int, str], tuple[float, float, float]]] = {
+    (98_362_432, "Smollm2 135M 8k Lc100K Mix1 Ep2"): (-99.867, -99.467, -26.991),  # the embedded base
+}
+_STORED_SHARE: Final = 0.05  # of the stored figure: measured are 0.6 %, 0.5 % and 1.6 %
 
 
 class _Block(ctypes.Structure):

@@ -85,9 +85,10 @@ class StopCutter:
         held = ""
         for piece in pieces:
             held += piece
-            at = min((i for i in map(held.find, self.stops) if i >= 0), default=-1)
-            if at >= 0:
+            met = [(at + len(stop), at) for stop in self.stops if (at := held.find(stop)) >= 0]
+            if met:  # the first to be complete, so that it is the same one however the text was cut
                 self.found = True
+                at = min(met)[1]
                 if at:
                     yield held[:at]
                 return
