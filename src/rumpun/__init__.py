@@ -6,7 +6,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from rumpun.version import __version__
 
 _PUBLIC = {
     "Guard": "rumpun.guard",

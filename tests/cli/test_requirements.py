@@ -92,3 +92,9 @@ def test_the_package_asks_for_what_the_parts_lock():
     assert asked(project["dependencies"]) == listed("runtime")
     for part in ("corpus", "eval"):
         assert asked(project["optional-dependencies"][part]) <= listed(part)
+
+
+def test_the_package_and_its_metadata_name_one_version():
+    from rumpun import __version__
+
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__

@@ -11,8 +11,8 @@ import pytest
 # third-party packages that may be loaded by `import rumpun` and by `rumpun --help`; anything else is a regression
 ALLOWED = {"import rumpun": set(), "help": {"click"}}
 OWN = {
-    "import rumpun": {"rumpun"},
-    "help": {"rumpun", "rumpun.cli"},
+    "import rumpun": {"rumpun", "rumpun.version"},
+    "help": {"rumpun", "rumpun.cli", "rumpun.version"},
 }
 
 LOADED = """

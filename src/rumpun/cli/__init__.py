@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import click
 
-from rumpun import __version__
+from rumpun.version import __version__
 
 __all__ = ["COMMANDS", "cli", "main"]
 

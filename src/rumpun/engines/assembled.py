@@ -196,6 +196,6 @@ def _keep_lineage(folder: Path, layer: Path, below: Manifest, above: Manifest) -
 
 
 def _version() -> str:
-    from rumpun import __version__
+    from rumpun.version import __version__
 
     return __version__

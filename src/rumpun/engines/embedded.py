@@ -170,7 +170,7 @@ def _take(source: Path, final: Path, scratch: Path, what: Packaged) -> Path:
 
 
 def _manifest(what: Packaged) -> Manifest:
-    from rumpun import __version__
+    from rumpun.version import __version__
 
     params = {"package": what.package, "version": what.version, "sha256": what.sha256}
     return Manifest(

@@ -113,7 +113,7 @@ def _unreachable(entry: Entry, error: Exception) -> EnvironmentFault:
 
 
 def _manifest(entry: Entry, sha256: str, size: int, commit: str) -> Manifest:
-    from rumpun import __version__
+    from rumpun.version import __version__
 
     params = {"repository": entry.repository, "commit": commit, "sha256": sha256}
     source = SourceEntry(

@@ -91,7 +91,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine() -> Machine:
     """Look at this machine; takes well under a second and imports no torch."""
-    from rumpun import __version__
+    from rumpun.version import __version__
 
     total, available = memory()
     sets = instructions()

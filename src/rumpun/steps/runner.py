@@ -119,7 +119,7 @@ def _make(
         raise EnvironmentFault(
             f"step {item.name}: {error}", "free space or mend the path, and run again: it resumes"
         ) from error
-    from rumpun import __version__
+    from rumpun.version import __version__
 
     parents = [i.manifest for i in inputs]
     sources = {(s.name, s.role): s for m in parents for s in m.sources} | {
