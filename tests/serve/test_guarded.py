@@ -68,8 +68,8 @@ def test_block_answers_a_flagged_prompt_with_a_refusal_in_its_language() -> None
         chunks = ask(run, f"{THAI} {BAD}", stream=True)
     assert said == []  # the model was never asked
     assert answer.choices[0].finish_reason == chunks[-1].choices[0].finish_reason == "content_filter"
-    assert answer.choices[0].message.content == refusal("th")
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == refusal("th")
+    assert answer.choices[0].message.content == refusal("th")[0]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == refusal("th")[0]
     assert guard_of(answer)["prompt"]["flagged"]
     assert guard_of(answer)["prompt"]["language"] == "th"
     assert guard_of(answer)["answer"] is None
@@ -157,7 +157,13 @@ def test_moderations_without_a_guard_say_what_to_do() -> None:
     "tag", ["id", "ms", "vi", "th", "tl", "my", "km", "lo", "ta", "zh", "en", "jv", "su", "ceb"]
 )
 def test_refusals_are_there_and_differ(tag: str) -> None:
-    assert refusal(tag)
-    assert tag == "en" or refusal(tag) != refusal("en")
+    text, language = refusal(tag)
+    assert language == tag
+    assert tag == "en" or text != refusal("en")[0]
     assert refusal(f"{tag}-XX") == refusal(tag)
-    assert refusal("xx") == refusal("en")
+
+
+def test_a_language_without_a_refusal_gets_its_countrys_common_one() -> None:
+    assert refusal("bjn")[1] == "id"
+    assert refusal("ilo")[1] == "tl"
+    assert refusal("xx")[1] == refusal("und")[1] == "en"

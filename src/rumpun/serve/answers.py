@@ -61,9 +61,10 @@ def answer(
     language = seen.language if seen else language_of(asked[-1] if asked else "")
     yield Opening(seen, language)
     if watching and seen and seen.flagged and settings.guard == "block":
-        if request.messages:
-            yield refusal(language)
-        yield Ending("content_filter", _counted(place, request, ""), None, language, None)
+        text, spoken = refusal(language) if request.messages else ("", language)
+        if text:
+            yield text
+        yield Ending("content_filter", _counted(place, request, ""), None, spoken, None)
         return
     try:
         yield from _generated(place, watching, settings, request, cancelled)

@@ -140,6 +140,6 @@ def _card(path: Path | None) -> str | None:
         style = str(token.attrs.pop("style", ""))
         if style:
             token.attrs["class"] = style.replace("text-align:", "to-")
-        if token.type in {"heading_open", "heading_close"}:  # the page has its own first heading
-            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
+        if token.type in {"heading_open", "heading_close"}:  # the page has its own first two
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
     return str(parser.renderer.render(tokens, parser.options, {}))

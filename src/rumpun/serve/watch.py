@@ -53,12 +53,19 @@ def language_of(text: str) -> str:
 
 
 @functools.cache
-def _refusals() -> dict[str, str]:
-    folder = Path(__file__).parent / "refusals"
-    return {path.stem: tomllib.loads(path.read_text())["text"] for path in sorted(folder.glob("*.toml"))}
+def _refusals() -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for path in sorted((Path(__file__).parent / "refusals").glob("*.toml")):
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        for tag in (path.stem, *table.get("also_for", ())):
+            found[tag] = (table["text"], path.stem)
+    return found
 
 
-def refusal(language: str) -> str:
-    """The polite refusal in a language (BCP-47), or in English where there is none."""
+def refusal(language: str) -> tuple[str, str]:
+    """The polite refusal in a language (BCP-47) and the language it is in.
+
+    Where there is none in that language, one in its country's common language, or English.
+    """
     texts = _refusals()
     return texts.get(language) or texts.get(language.partition("-")[0]) or texts["en"]

@@ -22,8 +22,10 @@
     return element;
   };
   const modelName = () => (picker.tagName === "SELECT" ? picker.value : picker.dataset.name);
+  let follows = true; // whether the page keeps to its end; false once someone scrolls up
   const nearEnd = () => window.innerHeight + window.scrollY > document.documentElement.scrollHeight - 160;
   const toEnd = () => window.scrollTo({ top: document.documentElement.scrollHeight });
+  const keepUp = () => { if (follows) toEnd(); };
 
   // ---- one turn on the page
 
@@ -126,6 +128,7 @@
     running = new AbortController();
     setBusy(true);
     said.textContent = "Answering.";
+    follows = true;
     toEnd();
     const state = { answer: "", finish: null, promptShown: false };
     try {
@@ -185,18 +188,16 @@
     state.waiting = true;
     requestAnimationFrame(() => {
       state.waiting = false;
-      const follow = nearEnd();
       turn.node.data = state.answer;
-      if (follow) toEnd();
+      keepUp();
     });
   }
 
   function settle(turn, state) {
-    const follow = nearEnd();
     turn.node.data = state.answer;
     turn.item.classList.remove("busy");
     if (state.answer) said.textContent = `${state.answer} ${turn.facts.textContent}`;
-    if (follow) toEnd();
+    keepUp();
   }
 
   // ---- the message box
@@ -234,6 +235,7 @@
     box.focus();
   }
 
+  window.addEventListener("scroll", () => { follows = nearEnd(); }, { passive: true });
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   box.addEventListener("input", fit);
   box.addEventListener("keydown", (event) => {
@@ -258,5 +260,5 @@
   });
   byId("lock-form").addEventListener("submit", () => { key = byId("key").value; byId("key").value = ""; box.focus(); });
   byId("lock-close").addEventListener("click", () => lock.close());
-  box.focus();
+  if (matchMedia("(pointer: fine)").matches) box.focus({ preventScroll: true }); // no keyboard over a phone's page
 })();
