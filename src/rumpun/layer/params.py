@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["TARGETS", "MergeParams", "TrainParams"]
+__all__ = ["TARGETS", "MergeParams", "TrainParams", "TuneParams"]
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -75,6 +75,13 @@ class TrainParams:
     def scale(self) -> float:
         """What every product is multiplied by."""
         return self.alpha / self.rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneParams(TrainParams):
+    """How a layer is trained further, from what an earlier step learnt."""
+
+    chat_sources: tuple[str, ...] = ()  # beginnings of the names of chat rows' sources; empty: every row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

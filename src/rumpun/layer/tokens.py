@@ -74,9 +74,17 @@ class Tokenizer:
 
 
 def tokenise(
-    corpus: Path, scratch: Path, tokenizer: Tokenizer, progress: Progress, *, chat: bool
+    corpus: Path,
+    scratch: Path,
+    tokenizer: Tokenizer,
+    progress: Progress,
+    *,
+    chat: bool,
+    chat_sources: tuple[str, ...] = (),
 ) -> list[Source]:
     """Tokens of every shard under `corpus/train` and, where asked for, of `corpus/chat.jsonl`.
+
+    `chat_sources` keeps the chat rows whose source begins with one of them; empty keeps every row.
 
     Raises:
         InputError: there is no shard, one cannot be read, or none of them has a document.
@@ -92,8 +100,14 @@ def tokenise(
     if chat:
         path = corpus / "chat.jsonl"
         progress(len(shards), 0, "tokenising chat.jsonl")
-        part = _part(scratch / "chat", _chat_rows(path, tokenizer), tokenizer)
-        sources += _gather([part], learnt=True)
+        part = _part(scratch / "chat", _chat_rows(path, tokenizer, chat_sources), tokenizer)
+        conversations = _gather([part], learnt=True)
+        if chat_sources and not conversations:
+            raise InputError(
+                f"{path}: no row of a source that begins with {' or '.join(chat_sources)}",
+                "name other chat_sources, or none for every row",
+            )
+        sources += conversations
     if not sources:
         raise InputError(f"{corpus}/train: no document in {len(shards)} shards", "make the corpus again")
     return sources
@@ -141,7 +155,7 @@ def _text_rows(shard: Path, tokenizer: Tokenizer) -> Iterator[Row]:
         raise InputError(f"{shard}: not a shard of documents ({error})", "make the corpus again") from error
 
 
-def _chat_rows(path: Path, tokenizer: Tokenizer) -> Iterator[Row]:
+def _chat_rows(path: Path, tokenizer: Tokenizer, wanted: tuple[str, ...]) -> Iterator[Row]:
     if not path.is_file():
         raise InputError(
             f"{path}: no such file, though chat_share is above 0",
@@ -149,7 +163,10 @@ def _chat_rows(path: Path, tokenizer: Tokenizer) -> Iterator[Row]:
         )
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            messages = [{"role": m["role"], "content": m["content"]} for m in json.loads(line)["messages"]]
+            row = json.loads(line)
+            if wanted and not str(row.get("source", "")).startswith(wanted):
+                continue
+            messages = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
             ids, learn = tokenizer.chat(messages)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(

@@ -1,4 +1,4 @@
-"""The step `layer.train`: base and corpus to a layer.
+"""The steps `layer.train`, base and corpus to a layer, and `layer.tune`, a layer and a corpus to a layer that knows more.
 
 Reading order: `params`, `tokens` (text to numbers), `batches` (what a step sees), `lowrank` and `loss` (the mathematics),
 `loop`, `checkpoint`.
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rumpun.engines.bases import BESIDE, as_folder, find_base
 from rumpun.errors import InputError, MissingPartError
 from rumpun.layer.base import base_name, base_sha256, base_source
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import TrainParams, TuneParams
 from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
-from rumpun.steps import Outcome, Work, step
+from rumpun.steps import Input, Outcome, Work, step
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rumpun.layer.loop import Run
     from rumpun.layer.tokens import Source
 
-__all__ = ["TrainParams", "train"]
+__all__ = ["TrainParams", "TuneParams", "train", "tune"]
 
 LOSSES = "losses.jsonl"
 _EDGE = 0.05  # share of the steps that "first" and "last" losses are taken over
@@ -40,6 +40,16 @@ def _facts(params: TrainParams) -> dict[str, Any]:
 @step(kind="layer", version=1, identity=_facts)
 def train(params: TrainParams, work: Work) -> Outcome:
     """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows."""
+    return _learn(params, work, None, ())
+
+
+@step(kind="layer", version=1, identity=_facts)
+def tune(params: TuneParams, work: Work) -> Outcome:
+    """Go on from what an earlier layer of the same base, rank and targets learnt; inputs: a corpus and that layer."""
+    return _learn(params, work, work.input("layer"), params.chat_sources)
+
+
+def _learn(params: TrainParams, work: Work, earlier: Input | None, chat_sources: tuple[str, ...]) -> Outcome:
     try:
         import torch
         import transformers
@@ -54,8 +64,9 @@ def train(params: TrainParams, work: Work) -> Outcome:
     base = _base(params, work)
     folder = as_folder(base, work.progress)
     sources = tokenise(
-        corpus.folder, work.scratch / "tokens", Tokenizer(folder), work.progress, chat=params.chat_share > 0
-    )
+        corpus.folder, work.scratch / "tokens", Tokenizer(folder), work.progress,
+        chat=params.chat_share > 0, chat_sources=chat_sources,
+    )  # fmt: skip
     plan = make_plan(sources, params)
     if plan.steps == 0:
         raise InputError(
@@ -66,6 +77,7 @@ def train(params: TrainParams, work: Work) -> Outcome:
     started = time.monotonic()
     with _deterministic(torch, device.place.type == "cpu"):
         run = prepare(folder, params, device, work.seed)
+        begun = _begin_from(earlier, params, run, base) if earlier else {}
         batches = Batches(sources, plan, params, work.seed)
         losses = train_steps(run, batches, plan, params, work.scratch, progress=work.progress)
     seconds = time.monotonic() - started
@@ -74,7 +86,7 @@ def train(params: TrainParams, work: Work) -> Outcome:
     return Outcome(
         sources=(base_source(base, params.base),),
         languages=tuple(name for name in batches.names if name != CHAT),
-        summary=_summary(params, run, plan, sources, seconds) | {"loss": _edges(losses, batches)},
+        summary=_summary(params, run, plan, sources, seconds) | begun | {"loss": _edges(losses, batches)},
         tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
 
@@ -97,6 +109,34 @@ def _base(params: TrainParams, work: Work) -> Path:
     if params.base != TINY_NAME:
         return find_base(params.base, work.progress)
     return write_tiny_base(work.folder / BESIDE, work.seed)
+
+
+def _begin_from(earlier: Input, params: TrainParams, run: "Run", base: Path) -> dict[str, Any]:
+    """Put an earlier layer's numbers in place; returns what the card says of it.
+
+    Raises:
+        InputError: it stands on another base, or has another shape.
+    """
+    import torch
+
+    from rumpun.weights.layer_file import read_layer
+
+    spec, tensors = read_layer(earlier.folder)
+    asked = {"rank": params.rank, "alpha": params.alpha, "base_sha256": base_sha256(base)}
+    for name, value in asked.items():
+        if getattr(spec, name) != value:
+            raise InputError(
+                f"{earlier.folder}: {name} = {getattr(spec, name)}, this run has {value}",
+                "train on the same base with the same rank and alpha as the layer that it goes on from",
+            )
+    if set(tensors) != set(run.parameters) or params.embeddings_rank not in (0, params.rank):
+        raise InputError(f"{earlier.folder}: other targets than this run's", "name the same targets")
+    with torch.no_grad():
+        for name, parameter in run.parameters.items():
+            parameter.copy_(torch.from_numpy(tensors[name].astype("float32")))
+    done = earlier.manifest.summary
+    kept = {name: done[name] for name in ("steps", "tokens", "seconds", "device") if name in done}
+    return {"begun_from": {"layer": earlier.manifest.id, **kept}}
 
 
 def _write(params: TrainParams, work: Work, run: "Run", base: Path) -> None:

@@ -25,6 +25,7 @@ P = TypeVar("P")
 TABLE: Mapping[str, str] = {
     "corpus.build": "rumpun.corpus.build:build",
     "layer.train": "rumpun.layer.train:train",
+    "layer.tune": "rumpun.layer.train:tune",
     "layer.merge": "rumpun.layer.merge:merge",
     "layer.release": "rumpun.layer.release:release",
     "evaluate.bpb": "rumpun.evaluate.step:bpb",

@@ -1,0 +1,84 @@
+"""The step `layer.tune`: it goes on from what a layer learnt, with the chat rows asked for, and from no other base's."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rumpun.errors import InputError, UsageError
+from rumpun.layer.params import TrainParams, TuneParams
+from rumpun.layer.train import train, tune
+from rumpun.records.artefacts import Maker, Manifest
+from rumpun.steps import Input, Work, quiet
+from rumpun.weights.layer_file import read_layer
+
+SHAPE = {
+    "base": "tiny", "tokens": 1536, "sequence_tokens": 32, "batch_sequences": 4, "rank": 4, "alpha": 8.0,
+    "learning_rate": 1e-2, "epochs_max": 20.0, "precision": "float32",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUMPUN_DEVICE", "cpu")
+
+
+def work(folder: Path, *inputs: Input) -> Work:
+    (folder / "made").mkdir(parents=True)
+    (folder / "keep").mkdir()
+    return Work(inputs=inputs, folder=folder / "made", scratch=folder / "keep", seed=7, progress=quiet)
+
+
+@pytest.fixture
+def layer(tmp_path: Path, corpus: Input) -> tuple[Input, float]:
+    """A trained layer and the loss of its first steps in Thai."""
+    outcome = train.function(TrainParams(**SHAPE), work(tmp_path / "first", corpus))
+    manifest = Manifest(
+        kind="layer",
+        id="a" * 32,
+        maker=Maker(step="layer.train", version=1, params={}, rumpun="0"),
+        summary=outcome.summary,
+    )
+    return Input("layer", tmp_path / "first" / "made", manifest), outcome.summary["loss"]["th"]["first"]
+
+
+def test_it_begins_where_the_layer_ended(tmp_path: Path, corpus: Input, layer: tuple[Input, float]) -> None:
+    earlier, before = layer
+    still = TuneParams(**SHAPE | {"learning_rate": 1e-9})
+    outcome = tune.function(still, work(tmp_path / "second", corpus, earlier))
+    assert outcome.summary["begun_from"] == {
+        "layer": "a" * 32, **{k: earlier.manifest.summary[k] for k in ("steps", "tokens", "seconds", "device")}
+    }  # fmt: skip
+    assert (
+        outcome.summary["loss"]["th"]["first"] < before - 1.0
+    )  # the same first batch, which the layer has learnt
+    old, new = read_layer(earlier.folder)[1], read_layer(tmp_path / "second" / "made")[1]
+    assert all(np.array_equal(old[name], new[name]) for name in old)
+
+
+def test_it_learns_on(tmp_path: Path, corpus: Input, layer: tuple[Input, float]) -> None:
+    outcome = tune.function(TuneParams(**SHAPE), work(tmp_path / "second", corpus, layer[0]))
+    assert outcome.summary["loss"]["th"]["last"] < outcome.summary["loss"]["th"]["first"]
+
+
+def test_only_the_chat_rows_asked_for(tmp_path: Path, corpus: Input, layer: tuple[Input, float]) -> None:
+    params = TuneParams(**SHAPE | {"chat_share": 0.5}, chat_sources=("nowhere",))
+    with pytest.raises(InputError, match="begins with nowhere"):
+        tune.function(params, work(tmp_path / "second", corpus, layer[0]))
+
+
+def test_a_layer_of_another_shape_is_refused(
+    tmp_path: Path, corpus: Input, layer: tuple[Input, float]
+) -> None:
+    other = dataclasses.replace(TuneParams(**SHAPE), rank=8)
+    with pytest.raises(InputError, match="rank = 4, this run has 8"):
+        tune.function(other, work(tmp_path / "second", corpus, layer[0]))
+    fewer = dataclasses.replace(TuneParams(**SHAPE), targets=("q_proj",))
+    with pytest.raises(InputError, match="other targets"):
+        tune.function(fewer, work(tmp_path / "third", corpus, layer[0]))
+
+
+def test_without_a_layer_there_is_nothing_to_tune(tmp_path: Path, corpus: Input) -> None:
+    with pytest.raises(UsageError, match="needs a layer"):
+        tune.function(TuneParams(**SHAPE), work(tmp_path / "second", corpus))
