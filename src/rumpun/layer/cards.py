@@ -150,6 +150,15 @@ def _training_rows(layer: Manifest) -> list[dict[str, str]]:
         for key, words in _TRAINING
         if key in layer.summary
     ]
+    before = layer.summary.get("begun_from", {})
+    rows += [
+        {
+            "name": f"Before that, in an earlier run: {words[0].lower()}{words[1:]}",
+            "value": _number(before[key]),
+        }
+        for key, words in _TRAINING
+        if key in before
+    ]
     for name, version in sorted(layer.maker.tools.items()):
         rows.append({"name": escape(name), "value": escape(version)})
     return rows
