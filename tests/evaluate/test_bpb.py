@@ -297,7 +297,19 @@ def test_the_command_agrees_between_runtime_and_transformers(tmp_path: Path, hom
     shown = rumpun("eval", "bpb", str(base), "--text", str(texts), "--limit", "1", home=home)
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == ["id", "ms", "vi", "th", "tl", "my", "km", "lo", "ta", "zh", "en"]
+    assert [line.split()[0] for line in lines[2:]] == [
+        "id",
+        "ms",
+        "vi",
+        "th",
+        "tl",
+        "my",
+        "km",
+        "lo",
+        "ta",
+        "zh",
+        "en",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,6 @@
-"""The room layer/: see its modules."""
+"""Base + corpus -> a layer, and base + layer -> a model.
+
+Comes in: a corpus artefact and a base (embedded, tiny, a GGUF, a folder). Goes out: `layer.json`, `layer.safetensors`,
+cards and releases. Reading order: `params`, `train` (the step), `tokens`, `batches`, `lowrank`, `loss`, `loop`, `checkpoint`,
+`merge`, then `cards` and `release`.
+"""

@@ -61,7 +61,7 @@ def find_device(params: TrainParams) -> Device:
         ) from error
     gpu = place.type == "cuda"
     low = params.precision == "bfloat16" or (params.precision == "auto" and (gpu or _computes_bfloat16()))
-    micro = params.micro_tokens or (32_768 if gpu else 1_024)
+    micro = params.micro_tokens or (32_768 if gpu else 512)
     return Device(place, torch.bfloat16 if low else torch.float32, micro, 8_192 if gpu else 512)
 
 

@@ -16,7 +16,7 @@ class TrainParams:
     tokens: int = 60_000  # training tokens in all, rounded down to whole batches
     sequence_tokens: int = 256  # documents are packed, so none of them is padding
     batch_sequences: int = 16  # sequences of one optimiser step
-    micro_tokens: int = 0  # tokens of one pass at most; 0: 1,024 on a processor, 32,768 on a GPU
+    micro_tokens: int = 0  # tokens of one pass at most; 0: 512 on a processor, 32,768 on a GPU
     rank: int = 32
     alpha: float = 64.0  # products are scaled by alpha / rank
     targets: tuple[str, ...] = TARGETS
