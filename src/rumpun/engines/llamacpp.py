@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rumpun.engines.characters import whole_characters
-from rumpun.engines.llamacpp_memory import available_bytes, need_memory
+from rumpun.engines.llamacpp_memory import available_bytes, need_memory, runtime
 from rumpun.engines.llamacpp_score import Scorer
 from rumpun.engines.port import About, Cancelled, Chunk, Finish, Generation, Request, Score, Usage, never
 from rumpun.engines.requests import check, joined, need, seed_32
-from rumpun.errors import EnvironmentFault, InputError, MissingPartError, RumpunError, UsageError
+from rumpun.errors import EnvironmentFault, InputError, RumpunError, UsageError
 from rumpun.weights.gguf_file import GgufAbout, describe
 
 if TYPE_CHECKING:
@@ -246,10 +246,7 @@ class LlamaCpp:
 
     def _start(self, total: int, slots: int, embed_tokens: int = 0) -> Any:
         """A server of the runtime, loaded and silent, whose listener nobody can reach."""
-        try:
-            import xllamacpp
-        except ImportError as error:
-            raise MissingPartError("llama.cpp (xllamacpp)", "runtime") from error
+        xllamacpp = runtime()
         wanted = xllamacpp.CommonParams()
         wanted.model.path = str(self._path)
         wanted.n_ctx, wanted.n_parallel = total, slots

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rumpun.engines.llamacpp_memory import available_bytes, cache_bytes
+from rumpun.engines.llamacpp_memory import available_bytes, cache_bytes, runtime
 from rumpun.engines.port import Score
 from rumpun.engines.windows import Work, first_of_continuation, packed_groups, window_tokens, windows
-from rumpun.errors import EnvironmentFault, InputError, MissingPartError, UsageError
+from rumpun.errors import EnvironmentFault, InputError, UsageError
 from rumpun.weights.gguf_file import GgufAbout
 
 if TYPE_CHECKING:
@@ -153,11 +153,7 @@ def library() -> Library:
     Raises:
         MissingPartError: xllamacpp is not installed.
     """
-    try:
-        import xllamacpp.xllamacpp as binary
-    except ImportError as error:
-        raise MissingPartError("llama.cpp (xllamacpp)", "runtime") from error
-    return Library(str(binary.__file__))
+    return Library(str(runtime().xllamacpp.__file__))
 
 
 class Scorer:
