@@ -13,6 +13,7 @@ ORDER = (
     "engine_speed",
     "service_speed",
     "train_speed",
+    "quantisation",
     "run_stages",
     "bits_per_byte",
     "cold_start",

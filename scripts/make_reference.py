@@ -7,6 +7,8 @@
 
 import dataclasses
 import importlib
+import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import click
 
 from rumpun import errors
 from rumpun.cli import COMMANDS
+from rumpun.serve.settings import Settings
 from rumpun.steps import TABLE, resolve
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
@@ -32,19 +35,34 @@ def command_text(name: str, command: click.Command) -> list[str]:
     return lines
 
 
+def remarks(kind: type) -> dict[str, str]:
+    """Field -> the comment on its line, for a dataclass and those it stands on."""
+    found: dict[str, str] = {}
+    for part in reversed(kind.__mro__[:-1]):
+        source = inspect.getsource(part)
+        found |= dict(re.findall(r"(?m)^    (\w+): [^#\n]*?#\s*(.+)$", source))
+        found |= dict(re.findall(r"(?m)^    (\w+): [^#\n]*\(\n(?:[^#)]*)#\s*(.+)$", source))
+    return found
+
+
+def cell(text: str) -> str:
+    """Text that stays inside a table's cell."""
+    return text.replace("|", chr(92) + "|").replace("\n", " ")
+
+
 def step_text(name: str) -> list[str]:
     """A step's parameters, with their types and defaults."""
     step = resolve(name)
     lines = [f"### `{name}`", "", f"Makes a **{step.kind}**, version {step.version}.", ""]
-    lines += ["| parameter | type | default |", "|---|---|---|"]
+    lines += ["| parameter | default | what |", "|---|---|---|"]
+    words = remarks(step.params)
     for field in dataclasses.fields(step.params):
         default = "required"
         if field.default is not dataclasses.MISSING:
             default = f"`{field.default!r}`"
         elif field.default_factory is not dataclasses.MISSING:
             default = f"`{field.default_factory()!r}`"
-        kind = str(getattr(field.type, "__name__", field.type)).replace("|", "or")
-        lines.append(f"| `{field.name}` | {kind} | {default.replace('|', chr(92) + '|')} |")
+        lines.append(f"| `{field.name}` | {cell(default)} | {cell(words.get(field.name, ''))} |")
     return [*lines, ""]
 
 
@@ -64,7 +82,12 @@ def page() -> str:
     for name, (target, _) in COMMANDS.items():
         module, _, attribute = target.partition(":")
         lines += command_text(f"rumpun {name}", getattr(importlib.import_module(module), attribute))
-    lines += ["## Steps of a recipe", ""]
+    lines += ["## Limits of the service", "", "| limit | default | what |", "|---|---|---|"]
+    words = remarks(Settings)
+    for field in dataclasses.fields(Settings):
+        if field.name in words and field.default is not dataclasses.MISSING:
+            lines.append(f"| `{field.name}` | `{field.default!r}` | {cell(words[field.name])} |")
+    lines += ["", "## Steps of a recipe", ""]
     for name in TABLE:
         lines += step_text(name)
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
