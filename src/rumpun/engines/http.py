@@ -38,7 +38,8 @@ class OpenAICompatible:
     Args:
         url: of the server, with or without `/v1`.
         name: of the model, as people type it here.
-        api_key: by default RUMPUN_API_KEY, else OPENAI_API_KEY; sent as a bearer token, never shown.
+        api_key: by default RUMPUN_UPSTREAM_API_KEY, else OPENAI_API_KEY; sent as a bearer token, never shown.
+            RUMPUN_API_KEY is the key that our own service asks for, and is never sent to another server.
         model: the server's own name of it; by default the first of its `/models`.
         timeout_s: seconds without a byte after which an answer is given up.
 
@@ -58,7 +59,9 @@ class OpenAICompatible:
     ) -> None:
         self._url, self._root = _addresses(url)
         self._name = name
-        self._key = api_key or os.environ.get("RUMPUN_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+        self._key = (
+            api_key or os.environ.get("RUMPUN_UPSTREAM_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+        )
         loopback = urlsplit(self._url).hostname in ("127.0.0.1", "localhost", "::1")
         self._client = httpx2.Client(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
@@ -313,7 +316,7 @@ class OpenAICompatible:
             said = self._hidden(reply.text[:200])
         what = f"{self._url}: status {reply.status_code}: {said}"
         if reply.status_code in (401, 403):
-            return UsageError(what, "set RUMPUN_API_KEY to a key of that server")
+            return UsageError(what, "set RUMPUN_UPSTREAM_API_KEY to a key of that server")
         if reply.status_code == 429 or reply.status_code >= 500:
             return EnvironmentFault(what, "ask again later, or look at the server's log")
         return UsageError(what, "change the request, or name another model or address")
