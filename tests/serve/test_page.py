@@ -258,7 +258,7 @@ def test_the_keyboard_alone_is_enough(visit: Visit) -> None:
     page.reload()
     page.evaluate("() => document.activeElement.blur()")
     seen = []
-    for _ in range(30):
+    for _ in range(24):
         page.keyboard.press("Tab")
         seen.append(page.evaluate(
             "() => { const e = document.activeElement; return e === document.body ? 'BODY' : e.id || e.className || e.tagName }"
@@ -268,11 +268,9 @@ def test_the_keyboard_alone_is_enough(visit: Visit) -> None:
             "() => getComputedStyle(document.activeElement.closest('.ask') || document.body).boxShadow"
         )
         assert outline != "none" or ring != "none" or seen[-1] == "BODY", seen[-1]
-    order = [
-        name
-        for name in seen
-        if name in {"skip", "mark", "model", "card", "new", "starter", "message", "send"}
-    ]
+    round_trip = seen[seen.index("skip") :]  # the first Tab goes on from where the focus was
+    stops = {"skip", "mark", "model", "card", "new", "starter", "message", "send"}
+    order = [name for name in round_trip if name in stops]
     assert order[:6] == ["skip", "mark", "model", "card", "new", "starter"]
     assert order.index("message") < order.index("send")
 
