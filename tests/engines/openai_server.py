@@ -58,9 +58,18 @@ class App:
             stream = self.engine.stream(asked(body))
         except UsageError as error:
             return fault(error)
-        return StreamingResponse(
-            iterate_in_threadpool(self.events(stream, "messages" in body)), media_type="text/event-stream"
-        )
+        pieces = self.watched(self.events(stream, "messages" in body))
+        return StreamingResponse(pieces, media_type="text/event-stream")
+
+    async def watched(self, pieces):
+        whole = False
+        try:
+            async for piece in iterate_in_threadpool(pieces):
+                yield piece
+            whole = True
+        finally:
+            if not whole:
+                self.left.set()
 
     def events(self, stream, chat):
         def event(value):
@@ -80,9 +89,6 @@ class App:
             yield "data: [DONE]\n\n"
         except RumpunError as error:
             yield event({"error": {"message": error.message}})
-        except GeneratorExit:
-            self.left.set()
-            raise
 
     def echoed(self, body):
         text = body["prompt"].removeprefix(START)

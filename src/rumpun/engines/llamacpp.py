@@ -5,6 +5,7 @@ own, which nobody is to reach: here it is a socket file in a private folder that
 loaded (elsewhere a loopback port), and a random key is asked on every path but `/health`.
 """
 
+import atexit
 import contextlib
 import os
 import queue
@@ -13,13 +14,14 @@ import shutil
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rumpun.engines.characters import whole_characters
-from rumpun.engines.llamacpp_memory import available_bytes, need_memory, runtime
+from rumpun.engines.llamacpp_memory import available_bytes, cores, need_memory, runtime
 from rumpun.engines.llamacpp_score import Scorer
 from rumpun.engines.port import About, Cancelled, Chunk, Finish, Generation, Request, Score, Usage, never
 from rumpun.engines.requests import check, joined, need, seed_32
@@ -41,6 +43,7 @@ _ENCODERS: Final = frozenset({"bert", "modern-bert", "nomic-bert", "nomic-bert-m
 _SOCKET_PATH_MAX: Final = 100  # bytes; the system's own limit is 104 to 108
 
 Ability = Literal["generate", "chat", "score", "embed"]
+_OPEN: "weakref.WeakSet[LlamaCpp]" = weakref.WeakSet()
 
 
 class LlamaCpp:
@@ -86,6 +89,7 @@ class LlamaCpp:
         total = self._context * slots
         need_memory(self._file, self._path, total, BATCH_TOKENS, available_bytes())
         self._server = None if encoder else self._start(total, slots)
+        _OPEN.add(self)
         self._about = About(
             name=name,
             engine="llamacpp",
@@ -338,11 +342,11 @@ class _Running:
         )
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@atexit.register
+def _close_all() -> None:
+    """A thread still inside C++ when the interpreter goes would bring the process down with it."""
+    for engine in list(_OPEN):
+        engine.close()
 
 
 def _context(file: GgufAbout, asked: int | None) -> int:

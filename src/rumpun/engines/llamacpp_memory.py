@@ -10,7 +10,7 @@ from typing import Any, Final
 from rumpun.errors import EnvironmentFault, MissingPartError
 from rumpun.weights.gguf_file import GgufAbout
 
-__all__ = ["available_bytes", "cache_bytes", "need_memory", "needed_bytes", "runtime"]
+__all__ = ["available_bytes", "cache_bytes", "cores", "need_memory", "needed_bytes", "runtime"]
 
 # Rounds a thread spins for the others before it sleeps. Measured with two threads on two cores: left to its default,
 # OpenMP loses nothing on an idle machine and nine tenths of the speed where other programs share the cores; with 400
@@ -103,6 +103,13 @@ def runtime() -> Any:
     except ImportError as error:
         raise MissingPartError("llama.cpp (xllamacpp)", "runtime") from error
     return xllamacpp
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _number(about: GgufAbout, key: str, default: int) -> int:
