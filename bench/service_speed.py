@@ -28,6 +28,7 @@ from rumpun.engines.load import open_engine
 from rumpun.engines.port import Message, Request
 
 STREAMS = (1, 4)
+WAYS = ("direct", "service")
 FREE = """
 from rumpun.engines.fake import Fake
 from rumpun.guard import Guard
@@ -88,13 +89,14 @@ def direct(engine: Any, number: int, tokens: int) -> tuple[int, float, float]:
     return seen["made"], time.perf_counter() - start, seen["first"]
 
 
-def together(ask: Callable[[int], tuple[int, float, float]], streams: int) -> tuple[float, float]:
-    """(tokens per second of all streams together, mean seconds to the first text)."""
+def together(ask: Callable[[int], tuple[int, float, float]], streams: int) -> tuple[float, float, int]:
+    """(tokens per second of all streams together, mean seconds to the first text, tokens)."""
     start = time.perf_counter()
     with ThreadPoolExecutor(streams) as pool:
         answers = list(pool.map(ask, range(streams)))
     seconds = time.perf_counter() - start
-    return sum(made for made, _, _ in answers) / seconds, statistics.mean(first for _, _, first in answers)
+    tokens = sum(made for made, _, _ in answers)
+    return tokens / seconds, statistics.mean(first for _, _, first in answers), tokens
 
 
 class Service:
@@ -150,21 +152,21 @@ def compare(base: str, guard: str, rounds: int, tokens: int) -> dict[str, Any]:
     try:
         for streams in STREAMS:
             figures: dict[str, list[float]] = {
-                "direct": [],
-                "service": [],
-                "direct_first": [],
-                "service_first": [],
+                name + kind: [] for name in WAYS for kind in ("", "_first", "_cpu")
             }
+            ways = {
+                "direct": lambda n: direct(engine, n, tokens),
+                "service": lambda n: through_service(service.url, n, tokens),
+            }
+            clocks = {"direct": time.process_time, "service": service.processor_seconds}
             for turn in range(rounds + 1):
-                ways = {
-                    "direct": lambda n: direct(engine, n, tokens),
-                    "service": lambda n: through_service(service.url, n, tokens),
-                }
-                for name in sorted(ways, reverse=bool(turn % 2)):
-                    speed, first = together(ways[name], streams)
+                for name in sorted(WAYS, reverse=bool(turn % 2)):
+                    before = clocks[name]()
+                    speed, first, made = together(ways[name], streams)
                     if turn:  # the first warms up
                         figures[name].append(speed)
                         figures[f"{name}_first"].append(first)
+                        figures[f"{name}_cpu"].append((clocks[name]() - before) / made)
             ratios = [s / d for s, d in zip(figures["service"], figures["direct"], strict=True)]
             found[f"streams_{streams}"] = {
                 "direct_tokens_per_second": round(statistics.median(figures["direct"]), 1),
@@ -173,6 +175,8 @@ def compare(base: str, guard: str, rounds: int, tokens: int) -> dict[str, Any]:
                 "ratios": [round(ratio, 3) for ratio in sorted(ratios)],
                 "direct_first_token_ms": round(1000 * statistics.median(figures["direct_first"]), 1),
                 "service_first_token_ms": round(1000 * statistics.median(figures["service_first"]), 1),
+                "direct_processor_ms_per_token": round(1000 * statistics.median(figures["direct_cpu"]), 2),
+                "service_processor_ms_per_token": round(1000 * statistics.median(figures["service_cpu"]), 2),
             }
         found["resident_bytes_peak"] = service.status("VmHWM")
     finally:
@@ -189,7 +193,7 @@ def alone() -> dict[str, Any]:
         through_service(service.url, 0, 100)
         for streams in STREAMS:
             before, made = service.processor_seconds(), 4000 * streams
-            speed, _ = together(lambda n: through_service(service.url, n, 4000), streams)
+            speed, _, _ = together(lambda n: through_service(service.url, n, 4000), streams)
             spent = service.processor_seconds() - before
             found[f"streams_{streams}"] = {
                 "tokens_per_second": round(speed),
@@ -224,7 +228,8 @@ def main() -> None:
         print(
             f"{streams} stream(s)  runtime {row['direct_tokens_per_second']:7.1f} tokens/s, service"
             f" {row['service_tokens_per_second']:7.1f}, ratio {row['ratio']:.3f} (rounds {row['ratios']}); first token"
-            f" {row['direct_first_token_ms']:.0f} ms, {row['service_first_token_ms']:.0f} ms"
+            f" {row['direct_first_token_ms']:.0f} ms, {row['service_first_token_ms']:.0f} ms;"
+            f" processor time a token {row['direct_processor_ms_per_token']} ms, {row['service_processor_ms_per_token']} ms"
         )
         row = free[f"streams_{streams}"]
         print(

@@ -1,6 +1,7 @@
 """The page in a real Chromium: streaming, stopping, verdicts, switching, small screens, keyboards, nothing from outside."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,13 +25,24 @@ THAI = "กาลครั้งหนึ่ง มีแม่น้ำสา�
 LONG = "x" * 400 + " " + "မြစ်ကမ်းဘေးမှာရွာငယ်လေးတစ်ရွာရှိခဲ့ပါတယ်" * 8
 
 
+class Slowly(str):
+    """A text whose characters come one by one."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[str]:
+        for character in super().__iter__():
+            time.sleep(0.002)
+            yield character
+
+
 def reply(request: Request) -> str:
     asked = request.messages[-1].content
     answers = {
         "serang": ATTACK,
         "เล่านิทานเกี่ยวกับแม่น้ำให้ฟังหน่อยครับ": THAI,
         "panjang": LONG,
-        "lama": "sungai " * 2000,
+        "lama": Slowly("sungai " * 2000),
     }
     if asked == "berapa":
         return f"{len(request.messages)} turns"
@@ -50,7 +62,7 @@ def browser() -> Iterator[Any]:
 def serving(mode: GuardMode) -> Iterator[Running]:
     models = [
         served(
-            Fake(name="padi+pertama", reply=reply, delay_s=0.001),
+            Fake(name="padi+pertama", reply=reply),
             layer_name="pertama",
             caution="Ini demonstrasi.",
         ),
