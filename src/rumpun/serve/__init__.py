@@ -22,4 +22,6 @@ stream on the first chunk (the prompt's part) and on the chunk with `finish_reas
       "layer": "first",                                   the layer's name, or null
       "tokens_per_second": 41.2                           of generation, or null
     }
+
+A completion request with several prompts has a list of these, one a prompt, in order.
 """

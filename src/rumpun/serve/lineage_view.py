@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["lineage_view"]
 
-_DEPTH = 12  # of the tree; lineages are shallow, and a page need not follow a damaged one for ever
+_NAMED = 4  # licences named on one line of the tree; the table has all of them
 
 
 @functools.lru_cache(maxsize=32)
@@ -27,7 +27,7 @@ def lineage_view(folder: Path | None) -> dict[str, Any] | None:
     except InputError:
         return None
     return {
-        "tree": _branch(walked, walked.root, _DEPTH),
+        "tree": _branch(walked, walked.root, set()),
         "missing": [missing.id[:12] for missing in walked.missing],
         "duties": walked.obligations,
         "sources": [
@@ -44,10 +44,21 @@ def lineage_view(folder: Path | None) -> dict[str, Any] | None:
     }
 
 
-def _branch(walked: "Lineage", key: str, depth: int) -> dict[str, Any]:
+def _branch(walked: "Lineage", key: str, shown: set[str]) -> dict[str, Any]:
+    """One artefact with its parents; one that several stand on is opened once."""
     node = next((node for node in walked.nodes if node.id == key), None)
     if node is None:
         return {"kind": "not at hand", "name": "", "id": key, "how": "", "parents": []}
-    how = " · ".join(part for part in (node.step, node.created[:10], ", ".join(node.licences)) if part)
-    parents = [_branch(walked, parent, depth - 1) for parent in node.parents] if depth else []
+    again = key in shown
+    shown.add(key)
+    licences = [
+        *node.licences[:_NAMED],
+        *([f"{len(node.licences) - _NAMED} more"] if len(node.licences) > _NAMED else []),
+    ]
+    how = (
+        "opened above"
+        if again
+        else " · ".join(filter(None, (node.step, node.created[:10], ", ".join(licences))))
+    )
+    parents = [] if again else [_branch(walked, parent, shown) for parent in node.parents]
     return {"kind": node.kind, "name": node.name, "id": node.id, "how": how, "parents": parents}
