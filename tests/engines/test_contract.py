@@ -137,10 +137,7 @@ def test_eight_streams_at_once_are_each_right(engine):
 
 
 def test_pieces_are_whole_characters(engine):
-    for request in [
-        *asks(temperature=1.0, seed=4, max_tokens=60),
-        *asks(temperature=1.0, seed=5, max_tokens=60),
-    ]:
+    for request in asks(temperature=1.0, seed=4, max_tokens=40):
         pieces = [chunk.text for chunk in engine.stream(request)]
         ends = set(itertools.accumulate(map(len, clusters("".join(pieces)))))
         assert set(itertools.accumulate(len(piece) for piece in pieces if piece)) <= ends

@@ -318,7 +318,7 @@ def test_a_text_that_cannot_be_embedded_is_named_with_its_size(engine, text):
 
 @pytest.mark.base
 def test_the_base_answers_a_chat_in_whole_characters(base_gguf):
-    made = LlamaCpp(base_gguf, name="base", context_tokens=1024, slots=2)
+    made = LlamaCpp(base_gguf, name="base", context_tokens=1024, slots=2, threads=1)
     about = made.about()
     assert (about.vocabulary, about.architecture) == (49152, "llama")
     requests = [

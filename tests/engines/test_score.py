@@ -80,7 +80,7 @@ def test_both_agree_on_the_embedded_base(base_gguf, tmp_path):
     ]
     write_folder(base_gguf, tmp_path / "folder")
     other = Transformers(tmp_path / "folder", name="base", device="cpu")
-    one = LlamaCpp(base_gguf, name="base", context_tokens=256, slots=1)
+    one = LlamaCpp(base_gguf, name="base", context_tokens=256, slots=1, threads=1)
     for a, b in zip(
         one.score([("", text) for text in texts]), other.score([("", t) for t in texts]), strict=True
     ):

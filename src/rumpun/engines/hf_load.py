@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rumpun.engines.llamacpp_memory import available_bytes
+from rumpun.engines.llamacpp_memory import available_bytes, calm_threads
 from rumpun.errors import EnvironmentFault, InputError, MissingPartError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def torch_or_missing() -> Any:
     Raises:
         MissingPartError: one of them is not installed.
     """
+    calm_threads()
     try:
         import torch
         import transformers

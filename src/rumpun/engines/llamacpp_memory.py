@@ -10,7 +10,15 @@ from typing import Any, Final
 from rumpun.errors import EnvironmentFault, MissingPartError
 from rumpun.weights.gguf_file import GgufAbout
 
-__all__ = ["available_bytes", "cache_bytes", "cores", "need_memory", "needed_bytes", "runtime"]
+__all__ = [
+    "available_bytes",
+    "cache_bytes",
+    "calm_threads",
+    "cores",
+    "need_memory",
+    "needed_bytes",
+    "runtime",
+]
 
 # Rounds a thread spins for the others before it sleeps. Measured with two threads on two cores: left to its default,
 # OpenMP loses nothing on an idle machine and nine tenths of the speed where other programs share the cores; with 400
@@ -90,14 +98,22 @@ def need_memory(
         )
 
 
+def calm_threads() -> None:
+    """Before OpenMP is first loaded, by xllamacpp or torch: its threads are not to spin for long.
+
+    What the user's environment says of it stands.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_ROUNDS)  # read once, when the library is loaded
+
+
 def runtime() -> Any:
-    """The module xllamacpp; its threads are told not to spin for long, unless the user's environment says otherwise.
+    """The module xllamacpp, its threads calmed.
 
     Raises:
         MissingPartError: it is not installed.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_ROUNDS)  # read once, when the library is loaded
+    calm_threads()
     try:
         import xllamacpp
     except ImportError as error:
