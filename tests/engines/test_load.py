@@ -3,18 +3,27 @@
 import multiprocessing
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 import rumpun
 from rumpun.engines import assembled as assembling
 from rumpun.engines import load
-from rumpun.engines.assembled import assembled
-from rumpun.engines.load import Found, Model, locate, open_engine, resolve, shipped_layer
+from rumpun.engines.assembled import assembled, manifest_of_gguf
+from rumpun.engines.load import Found, Model, locate, open_engine, resolve, shipped_layer, sources_of_gguf
 from rumpun.engines.port import Message
 from rumpun.errors import InputError, UsageError
-from rumpun.records.artefacts import MANIFEST, read_manifest, verify
-from rumpun.records.lineage import walk
+from rumpun.records.artefacts import (
+    MANIFEST,
+    Maker,
+    Manifest,
+    read_manifest,
+    sha256_file,
+    verify,
+    write_manifest,
+)
+from rumpun.records.lineage import verify_file, walk
 from rumpun.weights.gguf_file import describe
 from tiny import tiny_base, tiny_gguf, tiny_layer
 
@@ -37,7 +46,7 @@ def shelf(tmp_path, monkeypatch):
 
 def embed(monkeypatch, base):
     """Let a tiny file stand for the embedded base."""
-    monkeypatch.setattr(load, "base", lambda progress: base)
+    monkeypatch.setattr(load, "base", lambda progress, keep=True: base)
 
 
 def test_a_file_is_taken_as_it_is(home, tmp_path):
@@ -91,6 +100,24 @@ def test_default_carries_the_shipped_layer(home, pair, shelf, monkeypatch):
     assert resolve("base", shelf / "first") == found
     assert resolve(shelf / "first").place == found.place if (shelf / "first" / "base.gguf").exists() else True
     assert locate("default") == found.lineage
+
+
+def test_the_base_is_not_kept_where_only_the_default_asked_for_it(home, pair, shelf, monkeypatch):
+    base, layer = pair
+    shutil.copytree(layer, shelf / "first")
+    monkeypatch.setattr(load, "described", lambda: manifest_of_gguf(base))
+    monkeypatch.setattr(load, "EMBEDDED", SimpleNamespace(sha256=sha256_file(base)))
+    asked, dropped = [], []
+    monkeypatch.setattr(load, "base", lambda progress, keep: asked.append(keep) or base)
+    monkeypatch.setattr(load, "drop", lambda: dropped.append(1))
+    found = resolve("default")
+    assert (asked, dropped) == ([False], [1])
+    assert resolve("default") == found
+    assert asked == [False], "the assembled file is enough"
+    shutil.rmtree(found.lineage)
+    monkeypatch.setattr(load, "standing", lambda folder: base)
+    assert resolve("default") == found
+    assert dropped == [1], "a base that stood before stays"
 
 
 def test_the_shipped_layer_is_the_one_named(shelf):
@@ -260,3 +287,54 @@ def test_a_foreign_file_is_refused(home, tmp_path):
     path.write_bytes(b"\x89PNG")
     with pytest.raises(InputError, match="not a GGUF"):
         open_engine(path)
+
+
+def test_a_damaged_layer_is_refused_cold_and_warm(home, pair, tmp_path):
+    base, layer = pair
+    manifest = Manifest(
+        kind="layer", id="b" * 32, name="first", maker=Maker(step="t", version=1, params={}, rumpun="0")
+    )
+    write_manifest(layer, manifest)
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(layer, spoilt)
+    path = spoilt / "layer.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"layer\.safetensors: damaged"):
+        assembled(base, spoilt)
+    good = assembled(base, layer)
+    with pytest.raises(InputError, match=r"layer\.safetensors: damaged"):
+        assembled(base, spoilt)
+    assert assembled(base, layer) == good
+
+
+def test_a_served_models_name_leads_to_it(home, pair):
+    folder = assembled(*pair)
+    name = read_manifest(folder).name
+    assert locate(name) == folder
+    assert resolve(name).path == folder / "model.gguf"
+
+
+def test_an_assembled_file_names_its_sources_itself(home, pair, tmp_path):
+    folder = assembled(*pair)
+    copy = tmp_path / "elsewhere.gguf"
+    shutil.copyfile(folder / "model.gguf", copy)
+    assert sources_of_gguf(copy) == read_manifest(folder).sources
+    assert sources_of_gguf(pair[0]) == ()
+
+
+def test_a_copied_file_is_verified_by_its_own_bytes(home, pair, tmp_path):
+    folder = assembled(*pair)
+    copy = tmp_path / "elsewhere.gguf"
+    shutil.copyfile(folder / "model.gguf", copy)
+    key = read_manifest(folder).id
+    verify_file(copy, walk(copy, id=key))
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1
+    copy.write_bytes(content)
+    with pytest.raises(InputError, match=r"elsewhere\.gguf: sha256"):
+        verify_file(copy, walk(copy, id=key))
+    shutil.rmtree(folder)
+    with pytest.raises(InputError, match="not verified"):
+        verify_file(copy, walk(copy, id=key))

@@ -202,3 +202,12 @@ def test_no_json_object_gives_500(
 @given(path=st.sampled_from(PATHS), body=st.binary(max_size=200))
 def test_no_bytes_give_500(client: httpx2.Client, path: str, body: bytes) -> None:
     assert client.post(path, content=body).status_code == 400
+
+
+def test_every_turn_is_looked_at_and_the_last_is_not_the_assistants():
+    from rumpun.engines.port import Message, Request
+    from rumpun.serve.bodies import all_texts, user_texts
+
+    turns = (Message("system", "s"), Message("user", "u"), Message("assistant", "a"), Message("user", "v"))
+    assert user_texts(Request(messages=turns)) == ["u", "v"]
+    assert all_texts(Request(messages=turns)) == ["s", "u", "a", "v"]

@@ -167,3 +167,12 @@ def test_a_language_without_a_refusal_gets_its_countrys_common_one() -> None:
     assert refusal("bjn")[1] == "id"
     assert refusal("ilo")[1] == "tl"
     assert refusal("xx")[1] == refusal("und")[1] == "en"
+
+
+def test_a_turn_of_another_role_is_looked_at_too() -> None:
+    with running(echo(), word_guard(), mode("block")) as run:
+        answer = client_of(run).chat.completions.create(
+            model="fake",
+            messages=[{"role": "system", "content": BAD}, {"role": "user", "content": "halo"}],
+        )
+        assert answer.choices[0].finish_reason == "content_filter"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rumpun.engines.machine import Advice, Machine
+    from rumpun.engines.machine import Advice, Machine, Tool
 
 
 @click.command()
@@ -35,14 +35,18 @@ def _show(machine: "Machine") -> None:
         ("memory", f"{gigabytes['available_bytes']:.1f} GB free of {gigabytes['total_bytes']:.1f} GB"),
         ("disk", f"{int(machine.disk['data_free_bytes']) / 1e9:.1f} GB free at {machine.disk['data']}"),
         ("runtime", f"xllamacpp {machine.runtime.version}" if machine.runtime.found else "missing"),
-        ("base", machine.base.path or "not taken yet"),
+        ("base", machine.base.path or "not at hand; it is taken out of its wheel when it is wanted"),
         ("layers", ", ".join(machine.layers) or "none shipped"),
         ("guard", machine.guard.path or "none shipped"),
         ("torch", f"{machine.torch.version}, bfloat16 {'in hardware' if machine.bfloat16 else 'emulated'}" if machine.torch.found else "not installed"),
+        ("ICU", _tool(machine.icu)),
+        ("Ray", _tool(machine.ray)),
+        ("PostgreSQL", _tool(machine.postgresql)),
+        ("chromium", _tool(machine.chromium)),
         ("GPU", ", ".join(str(card["name"]) for card in machine.gpu) or "none seen"),
     ]  # fmt: skip
     for name, value in rows:
-        click.echo(f"{name:9} {value}")
+        click.echo(f"{name:11} {value}")
     if machine.lacks:
         click.echo("\nlacks:")
     for lack in machine.lacks:
@@ -52,6 +56,10 @@ def _show(machine: "Machine") -> None:
         _show_advice(machine.advice)
     if not machine.can_serve:
         click.echo("\nthis machine cannot serve the default model until what is marked ! is mended")
+
+
+def _tool(tool: "Tool") -> str:
+    return (tool.version or tool.path) if tool.found else "not installed"
 
 
 def _show_advice(advice: "Advice") -> None:

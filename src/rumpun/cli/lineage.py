@@ -23,10 +23,12 @@ def lineage(reference: str, as_json: bool, rehash: bool) -> None:
     "default".
     """
     from rumpun.cli.show import put_json
-    from rumpun.records.lineage import verify_lineage
+    from rumpun.records.lineage import verify_file, verify_lineage
 
     walked = _walk(reference)
     if rehash:
+        if Path(reference).expanduser().is_file():
+            verify_file(Path(reference).expanduser(), walked)
         checked = verify_lineage(walked)
     if as_json:
         put_json(_record(walked) | ({"verified": checked} if rehash else {}))
@@ -49,10 +51,10 @@ def _walk(reference: str) -> "Lineage":
         path = locate(reference)
         if path.is_dir():
             return walk(path)
-    from rumpun.engines.load import said_by_gguf
+    from rumpun.engines.load import said_by_gguf, sources_of_gguf
 
     folder, key, parents = said_by_gguf(path)
-    return walk(folder or path, id=key, parents=parents)
+    return walk(folder or path, id=key, parents=parents, sources=sources_of_gguf(path))
 
 
 def _record(walked: "Lineage") -> dict[str, object]:

@@ -110,6 +110,10 @@ def _line(line: bytes, path: Path, number: int, needs: tuple[str, ...]) -> Row:
         raise InputError(
             f"{path}:{number}: not JSON ({error.msg}, column {error.colno})", "mend or remove the line"
         ) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
+        raise InputError(
+            f"{path}:{number}: not JSON that can be read ({type(error).__name__})", "mend or remove the line"
+        ) from error
     if not isinstance(row, dict):
         raise InputError(
             f"{path}:{number}: a {type(row).__name__}, not an object", 'write {"text": …, "language": …}'

@@ -21,15 +21,16 @@ from rumpun.records.artefacts import (
     making,
     publish,
     read_manifest,
+    sha256_file,
     write_manifest,
 )
 from rumpun.records.places import cache_folder
 from rumpun.steps import Progress, quiet
 from rumpun.weights.kinds import Quantisation
 
-__all__ = ["FILE", "QUANTISATION", "assembled", "manifest_of_gguf"]
+__all__ = ["FILE", "QUANTISATION", "assembled", "find_assembled", "manifest_of_gguf"]
 
-VERSION = 1  # raised when the same base and layer give another file
+VERSION = 2  # raised when the same base and layer give another file
 FILE = "model.gguf"
 # the base's blocks are rounded already; eight bits add a low-rank product without losing it to a second rounding
 QUANTISATION: Quantisation = "Q8_0"
@@ -48,12 +49,8 @@ def assembled(
     """
     below = manifest_of_gguf(base)
     above = _manifest_of_layer(layer)
-    params: dict[str, object] = {
-        "quantisation": quantisation,
-        "base_sha256": content_sha256(base),
-        "layer_files": {entry.path: entry.sha256 for entry in above.files if entry.path.startswith("layer.")},
-    }
-    key = artefact_id("gguf", "engines.assembled", VERSION, params, [below.id, above.id])
+    params = _params(content_sha256(base), above, quantisation)
+    key = _key(params, below, above)
     store = cache_folder() / "assembled"
     if _whole(store / key):
         return store / key
@@ -72,6 +69,31 @@ def assembled(
         return final
 
 
+def find_assembled(
+    below: Manifest, base_sha256: str, layer: Path, *, quantisation: Quantisation = QUANTISATION
+) -> Path | None:
+    """The folder that `assembled` would return, where it stands already; the base itself need not be at hand.
+
+    Raises:
+        InputError: the layer is damaged.
+    """
+    above = _manifest_of_layer(layer)
+    folder = cache_folder() / "assembled" / _key(_params(base_sha256, above, quantisation), below, above)
+    return folder if _whole(folder) else None
+
+
+def _params(base_sha256: str, above: Manifest, quantisation: Quantisation) -> dict[str, object]:
+    return {
+        "quantisation": quantisation,
+        "base_sha256": base_sha256,
+        "layer_files": {entry.path: entry.sha256 for entry in above.files if entry.path.startswith("layer.")},
+    }
+
+
+def _key(params: dict[str, object], below: Manifest, above: Manifest) -> str:
+    return artefact_id("gguf", "engines.assembled", VERSION, params, [below.id, above.id])
+
+
 def _assemble(base: Path, layer: Path, target: Path, manifest: Manifest, progress: Progress) -> None:
     from rumpun.weights.assemble import assemble
 
@@ -80,6 +102,7 @@ def _assemble(base: Path, layer: Path, target: Path, manifest: Manifest, progres
         "rumpun.parents": list(manifest.parents),
         "general.name": manifest.name,
         "general.license": " AND ".join(manifest.licences),
+        "rumpun.sources": [msgspec.json.encode(source).decode() for source in manifest.sources],
     }
     assemble(base, layer, target, manifest.maker.params["quantisation"], metadata=metadata, progress=progress)
 
@@ -136,7 +159,7 @@ def manifest_of_gguf(path: Path) -> Manifest:
 
 
 def _manifest_of_layer(layer: Path) -> Manifest:
-    """The layer's manifest with the sizes checked, or one made from its two files."""
+    """The layer's manifest, with every size and its two files' hashes checked, or one made from these two files."""
     from rumpun.records.artefacts import FileEntry
     from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
 
@@ -149,6 +172,11 @@ def _manifest_of_layer(layer: Path) -> Manifest:
                 found = f"{path.stat().st_size:,} bytes" if path.is_file() else "missing"
                 raise InputError(
                     f"{path}: {found}, its {MANIFEST} says {entry.size:,} bytes",
+                    "fetch or make the layer again",
+                )
+            if entry.path in (SPEC_FILE, TENSORS_FILE) and sha256_file(path) != entry.sha256:
+                raise InputError(
+                    f"{path}: damaged, its sha256 is not the one that {MANIFEST} names",
                     "fetch or make the layer again",
                 )
         return manifest

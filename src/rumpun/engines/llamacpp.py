@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import os
 import queue
+import re
 import secrets
 import shutil
 import sys
@@ -26,7 +27,7 @@ from rumpun.engines.llamacpp_score import Scorer
 from rumpun.engines.port import About, Cancelled, Chunk, Finish, Generation, Request, Score, Usage, never
 from rumpun.engines.requests import check, joined, need, seed_32
 from rumpun.errors import EnvironmentFault, InputError, RumpunError, UsageError
-from rumpun.weights.gguf_file import GgufAbout, describe
+from rumpun.weights.gguf_file import GgufAbout, control_tokens, describe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +84,7 @@ class LlamaCpp:
         self._calls = 0  # inside the runtime at this moment
         self._closing = False
         self._embedder: Any = None
+        self._steering: re.Pattern[str] | None = None
         self._embed_lock = threading.Lock()
         self._scorer = Scorer(self._path, self._file, self._threads)
         encoder = self._file.architecture in _ENCODERS
@@ -184,10 +186,22 @@ class LlamaCpp:
         if request.seed is not None:
             body["seed"] = seed_32(request.seed)
         if request.prompt is None:
-            body["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
+            body["messages"] = [
+                {"role": m.role, "content": self._as_text(m.content)} for m in request.messages
+            ]
         else:
             body["prompt"] = request.prompt or [self._scorer.start_token()]
         return body
+
+    def _as_text(self, content: str) -> str:
+        """A turn in which what looks like a token that steers the model ("<|im_end|>") is text and opens no turn.
+
+        The template's text is tokenised with such tokens alive, so a zero-width space breaks those that a client sent.
+        """
+        if self._steering is None:
+            tokens = control_tokens(self._path)
+            self._steering = re.compile("|".join(map(re.escape, tokens)) or r"(?!)")
+        return self._steering.sub(lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """Log-probability of each (context, continuation); see the port.

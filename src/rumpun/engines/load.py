@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from rumpun.engines import catalogue
-from rumpun.engines.assembled import FILE, assembled
+from rumpun.engines.assembled import FILE, assembled, find_assembled
 from rumpun.engines.bases import BESIDE
-from rumpun.engines.embedded import BASE_NAME, base
+from rumpun.engines.embedded import BASE_NAME, EMBEDDED, base, described, drop, standing
 from rumpun.engines.hub import fetch as fetch_base
 from rumpun.engines.hub import not_at_hand
 from rumpun.engines.port import About, Engine, Message, Request, Score
 from rumpun.errors import InputError, UsageError, nearest
-from rumpun.records.artefacts import MANIFEST, Manifest, find_artefact, read_manifest
+from rumpun.records.artefacts import MANIFEST, Manifest, SourceEntry, find_artefact, read_manifest
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 from rumpun.steps import Progress, quiet
 
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Found", "Model", "locate", "open_engine", "resolve", "said_by_gguf", "shipped_layer"]
+__all__ = [
+    "Found",
+    "Model",
+    "locate",
+    "open_engine",
+    "resolve",
+    "said_by_gguf",
+    "shipped_layer",
+    "sources_of_gguf",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +81,32 @@ def resolve(
     chosen: Path | None = None if layer is None or str(layer) == "none" else Path(layer).expanduser()
     if text == "default" and layer is None:
         chosen = shipped_layer()
+    if text == "default" and chosen is not None:
+        return _default(chosen, progress)
     if text in ("default", "base", BASE_NAME):
         return _gguf(base(progress), chosen, progress)
     return _elsewhere(text, chosen, fetch=fetch, progress=progress)
+
+
+def _default(layer: Path, progress: Progress) -> Found:
+    """The embedded base with a layer on it.
+
+    The base's own file is not kept where nothing but this asked for it: what is served is the assembled one, and 98 MB
+    are much on a small machine. Who asks for "base" by name gets it, and then it stays.
+    """
+    _need_layer(layer)
+    folder = find_assembled(described(), EMBEDDED.sha256, layer)
+    if folder is None:
+        kept = standing(data_folder() / "bases" / BASE_NAME)
+        try:
+            folder = assembled(base(progress, keep=False), layer, progress=progress)
+        except InputError:  # another process may have assembled it meanwhile, and dropped the base
+            folder = find_assembled(described(), EMBEDDED.sha256, layer)
+            if folder is None:
+                raise
+        if kept is None:
+            drop()
+    return _put_together(folder, str(read_manifest(folder).summary["base"]), layer)
 
 
 def _elsewhere(text: str, layer: Path | None, *, fetch: bool, progress: Progress) -> Found:
@@ -89,6 +121,9 @@ def _elsewhere(text: str, layer: Path | None, *, fetch: bool, progress: Progress
             folder = find_artefact(store, text)
             if folder is not None:
                 return _folder(folder, layer, progress)
+    served = _served(text)
+    if served is not None:
+        return _folder(served, layer, progress)
     entry = catalogue.find(text)
     if entry is not None:
         if not entry.path and not fetch:
@@ -100,6 +135,17 @@ def _elsewhere(text: str, layer: Path | None, *, fetch: bool, progress: Progress
         )
     names = ["default", "base", *(known.name for known in catalogue.entries())]
     raise UsageError(f"no model is called '{text}'", nearest(text, names))
+
+
+def _served(name: str) -> Path | None:
+    """The folder of an assembled or exported model by the name that the service lists it under, the newest first."""
+    found = [
+        (manifest.created, folder)
+        for store in (cache_folder() / "assembled", data_folder() / "artefacts")
+        for folder in (store.iterdir() if store.is_dir() else ())
+        if (manifest := _manifest(folder)) is not None and manifest.kind == "gguf" and manifest.name == name
+    ]
+    return max(found)[1] if found else None
 
 
 def locate(reference: str) -> Path:
@@ -131,6 +177,23 @@ def said_by_gguf(path: Path) -> tuple[Path | None, str, tuple[str, ...]]:
     parents = about.metadata.get("rumpun.parents", [])
     listed = tuple(map(str, parents)) if isinstance(parents, list) else (str(parents),)
     return path.parent if named else None, str(about.metadata.get("rumpun.id", "")), listed
+
+
+def sources_of_gguf(path: Path) -> tuple[SourceEntry, ...]:
+    """The sources that a file assembled here names in its own metadata, so that it can be traced where nothing else is."""
+    import msgspec
+
+    from rumpun.weights.gguf_file import describe
+
+    listed = describe(path).metadata.get("rumpun.sources", [])
+    try:
+        return tuple(
+            msgspec.json.decode(line, type=SourceEntry) for line in listed if isinstance(listed, list)
+        )
+    except msgspec.MsgspecError as error:
+        raise InputError(
+            f"{path}: rumpun.sources in its metadata is damaged ({error})", "make the file again"
+        ) from error
 
 
 def shipped_layer() -> Path | None:
@@ -222,9 +285,16 @@ def _gguf(path: Path, layer: Path | None, progress: Progress) -> Found:
 
 
 def _with_layer(path: Path, below: str, layer: Path, progress: Progress) -> Found:
+    _need_layer(layer)
+    return _put_together(assembled(path, layer, progress=progress), below, layer)
+
+
+def _need_layer(layer: Path) -> None:
     if not (layer / "layer.json").is_file():
         raise InputError(f"{layer}: no layer there (no layer.json)", "name a layer's folder, or 'none'")
-    folder = assembled(path, layer, progress=progress)
+
+
+def _put_together(folder: Path, below: str, layer: Path) -> Found:
     manifest = _manifest(layer)
     name = (manifest.name if manifest else "") or layer.resolve().name
     return Found(

@@ -63,15 +63,23 @@ def read_texts(path: Path, limit: int = 0) -> list[Text]:
     return texts
 
 
-def _text(line: bytes, where: str) -> Text:
+def _row(line: bytes, where: str) -> Any:
     try:
-        row = json.loads(line)
+        return json.loads(line)
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8 (byte {error.start + 1})", "save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         raise InputError(
             f"{where}: not JSON ({error.msg}, column {error.colno})", f"write {_SHAPE}"
         ) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
+        raise InputError(
+            f"{where}: not JSON that can be read ({type(error).__name__})", f"write {_SHAPE}"
+        ) from error
+
+
+def _text(line: bytes, where: str) -> Text:
+    row = _row(line, where)
     if not isinstance(row, dict):
         raise InputError(f"{where}: {_short(row)}, expected an object", f"write {_SHAPE}")
     for key in ("text", "language"):

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from rumpun.errors import InputError
-from rumpun.records.artefacts import MANIFEST, Manifest, SourceEntry, read_manifest, verify
+from rumpun.records.artefacts import MANIFEST, Manifest, SourceEntry, read_manifest, sha256_file, verify
 from rumpun.records.licences import obligations, shippable
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 
-__all__ = ["Lineage", "Missing", "Node", "verify_lineage", "walk"]
+__all__ = ["Lineage", "Missing", "Node", "verify_file", "verify_lineage", "walk"]
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,13 +63,20 @@ class _Found(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def walk(folder: Path | str, *, id: str = "", parents: Sequence[str] = ()) -> Lineage:  # noqa: A002
+def walk(
+    folder: Path | str,
+    *,
+    id: str = "",  # noqa: A002
+    parents: Sequence[str] = (),
+    sources: Sequence[SourceEntry] = (),
+) -> Lineage:
     """Walk from an artefact's folder, or the id of one that is on this machine, back to its sources.
 
     Args:
         folder: an artefact's folder or its id.
         id: for a file that has no manifest beside it and says what it is itself (a GGUF): its id.
         parents: for such a file: its parents' ids.
+        sources: for such a file: the sources that it names itself.
 
     Raises:
         InputError: neither a manifest nor an id leads anywhere.
@@ -79,7 +86,7 @@ def walk(folder: Path | str, *, id: str = "", parents: Sequence[str] = ()) -> Li
     if path.is_dir():
         root = _Found(read_manifest(path), path, whole=True)
     else:
-        root = index.find(id or str(folder)) or _by_itself(path, id, parents)
+        root = index.find(id or str(folder)) or _by_itself(path, id, parents, sources)
     return _gather(root, index)
 
 
@@ -97,7 +104,32 @@ def verify_lineage(lineage: Lineage) -> list[str]:
     return checked
 
 
-def _by_itself(path: Path, key: str, parents: Sequence[str]) -> _Found:
+def verify_file(path: Path, lineage: Lineage) -> None:
+    """Hash a file that was named by itself, wherever it lies now, against the manifest of what it says it is.
+
+    Raises:
+        InputError: its bytes are not those that the manifest names, or no manifest that names any is on this machine.
+    """
+    root = next(node for node in lineage.nodes if node.id == lineage.root)
+    place = Path(root.place)
+    manifest = read_manifest(place) if place.is_dir() else None
+    if manifest is None and place.suffix == ".json":
+        manifest = msgspec.json.decode(place.read_bytes(), type=Manifest)
+    names = {entry.sha256 for entry in manifest.files} if manifest else set()
+    if not names:
+        raise InputError(
+            f"{path}: not verified, no manifest on this machine names its hash",
+            "put the manifest.json that came with it beside it",
+        )
+    found = sha256_file(path)
+    if found not in names:
+        raise InputError(
+            f"{path}: sha256 {found[:12]}…, and no file of {lineage.root} has it",
+            "fetch or make the file again",
+        )
+
+
+def _by_itself(path: Path, key: str, parents: Sequence[str], sources: Sequence[SourceEntry]) -> _Found:
     if not path.is_file() or not key:
         raise InputError(
             f"{path}: neither an artefact's folder nor the id of one on this machine",
@@ -106,7 +138,15 @@ def _by_itself(path: Path, key: str, parents: Sequence[str]) -> _Found:
     from rumpun.records.artefacts import Maker
 
     maker = Maker(step="", version=0, params={}, rumpun="")
-    manifest = Manifest(kind="gguf", id=key, name=path.name, maker=maker, parents=tuple(parents))
+    manifest = Manifest(
+        kind="gguf",
+        id=key,
+        name=path.name,
+        maker=maker,
+        parents=tuple(parents),
+        sources=tuple(sources),
+        licences=tuple(sorted({source.licence for source in sources})),
+    )
     return _Found(manifest, path, whole=False)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rumpun.engines.port import Cancelled, Chunk, Request, Usage
 from rumpun.errors import UsageError
-from rumpun.serve.bodies import user_texts
+from rumpun.serve.bodies import all_texts, user_texts
 from rumpun.serve.faults import Fault, bad
 from rumpun.serve.models import Place
 from rumpun.serve.settings import Settings
@@ -57,7 +57,7 @@ def answer(
     _fit(place, request)
     asked = user_texts(request)
     watching = None if settings.guard == "off" else guard
-    seen = check_prompt(watching, asked) if watching else None
+    seen = check_prompt(watching, asked, all_texts(request)) if watching else None
     language = seen.language if seen else language_of(asked[-1] if asked else "")
     yield Opening(seen, language)
     if watching and seen and seen.flagged and settings.guard == "block":

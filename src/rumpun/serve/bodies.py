@@ -20,6 +20,7 @@ __all__ = [
     "CompletionBody",
     "EmbeddingBody",
     "ModerationBody",
+    "all_texts",
     "chat_request",
     "completion_requests",
     "decode",
@@ -180,6 +181,8 @@ def chat_request(body: ChatBody, settings: Settings) -> Request:
     if not body.messages:
         raise bad("messages is empty; send at least one message", "messages")
     messages = tuple(_message(number, message) for number, message in enumerate(body.messages))
+    if messages[-1].role == "assistant":
+        raise bad("messages ends with an assistant's turn; send a user's turn last", "messages")
     asked = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
     name = "max_tokens" if body.max_completion_tokens is None else "max_completion_tokens"
     return _request(body, settings, _tokens(asked, name, settings), messages=messages)
@@ -222,10 +225,15 @@ def texts_of(given: "str | list[Any]", param: str, most: int) -> list[str]:
 
 
 def user_texts(request: Request) -> list[str]:
-    """What the asking side wrote, in order: the user's turns, or the prompt."""
+    """What the user said, in order: the user's turns, or the prompt."""
     if request.prompt is not None:
         return [request.prompt]
     return [message.content for message in request.messages if message.role == "user"]
+
+
+def all_texts(request: Request) -> list[str]:
+    """Everything that the client sent, turns of any role included: it writes them all."""
+    return [message.content for message in request.messages] or user_texts(request)
 
 
 def _request(

@@ -35,7 +35,7 @@ def lineage_view(folder: Path | None) -> dict[str, Any] | None:
                 "name": source.name,
                 "licence": source.licence,
                 "duties": list(terms(source.licence).oblige) if source.licence.strip() else [],
-                "url": source.url if source.url.startswith(("https://", "http://")) else "",
+                "urls": [url for url in source.url.split(", ") if url.startswith(("https://", "http://"))],
                 "rows": source.rows,
                 "role": source.role,
             }

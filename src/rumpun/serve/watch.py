@@ -12,16 +12,19 @@ if TYPE_CHECKING:
 __all__ = ["check_answer", "check_prompt", "language_of", "public", "refusal"]
 
 
-def check_prompt(guard: "Guard", asked: Sequence[str]) -> "Verdict | None":
-    """A verdict on the last thing asked and on everything asked together; None when nothing was.
+def check_prompt(guard: "Guard", asked: Sequence[str], sent: Sequence[str] = ()) -> "Verdict | None":
+    """A verdict on what a client sent; None when that is nothing.
 
-    The last turn is looked at alone, so that a long conversation does not drown it, and the turns together, so that a
-    question spread over several is seen. The verdict with the higher score of "unsafe" stands, a flagged one first.
+    The last thing asked is looked at alone, so that a long conversation does not drown it, the user's turns together, so
+    that a question spread over several is seen, and everything `sent`, turns of other roles included, since a client
+    writes those too. The verdict with the higher score of "unsafe" stands, a flagged one first.
     """
     texts = [text for text in asked if text.strip()]
-    if not texts:
+    whole = [text for text in sent if text.strip()]
+    parts = list(dict.fromkeys([*texts[-1:], "\n".join(texts), "\n".join(whole)]))
+    parts = [part for part in parts if part]
+    if not parts:
         return None
-    parts = [texts[-1], "\n".join(texts)] if len(texts) > 1 else texts
     last, *more = guard.check(parts, role="prompt")
     return max([last, *more], key=lambda verdict: (verdict.flagged, verdict.scores.get("unsafe", 0.0)))
 

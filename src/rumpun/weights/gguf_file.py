@@ -20,7 +20,7 @@ import numpy as np
 from rumpun.errors import InputError
 from rumpun.weights.quantise import Bytes, Float, dequantise
 
-__all__ = ["Gguf", "GgufAbout", "TensorEntry", "Value", "describe", "read_gguf"]
+__all__ = ["Gguf", "GgufAbout", "TensorEntry", "Value", "control_tokens", "describe", "read_gguf"]
 
 STRING: Final = 8
 ARRAY: Final = 9
@@ -293,6 +293,20 @@ def describe(path: Path) -> GgufAbout:
         chat_template=file.get("tokenizer.chat_template"),
         metadata={key: _shown(value) for key, value in file.metadata.items()},
     )
+
+
+def control_tokens(path: Path) -> tuple[str, ...]:
+    """Texts of the tokens that steer a model ("<|im_end|>"), longest first; typed by a user they are only text."""
+    file = read_gguf(path)
+    tokens, kinds = file.get("tokenizer.ggml.tokens"), file.get("tokenizer.ggml.token_type")
+    if tokens is None or kinds is None:
+        return ()
+    found = {
+        str(token)
+        for token, kind in zip(tokens, kinds, strict=False)
+        if int(kind) in (3, 4) and len(str(token)) > 2
+    }
+    return tuple(sorted(found, key=lambda token: (-len(token), token)))
 
 
 def _shown(value: Value) -> Any:

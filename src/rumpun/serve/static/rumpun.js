@@ -253,7 +253,7 @@
   }
   picker.addEventListener("change", () => {
     const chosen = about.models[modelName()];
-    byId("card").href = `/models/${encodeURI(chosen.name)}`;
+    byId("card").href = `/models/${encodeURIComponent(chosen.name)}`;
     byId("layer").textContent = chosen.layer ? `layer ${chosen.layer}` : "no layer";
     byId("caution").textContent = chosen.caution;
     said.textContent = `${chosen.name} answers from now on.`;
