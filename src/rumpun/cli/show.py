@@ -44,15 +44,16 @@ def progress_bars() -> Iterator[Callable[[str], Progress]]:
 
 
 def _lines(name: str) -> Progress:
-    last = [0.0]
+    last, whole = [0.0], [0.0]  # when a line was last written; the total whose end was told
 
     def report(done: float, total: float = 0, note: str = "") -> None:
         now = time.monotonic()
-        if now - last[0] < 10 and not (total and done >= total):
+        ended = bool(total) and done >= total
+        if (ended and whole[0] == total) or (not ended and now - last[0] < 10):
             return
-        last[0] = now
+        last[0], whole[0] = now, total if ended else 0.0
         share = f"{100 * done / total:3.0f} %" if total else f"{done:.0f}"
-        sys.stderr.write(f"{name}: {share} {note}\n")
+        sys.stderr.write(f"{name}: {share} {note}".rstrip() + "\n")
         sys.stderr.flush()
 
     return report

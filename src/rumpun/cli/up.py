@@ -93,7 +93,7 @@ def _open(
     models: list[ServedModel] = []
     for number, reference in enumerate(bases):
         with progress_bars() as start:
-            progress: Progress = no_progress if quiet else start("base")
+            progress: Progress = no_progress if quiet else start("model")
             found = resolve(reference, layer if number == 0 else None, fetch=True, progress=progress)
         if not quiet:
             _say(f"loading {found.name} from {found.place}")
