@@ -134,7 +134,7 @@ def test_without_torch_the_part_to_install_is_named(folder):
         except MissingPartError as error:
             print(error.part, error.hint)
     """)
-    assert done.stdout.startswith("eval pip install 'rumpun[eval]'"), done.stderr
+    assert done.stdout == "eval make dev  (in a checkout), or pip install 'rumpun[eval]'\n", done.stderr
 
 
 # --- batches
