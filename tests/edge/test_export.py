@@ -1,11 +1,14 @@
 """The step `edge.export` in a recipe's place: what it writes, what it says, what it refuses."""
 
+import shutil
+
+import msgspec
 import pytest
 
 from rumpun.edge.export import ExportParams, base_of_layer
 from rumpun.errors import InputError, UsageError
 from rumpun.recipes import build
-from rumpun.records.artefacts import Maker, Manifest, read_manifest, write_manifest
+from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, write_manifest
 from rumpun.steps import Input, Work, quiet, resolve
 from rumpun.weights.gguf_file import read_gguf
 from tiny import tiny_base, tiny_gguf, tiny_layer
@@ -151,3 +154,15 @@ def test_the_embedded_base_is_found_by_its_name(base_gguf, home_with_base, tmp_p
 def test_wrong_parameters_are_refused_when_planned(table, words):
     with pytest.raises(UsageError, match=words):
         build(STEP.params, table, "recipe: steps.edge.with")
+
+
+def test_the_file_alone_names_the_layers_sources(made, tmp_path):
+    from rumpun.engines.load import sources_of_gguf
+
+    base, layer = made
+    named = tmp_path / "named"
+    shutil.copytree(layer, named)
+    sources = (SourceEntry(name="surat", licence="CC-BY-4.0", url="https://example.org/surat", rows=3),)
+    write_manifest(named, msgspec.structs.replace(read_manifest(layer), sources=sources))
+    STEP.function(ExportParams(measure=False), work_on(tmp_path / "out", base, named))
+    assert sources_of_gguf(tmp_path / "out" / "model.gguf") == sources

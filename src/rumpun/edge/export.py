@@ -14,6 +14,7 @@ from typing import Any
 
 from rumpun.errors import InputError, RumpunError, UsageError
 from rumpun.records.artefacts import read_manifest
+from rumpun.records.lineage import SOURCES_KEY, pack_sources
 from rumpun.steps import Outcome, Progress, Work, quiet, step
 from rumpun.weights.kinds import Quantisation
 
@@ -58,7 +59,7 @@ class Choice:
     embeddings: Quantisation | None  # of embedding and output; None: what `kinds.FINER` gives
 
 
-@step(kind="gguf", version=1)
+@step(kind="gguf", version=2)
 def export(params: ExportParams, work: Work) -> Outcome:
     """Inputs: a layer, and a base where it is not the embedded one or known by name. Writes `model.gguf`."""
     layer = work.input("layer")
@@ -69,6 +70,7 @@ def export(params: ExportParams, work: Work) -> Outcome:
         "general.name": name,
         "rumpun.parents": [item.manifest.id for item in work.inputs],
     }
+    metadata[SOURCES_KEY] = pack_sources(layer.manifest.sources)
     if work.key:
         metadata["rumpun.id"] = work.key
     if layer.manifest.licences:

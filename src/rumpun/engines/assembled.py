@@ -24,6 +24,7 @@ from rumpun.records.artefacts import (
     sha256_file,
     write_manifest,
 )
+from rumpun.records.lineage import SOURCES_KEY, pack_sources
 from rumpun.records.places import cache_folder
 from rumpun.steps import Progress, quiet
 from rumpun.weights.kinds import Quantisation
@@ -102,7 +103,7 @@ def _assemble(base: Path, layer: Path, target: Path, manifest: Manifest, progres
         "rumpun.parents": list(manifest.parents),
         "general.name": manifest.name,
         "general.license": " AND ".join(manifest.licences),
-        "rumpun.sources": [msgspec.json.encode(source).decode() for source in manifest.sources],
+        SOURCES_KEY: pack_sources(manifest.sources),
     }
     assemble(base, layer, target, manifest.maker.params["quantisation"], metadata=metadata, progress=progress)
 

@@ -180,19 +180,21 @@ def said_by_gguf(path: Path) -> tuple[Path | None, str, tuple[str, ...]]:
 
 
 def sources_of_gguf(path: Path) -> tuple[SourceEntry, ...]:
-    """The sources that a file assembled here names in its own metadata, so that it can be traced where nothing else is."""
+    """The sources that a file made here names in its own metadata, so that it can be traced where nothing else is.
+
+    Raises:
+        InputError: the file is no GGUF, or what it says of its sources is damaged.
+    """
     import msgspec
 
+    from rumpun.records.lineage import SOURCES_KEY, unpack_sources
     from rumpun.weights.gguf_file import describe
 
-    listed = describe(path).metadata.get("rumpun.sources", [])
     try:
-        return tuple(
-            msgspec.json.decode(line, type=SourceEntry) for line in listed if isinstance(listed, list)
-        )
+        return unpack_sources(describe(path).metadata.get(SOURCES_KEY))
     except msgspec.MsgspecError as error:
         raise InputError(
-            f"{path}: rumpun.sources in its metadata is damaged ({error})", "make the file again"
+            f"{path}: {SOURCES_KEY} in it is damaged ({error})", "make the file again"
         ) from error
 
 

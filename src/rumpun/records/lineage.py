@@ -15,7 +15,38 @@ from rumpun.records.artefacts import MANIFEST, Manifest, SourceEntry, read_manif
 from rumpun.records.licences import obligations, shippable
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 
-__all__ = ["Lineage", "Missing", "Node", "verify_file", "verify_lineage", "walk"]
+__all__ = [
+    "SOURCES_KEY",
+    "Lineage",
+    "Missing",
+    "Node",
+    "pack_sources",
+    "unpack_sources",
+    "verify_file",
+    "verify_lineage",
+    "walk",
+]
+
+
+SOURCES_KEY = "rumpun.sources"  # in a file's own metadata, so that it can be traced where nothing else is
+
+
+def pack_sources(sources: Sequence[SourceEntry]) -> list[str]:
+    """Sources as the strings that a file's metadata holds, one each."""
+    return [msgspec.json.encode(source).decode() for source in sources]
+
+
+def unpack_sources(listed: object) -> tuple[SourceEntry, ...]:
+    """Sources out of a file's metadata; none where it has none.
+
+    Raises:
+        msgspec.MsgspecError: a string is not what `pack_sources` writes.
+    """
+    return (
+        tuple(msgspec.json.decode(line, type=SourceEntry) for line in listed)
+        if isinstance(listed, list)
+        else ()
+    )
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
