@@ -1,5 +1,6 @@
 """The documents are true: links lead somewhere, commands exist, generated pages are current, the house is clean."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -128,3 +129,35 @@ def test_source_files_stay_readable() -> None:
 def test_nothing_large_is_tracked_but_the_layers() -> None:
     for path in tracked():
         assert path.stat().st_size <= (25_000_000 if "layers" in path.parts else 3_000_000), path
+
+
+@pytest.mark.base
+def test_what_the_readme_tells_people_to_type_runs(home_with_base: Path, tmp_path: Path) -> None:
+    """Every `rumpun …` line of the README but the servers; a recipe is planned instead of walked."""
+    rows = [
+        {"text": "Nenek menanam bambu di tepi sungai.", "language": "id"},
+        {"text": "ย่าปลูกไผ่ริมน้ำ", "language": "th"},
+    ]
+    (tmp_path / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in ("layers", "recipes"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    ran = []
+    for page, line in fenced_commands():
+        words = shlex.split(line)
+        if page != "README.md" or words[0] != "rumpun" or words[1] == "up":
+            continue
+        if words[1] == "run":
+            words.append("--plan")
+        done = subprocess.run(
+            [sys.executable, "-m", "rumpun.cli", *words[1:]],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if words[1] == "run" and "no folder of source text" in done.stderr:
+            continue
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        assert done.stdout.strip(), line
+        ran.append(words[1])
+    assert {"doctor", "bases", "eval", "lineage"} <= set(ran)
