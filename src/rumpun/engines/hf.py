@@ -13,7 +13,7 @@ from rumpun.engines.characters import whole_characters
 from rumpun.engines.hf_load import check_folder, core_of, device_of, end_tokens, load, torch_or_missing
 from rumpun.engines.hf_tokens import Drawing, TextOfTokens
 from rumpun.engines.port import About, Cancelled, Chunk, Generation, Request, Score, Usage, never
-from rumpun.engines.requests import StopCutter, check, need
+from rumpun.engines.requests import StopCutter, check, need, plain, steering
 from rumpun.engines.windows import Window, Work, padded_groups, window_tokens, windows
 from rumpun.errors import EnvironmentFault, UsageError
 
@@ -60,6 +60,7 @@ class Transformers:
         kind = dtype or ("float32" if self._device.type == "cpu" else "bfloat16")
         self._model, tokenizer = load(self._folder, getattr(torch, kind), self._device)
         self._chat = tokenizer if tokenizer.chat_template else None
+        self._steers = steering(str(token) for token in tokenizer.added_tokens_decoder.values())
         self._special = core_of(tokenizer, special=True)
         self._plain = core_of(tokenizer, special=False)
         self._ends, self._start = end_tokens(self._model, tokenizer, self._special)
@@ -179,7 +180,7 @@ class Transformers:
         check(request, self._about)
         if request.prompt is None:
             assert self._chat is not None
-            turns = [{"role": m.role, "content": m.content} for m in request.messages]
+            turns = [{"role": m.role, "content": plain(m.content, self._steers)} for m in request.messages]
             try:
                 text = self._chat.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
             except Exception as error:  # whatever a template raises is about these messages

@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import os
 import queue
-import re
 import secrets
 import shutil
 import sys
@@ -25,11 +24,13 @@ from rumpun.engines.characters import whole_characters
 from rumpun.engines.llamacpp_memory import available_bytes, cores, need_memory, runtime
 from rumpun.engines.llamacpp_score import Scorer
 from rumpun.engines.port import About, Cancelled, Chunk, Finish, Generation, Request, Score, Usage, never
-from rumpun.engines.requests import check, joined, need, seed_32
+from rumpun.engines.requests import check, joined, need, plain, seed_32, steering
 from rumpun.errors import EnvironmentFault, InputError, RumpunError, UsageError
 from rumpun.weights.gguf_file import GgufAbout, control_tokens, describe
 
 if TYPE_CHECKING:
+    import re
+
     import numpy as np
     import numpy.typing as npt
 
@@ -194,14 +195,9 @@ class LlamaCpp:
         return body
 
     def _as_text(self, content: str) -> str:
-        """A turn in which what looks like a token that steers the model ("<|im_end|>") is text and opens no turn.
-
-        The template's text is tokenised with such tokens alive, so a zero-width space breaks those that a client sent.
-        """
         if self._steering is None:
-            tokens = control_tokens(self._path)
-            self._steering = re.compile("|".join(map(re.escape, tokens)) or r"(?!)")
-        return self._steering.sub(lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
+            self._steering = steering(control_tokens(self._path))
+        return plain(content, self._steering)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """Log-probability of each (context, continuation); see the port.

@@ -1,17 +1,32 @@
 """What every engine does with a request before and after its model: checks of values, and stop strings in a stream."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 from rumpun.engines.port import About, Chunk, Generation, Request
 from rumpun.errors import EnvironmentFault, UsageError
 
-__all__ = ["StopCutter", "check", "joined", "need", "seed_32"]
+__all__ = ["StopCutter", "check", "joined", "need", "plain", "seed_32", "steering"]
 
 _STOPS_MAX = 16
 _SEEDS = (
     4_294_967_291  # the largest prime below 2**32: runtimes take 32 bits, and the largest means "at random"
 )
+
+
+def steering(tokens: Iterable[str]) -> re.Pattern[str]:
+    """A pattern of the tokens that steer a model ("<|im_end|>"), for `plain`; the longest are found first."""
+    found = sorted({token for token in tokens if len(token) > 2}, key=lambda token: (-len(token), token))
+    return re.compile("|".join(map(re.escape, found)) or r"(?!)")
+
+
+def plain(content: str, steers: re.Pattern[str]) -> str:
+    """A turn in which what looks like a token that steers the model is text and opens no turn.
+
+    A template's text is tokenised with such tokens alive, so a zero-width space breaks those that a client sent.
+    """
+    return steers.sub(lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
 
 
 def check(request: Request, about: About) -> None:

@@ -296,17 +296,12 @@ def describe(path: Path) -> GgufAbout:
 
 
 def control_tokens(path: Path) -> tuple[str, ...]:
-    """Texts of the tokens that steer a model ("<|im_end|>"), longest first; typed by a user they are only text."""
+    """Texts of the tokens that steer a model ("<|im_end|>"); typed by a user they are only text."""
     file = read_gguf(path)
     tokens, kinds = file.get("tokenizer.ggml.tokens"), file.get("tokenizer.ggml.token_type")
     if tokens is None or kinds is None:
         return ()
-    found = {
-        str(token)
-        for token, kind in zip(tokens, kinds, strict=False)
-        if int(kind) in (3, 4) and len(str(token)) > 2
-    }
-    return tuple(sorted(found, key=lambda token: (-len(token), token)))
+    return tuple(str(token) for token, kind in zip(tokens, kinds, strict=False) if int(kind) in (3, 4))
 
 
 def _shown(value: Value) -> Any:
