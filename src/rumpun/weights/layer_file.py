@@ -158,7 +158,9 @@ def read_layer(folder: Path) -> "tuple[LayerSpec, Tensors]":
     spec = read_spec(folder)
     path = folder / TENSORS_FILE
     try:
-        tensors: Tensors = load(path.read_bytes())
+        tensors: Tensors = dict(
+            sorted(load(path.read_bytes()).items())
+        )  # the file's own order is nobody's promise
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror})", "make or fetch the layer again"
