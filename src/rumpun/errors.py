@@ -41,12 +41,14 @@ class MissingPartError(RumpunError):
 
     exit_code = 4
 
-    def __init__(self, what: str, part: str) -> None:
+    def __init__(self, what: str, *parts: str) -> None:
+        named = ", ".join(f"'{part}'" for part in parts)
+        one = len(parts) == 1
         super().__init__(
-            f"{what} needs the part '{part}', which is not installed",
-            f"make dev  (in a checkout), or pip install 'rumpun[{part}]'",
+            f"{what} needs the part{'' if one else 's'} {named}, which {'is' if one else 'are'} not installed",
+            f"make dev  (in a checkout), or pip install 'rumpun[{','.join(parts)}]'",
         )
-        self.part = part
+        self.parts = parts
 
 
 class EnvironmentFault(RumpunError):  # noqa: N818  (Python has an EnvironmentError already)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rumpun import parts
 from rumpun.engines import catalogue, machine
 from rumpun.engines.machine import advise, cores, examine, instructions, memory
 
@@ -130,7 +131,7 @@ def test_advice_always_fits_and_puts_sea_lion_first(here, gigabytes, usable, gpu
 
 
 def test_every_lack_has_a_mend_and_the_serious_ones_stop_serving(home, monkeypatch):
-    monkeypatch.setattr(machine, "_has", lambda _: False)
+    monkeypatch.setattr(parts, "installed", lambda _: False)
     monkeypatch.setattr(machine, "_program", lambda *_: machine.Tool(found=False))
     monkeypatch.setattr(machine, "_free", lambda _: False)
     found = examine()

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from rumpun import parts
 from rumpun.errors import EnvironmentFault, InputError, MissingPartError, UsageError
 from rumpun.recipes import read_recipe
 from rumpun.records.artefacts import MANIFEST, read_manifest, verify
@@ -238,12 +239,33 @@ def test_an_unknown_step_meets_the_nearest():
     assert "corpus.build" in caught.value.hint
 
 
-def test_a_step_whose_library_is_missing_names_the_part(tmp_path, monkeypatch):
-    (tmp_path / "needy.py").write_text("import a_library_that_is_nowhere\n")
+def test_every_part_that_is_missing_is_named_before_anything_is_made(tmp_path, monkeypatch):
+    lacking = {"corpus": ("nowhere",), "train": ("nowhere_at_all",), "eval": ("json",), "tests": ("nowhere",)}
+    monkeypatch.setattr(parts, "PARTS", lacking)
+    (tmp_path / "needy.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from rumpun.steps import Outcome, Work, step\n"
+        "@dataclass(frozen=True)\n"
+        "class Params:\n    pass\n"
+        "def put(params: Params, work: Work) -> Outcome:\n"
+        "    (work.folder / 'f').write_text('x')\n    return Outcome()\n"
+        "first = step(kind='note', version=1)(put)\n"
+        "second = step(kind='note', version=1, part='corpus')(put)\n"
+        "third = step(kind='note', version=1, part='train')(put)\n"
+        "fourth = step(kind='note', version=1, part='eval')(put)\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(TABLE, "layer.needy", "needy:step")
-    with pytest.raises(MissingPartError, match="part 'train'"):
-        resolve("layer.needy")
+    lines = ['name = "needy"\n']
+    for name in ("first", "second", "third", "fourth"):
+        monkeypatch.setitem(TABLE, f"layer.{name}", f"needy:{name}")
+        lines.append(f'[steps.{name}]\nuses = "layer.{name}"\n')
+    path = tmp_path / "needy.toml"
+    path.write_text("".join(lines))
+    said = "recipe needy needs the parts 'corpus', 'train', which are not installed"
+    with pytest.raises(MissingPartError, match=said) as caught:
+        run(read_recipe(path), tmp_path / "store", progress=lambda _: quiet)
+    assert "rumpun[corpus,train]" in caught.value.hint
+    assert not list((tmp_path / "store").glob("*"))
 
 
 def test_every_step_of_the_table_plans_without_heavy_imports():

@@ -87,14 +87,10 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-# a module that is missing -> the part that brings it; what is not here comes with the runtime
-_PARTS = {"torch": "eval", "transformers": "eval", "peft": "train", "accelerate": "train", "sklearn": "train",
-          "pyarrow": "corpus", "huggingface_hub": "eval"}  # fmt: skip
-
-
 def _answer(error: Exception) -> int:
     """One line and a hint for any error, and its exit code."""
     from rumpun.errors import EnvironmentFault, MissingPartError, RumpunError
+    from rumpun.parts import part_of
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
@@ -104,8 +100,9 @@ def _answer(error: Exception) -> int:
         _say(error.format_message(), f"{context.command_path} --help" if context else "rumpun --help")
         return error.exit_code
     missing = (getattr(error, "name", "") or "").partition(".")[0]
-    if isinstance(error, ModuleNotFoundError) and missing in _PARTS:
-        error = MissingPartError(f"this command ({missing})", _PARTS[missing])
+    part = part_of(missing) if isinstance(error, ModuleNotFoundError) else None
+    if part:
+        error = MissingPartError(f"this command ({missing})", part)
     elif isinstance(error, MemoryError):
         error = EnvironmentFault(
             "too little memory for this", "close other programs, or choose a smaller model"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.corpus.inventory import LeftOut, Unit, find_units, identity
 from rumpun.corpus.params import BuildParams
-from rumpun.errors import InputError, MissingPartError
+from rumpun.errors import InputError
 from rumpun.records.places import source_data
 from rumpun.steps import Outcome, Work, step
 
@@ -28,19 +28,15 @@ __all__ = ["BuildParams", "build"]
 _TEXT = ("text", "seed", "side", "file", "inline")
 
 
-@step(kind="corpus", version=1, identity=identity)
+@step(kind="corpus", version=1, identity=identity, part="corpus")
 def build(params: BuildParams, work: Work) -> Outcome:
     """Curate, trace, balance and hold out.
 
     Raises:
         InputError: data that are missing, damaged, empty, unlabelled or in an unknown language.
-        MissingPartError: pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingPartError("corpus.build (pyarrow)", "corpus") from error
     import numpy as np
+    import pyarrow as pa
 
     from rumpun.corpus.chat import ChatRows
     from rumpun.corpus.figures import sources, summary

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -113,8 +114,8 @@ def _in_child(arguments: Sequence[str], path: Path) -> dict[str, object]:
 def _raised(answer: dict[str, object]) -> RumpunError:
     """The error that the other process met, as it was there."""
     message, hint = str(answer["error"]), str(answer["hint"])
-    if "part" in answer:
-        return MissingPartError("measuring speed", str(answer["part"]))
+    if "parts" in answer:
+        return MissingPartError("measuring speed", *map(str, cast("list[str]", answer["parts"])))
     kinds = {"UsageError": UsageError, "EnvironmentFault": EnvironmentFault}
     return kinds.get(str(answer["kind"]), InputError)(message, hint)
 

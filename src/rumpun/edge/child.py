@@ -57,7 +57,7 @@ def main() -> None:
     except RumpunError as error:
         answer = {"error": error.message, "hint": error.hint, "kind": type(error).__name__}
         if isinstance(error, MissingPartError):
-            answer["part"] = error.part
+            answer["parts"] = error.parts
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

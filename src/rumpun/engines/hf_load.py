@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rumpun.engines.llamacpp_memory import available_bytes, calm_threads
-from rumpun.errors import EnvironmentFault, InputError, MissingPartError, UsageError
+from rumpun.errors import EnvironmentFault, InputError, MissingPartError
 
 if TYPE_CHECKING:
     import torch
@@ -55,21 +55,23 @@ def check_folder(folder: Path) -> None:
 
 
 def device_of(asked: str | None) -> "torch.device":
-    """The device asked for, RUMPUN_DEVICE's, a GPU where there is one, or the CPU.
+    """The device asked for, RUMPUN_DEVICE's, a GPU where there is one, or the CPU; engines and training alike.
 
     Raises:
-        UsageError: torch cannot use it.
+        EnvironmentFault: torch cannot use it here.
     """
     import torch
 
-    wanted = asked or os.environ.get("RUMPUN_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    named = os.environ.get("RUMPUN_DEVICE")
+    wanted = asked or named or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(wanted)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"device = {wanted!r}: torch cannot use it ({str(error).splitlines()[0]})",
-            "cpu, or unset RUMPUN_DEVICE",
+        raise EnvironmentFault(
+            f"{'device' if asked else 'RUMPUN_DEVICE'} = '{wanted}': torch cannot use it"
+            f" ({str(error).splitlines()[0]})",
+            "cpu or cuda, or unset RUMPUN_DEVICE",
         ) from error
     return device
 

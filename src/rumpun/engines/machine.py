@@ -5,7 +5,6 @@ bytes; 0 stands for what a system does not tell.
 """
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from rumpun import parts
 from rumpun.engines import catalogue
 from rumpun.engines.embedded import BASE_NAME, EMBEDDED, standing
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
@@ -28,6 +28,7 @@ _PER_CORE_SECOND = (
     5_000_000_000  # parameters; measured here: 135 million at 80 tokens a second on two AVX2 cores
 )
 _TOKENS_PER_SECOND_MIN = 2.0  # slower than this nobody waits for an answer
+_CONTEXT_BYTES = 300 << 20
 _BITS = 4.85  # a weight in Q4_K_M, where a file's size is not stated
 
 
@@ -113,7 +114,7 @@ def examine() -> Machine:
         base=_base(),
         layers=tuple(sorted(path.parent.name for path in shipped_folder().glob("*/layer.json"))),
         guard=_guard(),
-        parts={part: all(_has(name) for name in names) for part, names in _PARTS.items()},
+        parts={part: not parts.missing(part) for part in parts.PARTS},
         icu=_package("icu", "PyICU"),
         torch=_package("torch"),
         bfloat16=any("bf16" in name.lower() for name in sets),
@@ -126,16 +127,6 @@ def examine() -> Machine:
     lacks = tuple(_lacks(machine))
     can_serve = not any(lack.serious for lack in lacks)
     return msgspec.structs.replace(machine, lacks=lacks, can_serve=can_serve, advice=advise(machine))
-
-
-# part -> modules that stand for it
-_PARTS = {
-    "runtime": ("xllamacpp", "gguf", "starlette", "uvicorn", "numpy"),
-    "corpus": ("pyarrow",),
-    "eval": ("torch", "transformers"),
-    "train": ("torch", "transformers", "peft", "sklearn", "pyarrow"),
-    "tests": ("pytest", "hypothesis", "openai", "playwright"),
-}
 
 
 def cores(root: Path = Path("/")) -> dict[str, int]:
@@ -200,23 +191,25 @@ def instructions(root: Path = Path("/")) -> tuple[str, ...]:
 def advise(machine: Machine) -> Advice:
     """The best known base that fits: SEA-LION's own releases first, then the newest, then the largest.
 
-    It fits when its file and a context fit the free memory (of the GPU, where there is one), and when the cores can
-    be expected to give two tokens a second or more.
+    It fits when its file and a context fit the memory (of the GPU, where there is one; else four fifths of the
+    machine's, so that the advice is the same from one minute to the next), and when the cores can be expected to give
+    two tokens a second or more.
     """
     gpu = max((int(card["memory_bytes"]) for card in machine.gpu), default=0)
-    room = gpu or int(machine.memory["available_bytes"] * 0.85)
+    room = gpu or int(machine.memory["total_bytes"] * 0.8)
     fitting = []
     for entry in catalogue.entries():
         size = entry.size_bytes or int((entry.parameters or 0) * _BITS / 8)
         speed = 0.0 if gpu else _speed(entry, machine.cores["usable"])
-        fits = size * 1.1 + (300 << 20) < room and (gpu or speed >= _TOKENS_PER_SECOND_MIN)
+        fits = size * 1.1 + _CONTEXT_BYTES < room and (gpu or speed >= _TOKENS_PER_SECOND_MIN)
         if entry.kind == "hub" and entry.file and fits:
             rank = (entry.family == "SEA-LION", entry.released, entry.parameters or 0)
             fitting.append((rank, entry, size, speed))
     if not fitting:
         return _embedded_advice(machine)
     _, best, size, speed = max(fitting, key=lambda item: item[0])
-    where = "the GPU's memory" if gpu else "the free memory"
+    where = "the GPU's memory" if gpu else "four fifths of this machine's memory"
+    busy = not gpu and size * 1.1 + _CONTEXT_BYTES > machine.memory["available_bytes"]
     return Advice(
         base=best.name,
         family=best.family,
@@ -225,7 +218,8 @@ def advise(machine: Machine) -> Advice:
         licence=best.licence,
         tokens_per_second=round(speed, 1),
         command=f"rumpun up --base {best.name}",
-        why=f"the newest that fits {where} ({room / 1e9:.1f} GB) and these cores; {best.note}",
+        why=f"the newest that fits {where} ({room / 1e9:.1f} GB) and these cores; {best.note}"
+        + ("; close other programs first, too little memory is free now" if busy else ""),
     )
 
 
@@ -319,12 +313,8 @@ def _disk() -> dict[str, str | int]:
     return said
 
 
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
 def _package(module: str, distribution: str = "") -> Tool:
-    if not _has(module):
+    if not parts.installed(module):
         return Tool(found=False)
     try:
         return Tool(found=True, version=importlib.metadata.version(distribution or module))

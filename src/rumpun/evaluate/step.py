@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rumpun.engines.bases import as_folder, base_of_layer
-from rumpun.errors import MissingPartError, UsageError
+from rumpun.errors import UsageError
 from rumpun.evaluate.bpb import BATCH, EMPTY, figures, score_texts
 from rumpun.evaluate.texts import Text, held_out
 from rumpun.steps import Input, Outcome, Progress, Work, step
@@ -39,14 +39,12 @@ class BpbParams:
             raise ValueError(f"draws = {self.draws}, expected 100 or more")
 
 
-@step(kind="evaluation", version=1)
+@step(kind="evaluation", version=1, part="eval")
 def bpb(params: BpbParams, work: Work) -> Outcome:
     """Inputs: a corpus, a layer and, where there is one, the merged model. Writes `bpb.json`."""
-    try:
-        import torch
-        import transformers
-    except ModuleNotFoundError as error:
-        raise MissingPartError(f"evaluate.bpb ({error.name})", "eval") from error
+    import torch
+    import transformers
+
     from rumpun.language.tables import WORKING
 
     layer = work.input("layer")

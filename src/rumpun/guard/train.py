@@ -53,7 +53,7 @@ def _identity(_: GuardParams) -> Mapping[str, Any]:
     return {p.relative_to(folder).as_posix(): sha256_file(p) for g in _PLACES for p in sorted(folder.glob(g))}
 
 
-@step(kind="guard", version=1, identity=_identity)
+@step(kind="guard", version=1, identity=_identity, part="train")
 def train(params: GuardParams, work: Work) -> Outcome:
     """Fit, choose thresholds, write `guard.safetensors` and `guard.json`, measure."""
     import numpy as np

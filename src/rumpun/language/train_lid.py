@@ -63,7 +63,7 @@ def _identity(_: LidParams) -> Mapping[str, Any]:
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}
 
 
-@step(kind="identifier", version=1, identity=_identity)
+@step(kind="identifier", version=1, identity=_identity, part="train")
 def train(params: LidParams, work: Work) -> Outcome:
     """Train, measure and write `identifier.safetensors` and `identifier.json`."""
     import numpy as np

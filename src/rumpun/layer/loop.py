@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from rumpun.errors import EnvironmentFault, InputError
+from rumpun.engines.hf_load import device_of
+from rumpun.errors import InputError
 from rumpun.layer.batches import Batches, Plan
 from rumpun.layer.checkpoint import load_state, save_state
 from rumpun.layer.loss import summed_loss
@@ -45,20 +46,12 @@ class Device:
 
 
 def find_device(params: TrainParams) -> Device:
-    """RUMPUN_DEVICE, or a GPU where there is one, or the processor.
+    """RUMPUN_DEVICE, or a GPU where there is one, or the processor, with a precision and sizes that suit it.
 
     Raises:
         EnvironmentFault: the device named is not there.
     """
-    named = os.environ.get("RUMPUN_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(named)
-        torch.zeros(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise EnvironmentFault(
-            f"RUMPUN_DEVICE = '{named}': not usable ({str(error).splitlines()[0]})",
-            "set it to cpu or cuda, or unset it",
-        ) from error
+    place = device_of(None)
     gpu = place.type == "cuda"
     low = params.precision == "bfloat16" or (params.precision == "auto" and (gpu or _computes_bfloat16()))
     micro = params.micro_tokens or (32_768 if gpu else 512)

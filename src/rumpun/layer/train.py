@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rumpun.engines.bases import BESIDE, as_folder, find_base
-from rumpun.errors import InputError, MissingPartError
+from rumpun.errors import InputError
 from rumpun.layer.base import base_name, base_sha256, base_source
 from rumpun.layer.params import TrainParams, TuneParams
 from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
@@ -37,24 +37,22 @@ def _facts(params: TrainParams) -> dict[str, Any]:
     return {"base_sha256": base_sha256(find_base(params.base))}
 
 
-@step(kind="layer", version=1, identity=_facts)
+@step(kind="layer", version=1, identity=_facts, part="train")
 def train(params: TrainParams, work: Work) -> Outcome:
     """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows."""
     return _learn(params, work, None, ())
 
 
-@step(kind="layer", version=1, identity=_facts)
+@step(kind="layer", version=1, identity=_facts, part="train")
 def tune(params: TuneParams, work: Work) -> Outcome:
     """Go on from what an earlier layer of the same base, rank and targets learnt; inputs: a corpus and that layer."""
     return _learn(params, work, work.input("layer"), params.chat_sources)
 
 
 def _learn(params: TrainParams, work: Work, earlier: Input | None, chat_sources: tuple[str, ...]) -> Outcome:
-    try:
-        import torch
-        import transformers
-    except ModuleNotFoundError as error:
-        raise MissingPartError(f"layer.train ({error.name})", "train") from error
+    import torch
+    import transformers
+
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.batches import Batches, make_plan
     from rumpun.layer.loop import find_device, prepare, train_steps

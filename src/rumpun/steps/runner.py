@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rumpun.errors import EnvironmentFault, RumpunError
+from rumpun.parts import require
 from rumpun.recipes import Recipe, build
 from rumpun.records.artefacts import (
     Maker,
@@ -81,10 +82,13 @@ def run(recipe: Recipe, store: Path, *, progress: Callable[[str], Progress]) -> 
     half-made artefact; the next run resumes from the step's scratch folder.
 
     Raises:
+        MissingPartError: names every part that the steps to make need, before the first of them starts.
         RumpunError: what a step raises; finished artefacts stay.
     """
     made: dict[str, Path] = {}
-    for item in plan(recipe, store):
+    planned = plan(recipe, store)
+    require(f"recipe {recipe.name}", (item.step.part for item in planned if not item.done))
+    for item in planned:
         report = progress(item.name)
         with making(store, item.key) as (final, scratch):
             if find_artefact(store, item.key) is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from rumpun.errors import MissingPartError, UsageError, nearest
+from rumpun.errors import UsageError, nearest
 from rumpun.records.artefacts import Manifest, SourceEntry
 
 __all__ = ["TABLE", "Input", "Outcome", "Progress", "Step", "Work", "quiet", "resolve", "step"]
@@ -105,21 +105,29 @@ class Step(Generic[P]):
     identity: Callable[[P], Mapping[str, Any]] | None = (
         None  # facts outside the parameters that bear on the result
     )
+    part: str = ""  # of the package, that it needs beside the runtime
 
 
 def step(
-    *, kind: str, version: int, identity: Callable[[Any], Mapping[str, Any]] | None = None
+    *,
+    kind: str,
+    version: int,
+    identity: Callable[[Any], Mapping[str, Any]] | None = None,
+    part: str = "",
 ) -> Callable[[Callable[[P, Work], Outcome]], Step[P]]:
     """Declare a step; the parameters' dataclass is read from the function's first annotation.
 
     `identity(params)` may return facts that are part of the artefact's id though the recipe does not spell them, such
-    as the sha256 of the files that a folder's inventory names.
+    as the sha256 of the files that a folder's inventory names. `part` is the part of the package that the function
+    needs; the module imports nothing of it on top, so that a recipe can be planned without.
     """
 
     def declare(function: Callable[[P, Work], Outcome]) -> Step[P]:
         hints = typing.get_type_hints(function)
         params = next(hint for name, hint in hints.items() if name != "return")
-        return Step(function=function, params=params, kind=kind, version=version, identity=identity)
+        return Step(
+            function=function, params=params, kind=kind, version=version, identity=identity, part=part
+        )
 
     return declare
 
@@ -129,19 +137,12 @@ def resolve(name: str) -> Step[Any]:
 
     Raises:
         UsageError: no step has the name.
-        MissingPartError: a library that the step needs is not installed.
     """
     target = TABLE.get(name)
     if target is None:
         raise UsageError(f"no step is called '{name}'", nearest(name, list(TABLE)))
     module, _, function = target.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("rumpun"):
-            raise
-        part = "corpus" if name.startswith("corpus") else "train"
-        raise MissingPartError(f"the step {name} ({error.name})", part) from error
+    found = getattr(importlib.import_module(module), function)
     if not isinstance(found, Step):
         raise TypeError(f"{target} is no step")
     return found
