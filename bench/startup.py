@@ -5,16 +5,16 @@ python bench/startup.py [--json]
 
 import argparse
 import json
-import shutil
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 COMMANDS = {
     "interpreter": [sys.executable, "-c", "pass"],
     "import rumpun": [sys.executable, "-c", "import rumpun"],
-    "rumpun --help": [shutil.which("rumpun") or "rumpun", "--help"],
+    "rumpun --help": [str(Path(sys.executable).with_name("rumpun")), "--help"],
 }
 
 
