@@ -20,6 +20,7 @@ __all__ = [
     "Hashes",
     "Int",
     "Letters",
+    "kinds_table",
     "member",
     "normal_key",
 ]
@@ -56,7 +57,7 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)  # of splitmix64
 
 
 @functools.cache
-def _kinds() -> NDArray[np.uint8]:
+def kinds_table() -> NDArray[np.uint8]:
     """[0x110000] what each code point is."""
     import regex
 
@@ -125,7 +126,7 @@ class Letters:
         self.starts: Int = self.ends - lengths  # [N]
         joined = "".join(folded).encode("utf-32-le", "surrogatepass")
         self.codes: NDArray[np.uint32] = np.frombuffer(joined, dtype=np.uint32)  # [C]
-        self.kinds: NDArray[np.uint8] = _kinds()[self.codes]  # [C]
+        self.kinds: NDArray[np.uint8] = kinds_table()[self.codes]  # [C]
 
     def count(self, mask: NDArray[np.bool_]) -> Int:
         """[N] how many code points of each text a mask [C] marks."""
