@@ -1,0 +1,228 @@
+"""`corpus.link` in a worker process, second half: frequent lines, repeated runs, and the parts written.
+
+As in `link_rows`: a unit says what and where, files in the scratch folder are written aside and renamed.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rumpun.corpus.letters import member
+from rumpun.corpus.link_rows import NONE, group_keys, part_file, some_columns
+from rumpun.corpus.link_spill import gather, load, save, spill
+from rumpun.corpus.minhash import Hashes
+from rumpun.corpus.parts import read_part, write_part
+from rumpun.corpus.substrings import Windows, anchors, document_counts, marks, repeated, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from rumpun.corpus.batch import Batch
+
+__all__ = ["count_part", "find_repeated", "find_windows", "links_schema", "write_links"]
+
+_WINDOW = np.dtype([("hash", np.uint64), ("text", np.int64), ("start", np.int64), ("end", np.int64)])
+_MIX = np.uint64(0x9FB21C651E98DF25)
+
+
+def links_schema() -> "pa.Schema":
+    """Columns of links, row for row with the documents."""
+    import pyarrow as pa
+
+    mark = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("documents", pa.int32())])
+    return pa.schema(
+        [
+            ("key", pa.uint64()),
+            ("exact.first", pa.uint64()),  # the first document with the same text; null for that one itself
+            ("url.first", pa.uint64()),  # the first with the same address; null for that one itself
+            (
+                "near.cluster",
+                pa.uint64(),
+            ),  # the lowest key of its cluster, of which one document stays; null outside
+            ("near.keep", pa.bool_()),  # false where another document stays in its place
+            ("near.first", pa.uint64()),  # that other document
+            ("near.similarity", pa.float32()),  # estimated, to that other document
+            ("lines.frequent", pa.list_(pa.int32())),  # numbers of lines that many documents have
+            (
+                "lines.documents",
+                pa.list_(pa.int32()),
+            ),  # how many documents of its source or language, whichever is more
+            ("substrings.marks", pa.list_(mark)),  # code points of the normalised text
+        ]
+    )
+
+
+def _batches(unit: dict[str, Any], wanted: NDArray[np.bool_]) -> "Iterator[tuple[NDArray[np.int64], Batch]]":
+    """The wanted normalised texts of a part in slices, with their rows in the part."""
+    from rumpun.corpus.batch import Batch, slices
+
+    texts = read_part(Path(unit["documents"]), ["text"])["text"].to_pylist()
+    figures = some_columns(unit["attributes"], ["normalise.text"])
+    if "normalise.text" in figures.schema.names:
+        new = figures["normalise.text"].to_pylist()
+        texts = [old if made is None else made for old, made in zip(texts, new, strict=True)]
+    rows = np.flatnonzero(wanted)
+    for first, last in slices([len(texts[row]) for row in rows]):
+        yield rows[first:last], Batch([texts[row] for row in rows[first:last]], [""] * (last - first))
+
+
+def _of_part(scratch: Path, name: str, unit: dict[str, Any]) -> NDArray[Any]:
+    """A part's share of an array over all rows."""
+    return np.asarray(load(scratch / f"{name}.npy")[unit["first"] : unit["first"] + unit["rows_in_part"]])
+
+
+def count_part(unit: dict[str, Any]) -> dict[str, int]:
+    """In how many of a part's documents each line stands, by source and by language, and each anchor.
+
+    Lines are counted in documents that are no exact duplicates, anchors in those that are no near-duplicates either.
+
+    Returns:
+        Key of a source or a language -> its documents that are no exact duplicates.
+    """
+    scratch, part = Path(unit["scratch"]), unit["part"]
+    gone = _of_part(scratch, "gone", unit)  # 0 stays, 1 exact duplicate, 2 near-duplicate
+    documents = read_part(Path(unit["documents"]), ["source", "language"])
+    groups = [group_keys(kind, documents[kind].to_pylist()) for kind in ("source", "language")]
+    lines, owners = _line_hashes(unit)
+    chosen = (gone[owners] != 1) & (lines != 0)
+    lines, owners = lines[chosen], owners[chosen]
+    values = [_in_group(lines, group[owners]) for group in groups]
+    rows = []
+    for value, group in zip(values, groups, strict=True):
+        found, counts = document_counts(value, owners)
+        whose = group[owners][np.unique(value, return_index=True)[1]] if len(value) else found
+        rows.append(np.stack([found, whose, counts]))
+    spill(scratch, "lines", part, *np.concatenate(rows, axis=1))
+    if unit["letters"]:
+        hashes, texts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+        for numbers, batch in _batches(unit, gone == 0):
+            found, at = anchors(batch.codes, batch.kinds, batch.starts, batch.ends, unit["letters"])
+            hashes.append(found)
+            texts.append(numbers[at])
+        every = (np.concatenate(hashes), np.concatenate(texts))
+        save(part_file(scratch, "anchored", part), np.stack([every[0], every[1].astype(np.uint64)]))
+        spill(scratch, "anchors", part, *document_counts(*every))
+    sizes: dict[str, int] = {}
+    for group in groups:
+        names, counts = np.unique(group[gone != 1], return_counts=True)
+        sizes |= {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+    return sizes
+
+
+def _line_hashes(unit: dict[str, Any]) -> tuple[Hashes, NDArray[np.int64]]:
+    """Every line's hash in a part, and the row of its document; none where the tagger `figures` has not run."""
+    figures = some_columns(unit["attributes"], ["figures.line_hashes"])
+    if "figures.line_hashes" not in figures.schema.names:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    column = figures["figures.line_hashes"].combine_chunks()
+    counts = np.diff(column.offsets.to_numpy())
+    return column.flatten().to_numpy(), np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+
+
+def _in_group(lines: Hashes, group: Hashes) -> Hashes:
+    """Keys of lines that differ from group to group."""
+    x = (lines ^ group) * _MIX
+    x ^= x >> np.uint64(32)
+    found: Hashes = x * _MIX
+    return found
+
+
+def find_repeated(unit: dict[str, Any]) -> dict[str, int]:
+    """Of one range: what stands in enough documents, [2, n] (hash, documents)."""
+    scratch, name = Path(unit["scratch"]), unit["name"]
+    rows = gather(scratch, name, (unit["low"], unit["high"]))
+    if name == "lines" and rows.shape[1]:
+        found = repeated(rows[[0, 2]], unit["least"])
+        whose = rows[1][np.searchsorted(rows[0], found[0])]
+        need = np.array([unit["needs"].get(str(group), unit["least"]) for group in whose], dtype=np.uint64)
+        found = found[:, found[1] >= need]
+    elif rows.shape[1]:
+        found = repeated(rows, unit["least"])
+    else:
+        found = np.zeros((2, 0), dtype=np.uint64)
+    save(scratch / f"{name}-repeated" / f"range-{unit['range']:05}.npy", found)
+    return {"found": found.shape[1]}
+
+
+def find_windows(unit: dict[str, Any]) -> dict[str, int]:
+    """A part's windows around anchors that several documents hold."""
+    scratch, part = Path(unit["scratch"]), unit["part"]
+    shared = np.asarray(load(scratch / "anchors.npy")[0])
+    hashes, texts = load(part_file(scratch, "anchored", part))
+    wanted = np.zeros(unit["rows_in_part"], dtype=np.bool_)
+    wanted[texts[member(np.asarray(hashes), shared)].astype(np.int64)] = True
+    made = [np.zeros(0, dtype=_WINDOW)]
+    for numbers, batch in _batches(unit, wanted) if wanted.any() else ():
+        found = windows(
+            batch.codes, batch.kinds, batch.starts, batch.ends, letters=unit["letters"], shared=shared
+        )
+        rows = np.zeros(len(found.hashes), dtype=_WINDOW)
+        rows["hash"], rows["text"], rows["start"], rows["end"] = (
+            found.hashes,
+            numbers[found.text],
+            found.start,
+            found.end,
+        )
+        made.append(rows)
+    every = np.concatenate(made)
+    save(part_file(scratch, "windowed", part), every)
+    spill(scratch, "windows", part, *document_counts(every["hash"], every["text"]))
+    return {"windows": len(every)}
+
+
+def write_links(unit: dict[str, Any]) -> dict[str, int]:
+    """The links of one part, row for row with its documents."""
+    import pyarrow as pa
+
+    scratch, part, count = Path(unit["scratch"]), unit["part"], unit["rows_in_part"]
+    columns: dict[str, Any] = {
+        "key": pa.array(np.arange(unit["first"], unit["first"] + count, dtype=np.uint64))
+    }
+    for name in ("exact.first", "url.first", "near.cluster", "near.first"):
+        found = _of_part(scratch, name, unit)
+        columns[name] = pa.array(found, mask=found == NONE)
+    left = _of_part(scratch, "near.first", unit) == NONE
+    columns["near.keep"] = pa.array(left)
+    columns["near.similarity"] = pa.array(_of_part(scratch, "near.similarity", unit), mask=left)
+    numbers, documents = _frequent(unit, scratch)
+    columns["lines.frequent"], columns["lines.documents"] = numbers, documents
+    marked: dict[int, list[dict[str, int]]] = {}
+    if unit["letters"]:
+        rows = load(part_file(scratch, "windowed", part))
+        found = Windows(*(np.asarray(rows[name]) for name in ("hash", "text", "start", "end")))
+        marked = marks(found, np.asarray(load(scratch / "windows.npy")))
+    columns["substrings.marks"] = [marked.get(row, []) for row in range(count)]
+    write_part(Path(unit["folder"]), part, pa.table(columns, schema=links_schema()))
+    return {
+        "lines": len(numbers.values),
+        "marks": sum(map(len, marked.values())),
+        "marked": len(marked),
+        "code_points": sum(mark["end"] - mark["start"] for found in marked.values() for mark in found),
+    }
+
+
+def _frequent(unit: dict[str, Any], scratch: Path) -> "tuple[pa.Array, pa.Array]":
+    """Numbers of the frequent lines of each document, and in how many documents each stands."""
+    import pyarrow as pa
+
+    lines, owners = _line_hashes(unit)
+    count = unit["rows_in_part"]
+    table = np.asarray(load(scratch / "lines.npy"))
+    most = np.zeros(len(lines), dtype=np.int64)
+    documents = read_part(Path(unit["documents"]), ["source", "language"])
+    for kind in ("source", "language"):
+        value = _in_group(lines, group_keys(kind, documents[kind].to_pylist())[owners])
+        hit = np.flatnonzero(member(value, table[0]) & (lines != 0))
+        most[hit] = np.maximum(most[hit], table[1][np.searchsorted(table[0], value[hit])].astype(np.int64))
+    hit = np.flatnonzero(most)
+    starts = np.searchsorted(owners, np.arange(count + 1))
+    number = hit - starts[owners[hit]]
+    offsets = pa.array(np.searchsorted(owners[hit], np.arange(count + 1)).astype(np.int32))
+    return (
+        pa.ListArray.from_arrays(offsets, pa.array(number.astype(np.int32))),
+        pa.ListArray.from_arrays(offsets, pa.array(most[hit].astype(np.int32))),
+    )
