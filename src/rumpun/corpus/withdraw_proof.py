@@ -131,9 +131,12 @@ def _spans(text: str) -> list[str]:
     if size < MIN_FOLDED:
         return []
     found = [text]
-    if size > 2 * _SPAN_LETTERS:
-        step = max(_SPAN_LETTERS, (size - _SPAN_LETTERS) // (_SPANS_OF_A_TEXT - 1))
-        for first in range(0, size - _SPAN_LETTERS + 1, step):
+    if size > _SPAN_LETTERS:
+        count = min(
+            _SPANS_OF_A_TEXT, -(-size // _SPAN_LETTERS)
+        )  # at least two: the first letters and the last
+        for number in range(count):
+            first = (size - _SPAN_LETTERS) * number // (count - 1)
             origin = folded.origin[first : first + _SPAN_LETTERS]
             found.append(text[int(origin.min()) : int(origin.max()) + 1])
     return found
