@@ -1,0 +1,254 @@
+"""Text as it should be stored: one spelling for what looks the same, and a map back to the original.
+
+The steps, in order: NFC; line ends; signs that nobody sees; Burmese in Zawgyi to Unicode, line by line, where the
+detector is sure; the order of marks in Thai, Lao, Khmer and Burmese; Arabic presentation forms and letters of other
+alphabets inside Latin words; native digits, where asked. What each mends, and what none of them touches (spelling,
+spaces, old and new tone places of Vietnamese), is told in docs/languages.md.
+
+Laws, tested on every script: normalising twice is normalising once; canonically equivalent texts become equal; the
+result is in NFC; a text with nothing to mend comes back as the same object; every code point of the result has its
+span in the original. Text with nothing to mend costs a few scans for code points that might need it.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rumpun.errors import UsageError, nearest
+from rumpun.language import zawgyi
+from rumpun.language.normalise_marks import (
+    BURMESE_LOOK,
+    KHMER_LOOK,
+    LAO_LOOK,
+    THAI_LOOK,
+    Mended,
+    burmese,
+    khmer,
+)
+from rumpun.language.normalise_marks import lao as lao_order
+from rumpun.language.normalise_marks import thai as thai_order
+from rumpun.language.normalise_signs import HIDDEN, LINE_ENDS, hidden, line_ends
+from rumpun.language.offsets import Edit, Offsets, rewrite
+
+__all__ = ["VERSION", "Normalised", "Options", "normalise", "normalise_all"]
+
+VERSION = 1  # raised whenever the same text may come out otherwise; part of a record's lineage
+
+# languages whose letters stand at the code points that Zawgyi took for others
+_OTHER_MYANMAR = frozenset(
+    {"shn", "mnw", "ksw", "kar", "pwo", "kjp", "blk", "kyu", "rbb", "pll", "aio", "phk", "kht"}
+)
+_LEAST = {"sure": 0.99, "likely": 0.5, "never": 2.0}  # probability from which a line counts as Zawgyi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `normalise` does beyond what it always does."""
+
+    zawgyi: Literal["sure", "likely", "never"] = "sure"  # least probability: 0.99, 0.5, or none is enough
+    digits: bool = False  # native decimal digits to 0-9
+    homoglyphs: bool = (
+        True  # look-alikes of other alphabets, presentation forms, Burmese digits used as letters
+    )
+    word_marks: Literal["keep", "drop"] = "keep"  # ZERO WIDTH SPACE at a word's end in scripts without spaces
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("zawgyi", self.zawgyi, tuple(_LEAST)),
+            ("word_marks", self.word_marks, ("keep", "drop")),
+        ):
+            if value not in known:
+                raise UsageError(f"{name} = {value!r} is unknown", nearest(str(value), known))
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """A normalised text."""
+
+    text: str  # the very object that was given, where nothing was mended
+    offsets: Offsets  # back to the original, in code points
+    changes: Mapping[str, int] = field(default_factory=dict)  # rule -> places mended; empty where nothing was
+
+
+_CLOSER = (  # code points that call for a closer look
+    f"{HIDDEN}{LINE_ENDS}\u0e31\u0e33-\u0e3a\u0e40\u0e47-\u0e4e\u0eb1\u0eb3-\u0ebc\u0ec0\u0ec8-\u0ece"
+    "\u1022-\u103e\u1040\u1044\u1047\u105a-\u1097\u17a3\u17a4\u17b4-\u17d3\u17dd"
+    "\u0370-\u03ff\u0400-\u052f\uff21-\uff3a\uff41-\uff5a\ufb50-\ufbb1\ufe80-\ufefc"
+)
+_CLOSER_LOOK = re.compile(f"[{_CLOSER}]")
+_SIGNS_LOOK = re.compile(f"[{HIDDEN}{LINE_ENDS}]")
+_LETTERS_LOOK = re.compile("[\u0370-\u03ff\u0400-\u052f\uff21-\uff3a\uff41-\uff5a\ufb50-\ufbb1\ufe80-\ufefc]")
+_ASCII_LOOK = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_BURMESE_STAGES = ("zawgyi", "burmese.order", "burmese.lookalike")
+_MYANMAR_LOOK = re.compile("[\u1022-\u103e\u1040\u1044\u1047\u105a-\u1097]")
+
+
+def normalise(
+    text: str,
+    language: str | None = None,
+    *,
+    zawgyi: Literal["sure", "likely", "never"] = "sure",
+    digits: bool = False,
+    homoglyphs: bool = True,
+    word_marks: Literal["keep", "drop"] = "keep",
+) -> Normalised:
+    """One text in its normal form; the keywords are the fields of `Options`.
+
+    `language` is its BCP-47 tag where it is known: text known to be in a language that shares Zawgyi's code points
+    (Shan, Mon, Karen …) is never taken for Zawgyi.
+    """
+    options = Options(zawgyi=zawgyi, digits=digits, homoglyphs=homoglyphs, word_marks=word_marks)
+    return _normalise(text, language, options)
+
+
+def normalise_all(
+    texts: Sequence[str], languages: Sequence[str | None] | None = None, options: Options | None = None
+) -> list[Normalised]:
+    """Each text in its normal form; `languages` are their tags, as many as there are texts."""
+    options = options or Options()
+    tags = [None] * len(texts) if languages is None else languages
+    return [_normalise(text, tag, options) for text, tag in zip(texts, tags, strict=True)]
+
+
+def _normalise(text: str, language: str | None, options: Options) -> Normalised:
+    if text.isascii():
+        if not _ASCII_LOOK.search(text):
+            return Normalised(text, Offsets(len(text)))
+    elif not (options.digits or _CLOSER_LOOK.search(text)) and unicodedata.is_normalized("NFC", text):
+        return Normalised(text, Offsets(len(text)))
+    work = _Work(text, language, options)
+    work.run()
+    if not work.changes:
+        return Normalised(text, Offsets(len(text)))
+    return Normalised(work.text, Offsets(len(text), work.steps), work.changes)
+
+
+class _Work:
+    """A text on its way, with the edits that each step made."""
+
+    def __init__(self, text: str, language: str | None, options: Options) -> None:
+        self.text = text
+        self.steps: list[list[Edit]] = []
+        self.changes: dict[str, int] = {}
+        self._options = options
+        tag = (language or "").partition("-")[0]
+        self._zawgyi = _LEAST["never" if tag in _OTHER_MYANMAR else options.zawgyi]
+
+    def run(self) -> None:
+        """All steps."""
+        self._compose()
+        for _ in range(4):  # what was Zawgyi may hold more to mend once it can be read; once more is enough
+            if _SIGNS_LOOK.search(self.text):
+                self._done("line_end", *line_ends(self.text))
+                self._done("hidden", *hidden(self.text, word_marks=self._options.word_marks == "keep"))
+                self._compose()
+            converted = self.changes.get("zawgyi", 0)
+            if _MYANMAR_LOOK.search(self.text):
+                self._burmese()
+            if self.changes.get("zawgyi", 0) == converted:
+                break
+        for look, mend in ((THAI_LOOK, thai_order), (LAO_LOOK, lao_order), (KHMER_LOOK, khmer)):
+            if look.search(self.text):
+                self._all(mend(self.text))
+        if self._options.homoglyphs and _LETTERS_LOOK.search(self.text):
+            from rumpun.language import homoglyphs
+
+            self._done("presentation", *homoglyphs.letters(self.text))
+            self._done("homoglyph", *homoglyphs.latin_words(self.text))
+        if self._options.digits:
+            self._digits()
+        if self.changes:
+            self._compose()
+
+    def _done(self, rule: str, text: str, edits: list[Edit]) -> None:
+        self.text = text
+        if edits:
+            self.steps.append(edits)
+            self.changes[rule] = self.changes.get(rule, 0) + len(edits)
+
+    def _all(self, mended: Mended) -> None:
+        text, steps = mended
+        for rule, edits in steps:
+            self._done(rule, text, edits)
+
+    def _compose(self) -> None:
+        """NFC, where the text is not in it."""
+        if unicodedata.is_normalized("NFC", self.text):
+            return
+        text, edits = rewrite(self.text, _clusters(), _composed)
+        whole = unicodedata.normalize("NFC", self.text)
+        if text != whole:  # a code point newer than one of the two libraries' tables
+            text, edits = whole, [(0, len(self.text), len(whole))]
+        self._done("nfc", text, edits)
+
+    def _burmese(self) -> None:
+        """Line by line: Zawgyi to Unicode where it is sure, marks in order; a line that would read as Zawgyi is left."""
+        lines = self.text.split("\n")
+        stages: list[list[Edit]] = [[] for _ in _BURMESE_STAGES]
+        shifts = [0] * len(stages)  # how much longer the lines before are at the start of each stage
+        start = 0
+        for number, line in enumerate(lines):
+            if _MYANMAR_LOOK.search(line):
+                mended, edits = self._burmese_line(line)
+                grown = 0
+                for stage, found in enumerate(edits):
+                    at = start + shifts[stage]
+                    stages[stage] += [(at + a, at + b, length) for a, b, length in found]
+                    shifts[stage] += grown
+                    grown += sum(length - (b - a) for a, b, length in found)
+                lines[number] = mended
+            start += len(line) + 1
+        if any(stages):
+            text = "\n".join(lines)
+            for rule, made in zip(_BURMESE_STAGES, stages, strict=True):
+                self._done(rule, text, made)
+
+    def _burmese_line(self, line: str) -> tuple[str, list[list[Edit]]]:
+        """One line and the edits of each stage; it is left as it is where the result would be sure to be Zawgyi."""
+        stages: list[list[Edit]] = [[] for _ in _BURMESE_STAGES]
+        mended = line
+        judged = self._zawgyi <= 1
+        if judged and zawgyi.probability(line) >= self._zawgyi:
+            mended, stages[0] = zawgyi.convert(line)
+        if BURMESE_LOOK.search(mended):
+            mended, done = burmese(mended, lookalikes=self._options.homoglyphs)
+            for rule, edits in done:
+                stages[_BURMESE_STAGES.index(rule)] = edits
+        if judged and mended is not line and zawgyi.probability(mended) >= self._zawgyi:
+            return line, [[] for _ in _BURMESE_STAGES]
+        return mended, stages
+
+    def _digits(self) -> None:
+        folded = self.text.translate(_digits())
+        if folded != self.text:  # one for one: no offset moves
+            self.changes["digit"] = sum(1 for a, b in zip(folded, self.text, strict=True) if a != b)
+            self.text = folded
+
+
+@functools.cache
+def _clusters() -> "re.Pattern[str]":
+    """What NFC may change: code points that combine or are never in NFC, with the one before them."""
+    import regex
+
+    found: re.Pattern[str] = regex.compile(r"(?V1s).?[[^\p{ccc=0}]\p{NFC_QC=No}\p{NFC_QC=Maybe}]+")
+    return found
+
+
+def _composed(found: re.Match[str]) -> str:
+    return unicodedata.normalize("NFC", found.group())
+
+
+@functools.cache
+def _digits() -> dict[int, str]:
+    """Code point of every native digit that the tables name -> the digit 0 to 9."""
+    from rumpun.language.tables import languages
+
+    return {
+        ord(sign): str(value)
+        for language in languages().values()
+        for signs in language.digits.values()
+        for value, sign in enumerate(signs)
+    }
