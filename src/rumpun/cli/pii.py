@@ -98,7 +98,7 @@ def mask(
     from rumpun.personal.read import read_key, rows_of
 
     masker = Masker(
-        style=STYLES[STYLES.index(style)],  # type: ignore[arg-type]
+        style=STYLES[STYLES.index(style)],
         keep=keep,
         key=read_key(key_file) if key_file else b"",
         countries=countries or None,

@@ -1,6 +1,6 @@
 """Text -> personal data found, masked: national identifiers, phones, e-mail, cards, accounts of eleven countries.
 
-Reading order: `found` (what is found), `packs` (one TOML file a country in `countries/`: layouts, checks, words of
+Reading order: `found` (what is found), `pack` (one TOML file a country in `countries/`: layouts, checks, words of
 context), `checks` (check digits, dates, places), `fold` (digits and separators of every script as one), `runs` (where
 numbers stand and what words stand around them), `numbers`, `lettered`, `phones`, `addresses`, `payloads`, `nrc` (the
 recognisers), `finder` (all of them, scored and settled), `mask` and `stream` (what is written instead).
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "Found": "rumpun.personal.found",
     "MASK_AT": "rumpun.personal.found",
-    "COUNTRIES": "rumpun.personal.packs",
-    "Pack": "rumpun.personal.packs",
-    "packs": "rumpun.personal.packs",
+    "COUNTRIES": "rumpun.personal.pack",
+    "Pack": "rumpun.personal.pack",
+    "packs": "rumpun.personal.pack",
     "find": "rumpun.personal.finder",
     "find_all": "rumpun.personal.finder",
     "tag": "rumpun.personal.finder",
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rumpun.personal.finder import find, find_all, tag
     from rumpun.personal.found import MASK_AT, Found
     from rumpun.personal.mask import STYLES, Masked, Masker
-    from rumpun.personal.packs import COUNTRIES, Pack, packs
+    from rumpun.personal.pack import COUNTRIES, Pack, packs
     from rumpun.personal.stream import MaskStream, held
 
 

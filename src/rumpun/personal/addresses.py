@@ -5,6 +5,7 @@ with other letters (RFC 6531) are not found: no sign says where they would end i
 """
 
 import re
+import string
 from collections.abc import Iterator
 
 from rumpun.personal.found import Candidate
@@ -13,7 +14,7 @@ from rumpun.personal.rules import BAKONG
 __all__ = ["addresses"]
 
 _LOCAL_MOST, _DOMAIN_MOST, _URL_MOST = 64, 253, 2048  # code points (RFC 5321, RFC 1035; a bound on the work)
-_LOCAL = re.compile(r"[A-Za-z0-9._%+'-]*\Z")
+_LOCAL = string.ascii_letters + string.digits + "._%+'-"
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}+)(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}+)*+")
 _TOP = re.compile(r"(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9-]{1,59})\Z")
 _URL = re.compile(
@@ -59,10 +60,12 @@ def _url(text: str, place: int, body: str) -> Iterator[Candidate]:
 
 
 def _email(text: str, at: int) -> Iterator[Candidate]:
-    local = _LOCAL.search(text[max(0, at - _LOCAL_MOST) : at])
-    name = local.group().lstrip(".'%+-") if local else ""
+    before = text[max(0, at - _LOCAL_MOST) : at]
+    name = before[len(before.rstrip(_LOCAL)) :].lstrip(".'%+-")
+    if not name or name.endswith("."):
+        return
     domain = _DOMAIN.match(text, at + 1, min(len(text), at + 1 + _DOMAIN_MOST))
-    if not name or name.endswith(".") or not domain:
+    if not domain:
         return
     host = domain.group().rstrip("-")
     start = at - len(name)

@@ -48,10 +48,7 @@ def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked
         rule.identifier.type, *match.span(), rule.identifier.base, rule.country, ["its layout"], value=value,
         key=rule.key, needs_context=rule.identifier.needs_context, rank=rule.rank,
     )  # fmt: skip
-    likely = "its country was asked for" if asked and rule.country else ""
-    if rule.script in around.scripts:
-        likely = "in its country's script"
-    return scored(found, rule, passes, word, likely=likely, stuck=False)
+    return scored(found, rule, passes, word, around=around, asked=asked, stuck=False)
 
 
 def _open(text: str, first: int) -> bool:

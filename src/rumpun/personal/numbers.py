@@ -18,7 +18,7 @@ from rumpun.personal.runs import MASK, Around, Context, Near
 __all__ = ["Window", "glued", "readings", "scored", "windows"]
 
 _LEAST, _DIGITS_MOST = 6, 19
-_WORDS_MOST, _STRANGE_WORDS = 6, 4
+_WORDS_MOST, _STRANGE_WORDS, _PHONE_GROUPS = 6, 4, 5
 _WHOLE_WORDS = 20  # a whole cluster may be one number with a space behind each digit
 _CLUSTER = re.compile(r"[0-9](?:[ .\u00b7()\u200b-]{0,3}+[0-9]){5,}+")
 _DIGITS = re.compile(r"[0-9]+")
@@ -92,9 +92,11 @@ def _words(piece: str, offset: int) -> list[tuple[int, int, tuple[int, ...], str
 
 
 def _windows(words: list[tuple[int, int, tuple[int, ...], str, str]]) -> Iterator[Window]:
+    """The longest of each first word comes first."""
     for first in range(len(words)):
         start, groups, digits, joiners = words[first][0], (), "", ""  # type: tuple[int, tuple[int, ...], str, str]
         most = _WHOLE_WORDS if first == 0 and len(words) <= _WHOLE_WORDS else _WORDS_MOST
+        found = []
         for last in range(first, min(len(words), first + most)):
             _, end, more, figures, joined = words[last]
             groups, digits = groups + more, digits + figures
@@ -103,23 +105,33 @@ def _windows(words: list[tuple[int, int, tuple[int, ...], str, str]]) -> Iterato
                 break
             whole = first == 0 and last == len(words) - 1
             if len(digits) >= _LEAST and (whole or last - first < _WORDS_MOST):
-                yield Window(start, end, digits, groups, joiners, last - first + 1, whole=whole)
+                found.append(Window(start, end, digits, groups, joiners, last - first + 1, whole=whole))
+        yield from reversed(found)
 
 
 def readings(text: str, rules: Rules, context: Context) -> Iterator[Candidate]:
     """Every reading of every window of a folded text."""
+    served = 0  # the end of the last helpline or toll-free number: no part of it is a phone
     for window in windows(text):
         length = len(window.digits)
         fits = rules.by_length.get(length, ())
-        call = SHORTEST <= length <= LONGEST and rules.regions
+        call = SHORTEST <= length <= LONGEST and rules.regions and window.start >= served
         if not fits and not call:
             continue
         around = context.around(window.start)
+        # without a word, a plus, a trunk or a country code before it no number is a phone
+        call = call and (
+            PHONE in around.words
+            or window.digits.startswith(rules.prefixes)
+            or text[window.start - 1 : window.start] in ("+", "(")
+        )
         for rule in fits:
             found = _reading(text, window, rule, around, asked=rules.asked)
             if found:
                 yield found
-        if call and len(window.groups) <= _STRANGE_WORDS + 1:
+        if call and service(window.digits.removeprefix("00"), rules.regions):
+            served = window.end
+        elif call:
             yield from _calls(text, window, rules, around)
 
 
@@ -150,10 +162,9 @@ def _reading(text: str, window: Window, rule: Rule, around: Around, *, asked: bo
     if laid_out:
         found.score += 0.2
         found.reasons.append("its usual layout")
-    likely = "its country was asked for" if asked and rule.country else ""
-    if rule.script in around.scripts:
-        likely = "in its country's script"
-    return scored(found, rule, passes, word, likely=likely, stuck=glued(text, window.start, window.end))
+    return scored(
+        found, rule, passes, word, around=around, asked=asked, stuck=glued(text, window.start, window.end)
+    )
 
 
 def scored(
@@ -162,16 +173,18 @@ def scored(
     passes: bool | None,
     word: Near | None,
     *,
-    likely: str,
+    around: Around,
+    asked: bool,
     stuck: bool,
 ) -> Candidate:
     """Add what the check, the words around it, its country's likeliness and what touches it say."""
     if passes:
         found.score += rule.bonus
         found.reasons.append(f"passes its check ({rule.identifier.chance:.1%} of random numbers do)")
-        if likely:
+        if rule.script in around.scripts or (asked and rule.country):
             found.score += 0.1
-            found.reasons.append(likely)
+            in_script = rule.script in around.scripts
+            found.reasons.append("in its country's script" if in_script else "its country was asked for")
     elif passes is False:
         found.score -= 0.02  # so that a reading whose check passes is preferred
         found.reasons.append("fails its check")
@@ -198,13 +211,12 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
     start = window.start - len(plus.group()) if plus else window.start
     if (not plus and _ordinary(window)) or _money(text, window):
         return
-    if any(length < 2 for length in window.groups[1:]) and not plus and window.words > 1:
+    word = around.words.get(PHONE)
+    strange = len(window.groups) > _PHONE_GROUPS or any(length < 2 for length in window.groups[1:])
+    if strange and not plus and not (word and window.whole):
         return
     number = digits[2:] if digits.startswith("00") and len(digits) >= SHORTEST + 3 else digits
-    if service(number, rules.regions):
-        return
     calls = read(number, bool(plus) or number != digits, len(window.groups) > 1, rules.regions)
-    word = around.words.get(PHONE)
     if not calls and word and 8 <= len(digits) <= 13:
         yield _call(window, start, 0.6, "", ["no numbering plan has it", f"beside '{word.word}'"], loose=True)
         return
@@ -251,17 +263,24 @@ def _ordinary(window: Window) -> bool:
             if len(digits) == 8
             else len(digits) == 14 and _day(digits[:8]) and digits[8:10] < "24"
         )
-    if len(groups) >= 3 and set(groups) <= {1, 2, 4} and groups.count(4) == 1 and len(digits) <= 8:
-        return True
-    if len(groups) >= 3 and set(groups) <= {1, 2}:
-        return True
+    if len(groups) >= 3 and set(groups) <= {1, 2, 4} and groups.count(4) <= 1 and len(digits) <= 8:
+        return True  # 2024-01-15, 1.2.3.4
     if groups == (4, 4):
-        return all("1800" <= year <= "2600" for year in (digits[:4], digits[4:])) or (
-            digits[:2] < "25" and digits[2:4] < "60" and digits[4:6] < "25" and digits[6:] in ("00", "30")
+        years = all("1800" <= year <= "2600" for year in (digits[:4], digits[4:]))
+        hours = (
+            digits[:2] < "25"
+            and digits[2:4] in ("00", "30")
+            and digits[4:6] < "25"
+            and digits[6:] in ("00", "30")
         )
-    if groups[0] <= 3 and set(groups[1:]) == {3} and set(window.joiners) == {"."} and digits[0] != "0":
-        return True  # 12.345.678
-    return len(groups) == 4 and max(groups) <= 3 and set(window.joiners) == {"."}
+        return years or hours
+    return set(window.joiners) == {"."} and _pointed(digits, groups)
+
+
+def _pointed(digits: str, groups: tuple[int, ...]) -> bool:
+    """Whether groups with a point between them are an amount, a fraction or an address of a machine."""
+    amount = groups[0] <= 3 and set(groups[1:]) == {3} and digits[0] != "0"  # 12.345.678
+    return amount or groups[0] == 1 == len(groups) - 1 or (len(groups) == 4 and max(groups) <= 3)
 
 
 def _day(digits: str) -> bool:

@@ -16,7 +16,7 @@ _NUMBER_LINE = re.compile(
 _TD1_FIRST = re.compile(r"[ACI][A-Z0-9<][A-Z<]{3}([A-Z0-9<]{9})([0-9<])[A-Z0-9<]{15}")
 _TD1_SECOND = re.compile(r"([0-9]{6})([0-9])[MFX<]([0-9]{6})([0-9])[A-Z<]{3}[A-Z0-9<]{11}[0-9]")
 _NAME_LINE = re.compile(r"[PVACI][A-Z0-9<][A-Z<]{3}[A-Z<]{25,39}|[A-Z<]{30}")
-_FIELDS_MOST = 40
+_FIELDS_MOST = 24
 _QR_START = "000201"
 _TAG = re.compile(r"[0-9]{4}")
 

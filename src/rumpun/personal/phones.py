@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rumpun.personal.packs import Pack
+from rumpun.errors import UsageError
+from rumpun.personal.pack import Pack
 
 __all__ = ["LONGEST", "SHORTEST", "Call", "Region", "read", "region_of", "service"]
 
@@ -28,6 +29,7 @@ class Region:
     fixed: "re.Pattern[str]"
     service: "re.Pattern[str]"  # toll-free, shared-cost and premium numbers, which belong to no person
     allow: frozenset[str]  # national numbers without trunk that are never found
+    lengths: frozenset[int]  # digits that national numbers may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ def _region(country: str, script: str, name: str, allow: tuple[str, ...]) -> Reg
     from phonenumbers import PhoneMetadata
 
     plan = PhoneMetadata.metadata_for_region(name)
+    if plan is None or plan.general_desc is None:
+        raise UsageError(
+            f"{country}.toml: region = '{name}': libphonenumber has no such region", "such as 'TH'"
+        )
     trunk = plan.national_prefix or ""
 
     def pattern(*kinds: str) -> "re.Pattern[str]":
@@ -68,10 +74,13 @@ def _region(country: str, script: str, name: str, allow: tuple[str, ...]) -> Reg
         fixed=pattern("fixed_line", "voip"),
         service=pattern("toll_free", "premium_rate", "shared_cost", "uan"),
         allow=frozenset(number.removeprefix(trunk) for number in allow),
+        lengths=frozenset(plan.general_desc.possible_length),
     )
 
 
 def _kind(region: Region, national: str) -> str:
+    if len(national) not in region.lengths:
+        return ""
     if region.mobile.fullmatch(national):
         return "mobile"
     return "fixed line" if region.fixed.fullmatch(national) else ""
@@ -83,6 +92,8 @@ def service(digits: str, regions: Iterable[Region]) -> bool:
         for national in _nationals(region, digits):
             if national in region.allow:
                 return True
+            if len(national) not in region.lengths:
+                continue
             if region.service.fullmatch(national) and not _kind(region, national):
                 return True
     return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rumpun.errors import UsageError, nearest
 from rumpun.personal.checks import CHECKS
-from rumpun.personal.packs import Identifier, chosen, packs
+from rumpun.personal.pack import Identifier, chosen, packs
 from rumpun.personal.phones import Region, region_of
 from rumpun.personal.words import Words
 
@@ -67,6 +67,7 @@ class Rules:
     by_length: dict[int, tuple[Rule, ...]]  # digits -> rules that may have so many
     lettered: dict[int, tuple[Lettered, ...]]  # digits between the letters -> layouts
     regions: tuple[Region, ...]
+    prefixes: tuple[str, ...]  # trunks and country codes: what phone numbers begin with where no word says so
     words: Words
     types: frozenset[str]
     asked: bool  # whether the countries were named: then their numbers are likelier
@@ -121,15 +122,17 @@ def _rules(countries: tuple[str, ...], types: frozenset[str] | None, asked: bool
     by_digits: dict[int, list[Lettered]] = {}
     for digits, shape in shapes:
         by_digits.setdefault(digits, []).append(shape)
+    regions: tuple[Region, ...] = ()
+    if PHONE in known:
+        regions = tuple(region_of(packs()[country]) for country in countries if packs()[country].region)
     return Rules(
-        {length: tuple(found) for length, found in by_length.items()},
-        {digits: tuple(found) for digits, found in by_digits.items()},
-        tuple(region_of(packs()[country]) for country in countries if packs()[country].region)
-        if PHONE in known
-        else (),
-        words,
-        known,
-        asked,
+        by_length={length: tuple(found) for length, found in by_length.items()},
+        lettered={digits: tuple(found) for digits, found in by_digits.items()},
+        regions=regions,
+        prefixes=tuple({p for region in regions for p in (region.trunk, region.code) if p} | {"00"}),
+        words=words,
+        types=known,
+        asked=asked,
     )
 
 

@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     rf"|{MASK}++[A-Za-z0-9]*+"
     r"|((?<![A-Za-z0-9])[A-Za-z]{1,2})?[0-9](?:[ .\u00b7()\u200b-]{0,3}+[0-9])*+(?:[A-Za-z](?![A-Za-z0-9]))?"
 )
+_RUNS_MOST = 12  # runs that a word may speak across
 _BETWEEN = re.compile(r"[\s.\u00b7()\u200b+-]*")
 
 
@@ -95,14 +96,14 @@ class Context:
     def _read(self, runs: list[tuple[int, int]], number: int) -> Around:
         most = REACH + LONGEST_WORD
         before = ""
-        for n in range(number, -1, -1):
+        for n in range(number, max(-1, number - _RUNS_MOST), -1):
             if len(before) >= most:
                 break
             start = runs[n - 1][1] if n else 0
             piece = self._text[max(start, runs[n][0] - most) : runs[n][0]].strip(" \t\n")
             before = f"{piece}\0{before}" if n < number else piece
         after = ""
-        for n in range(number, len(runs)):
+        for n in range(number, min(len(runs), number + _RUNS_MOST)):
             if len(after) >= most:
                 break
             end = runs[n + 1][0] if n + 1 < len(runs) else len(self._text)
