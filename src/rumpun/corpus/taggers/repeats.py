@@ -20,32 +20,60 @@ DISTINCT_CHARACTERS = 2_000  # of a text whose 4-grams are counted; more text ha
 _DISTINCT = 4
 _TEXT_BIT = np.uint64(44)  # a key is the text's number above, 44 bits of the n-gram's hash below
 _CODE = np.uint64(0x9E3779B97F4A7C15)
-_STEP = np.uint64(0xD6E8FEB86659FD93)
-_LAST = np.uint64(0xBF58476D1CE4E5B9)
+_STEPS = tuple(  # one odd factor for each doubling, and one for the last eight of 24
+    np.uint64(step)
+    for step in (
+        0xD6E8FEB86659FD93,
+        0xBF58476D1CE4E5B9,
+        0x94D049BB133111EB,
+        0xA0761D6478BD642F,
+        0xE7037ED1A0B428DB,
+    )
+)
+_LAST = np.uint64(0x8EBC6AF09C88C6E3)
 
 
 def _doubled(codes: NDArray[np.uint32]) -> dict[int, Hashes]:
-    """For n = 4, 8, 16 and 24, a hash of the n-gram that starts at each place."""
-    found = (codes.astype(np.uint64) + np.uint64(1)) * _CODE
+    """For n = 4, 8, 16 and 24, a hash of the n-gram that starts at each place: a sum of mixed code points, weighed by place."""
+    found = codes.astype(np.uint64)
+    found += np.uint64(1)
+    found *= _CODE
     found ^= found >> np.uint64(29)
     kept: dict[int, Hashes] = {}
     size = 1
-    while size < 16:
-        found = found[:-size] * _STEP + found[size:] if len(found) > size else found[:0]
-        found ^= found >> np.uint64(32)
+    for step in _STEPS[:4]:
+        found = _beside(found, found, size, step)
         size *= 2
         kept[size] = found
-    kept[24] = kept[16][:-8] * _STEP + kept[8][16:] if len(kept[16]) > 8 else found[:0]
+    kept[24] = _beside(kept[16], kept[8], 16, _STEPS[4])
     return kept
 
 
-def _keys(owner: Int, hashes: Hashes, size: int) -> Hashes:
-    """Sorted keys of the n-grams that lie within one text."""
-    begin, finish = owner[: len(hashes)], owner[size - 1 :]
-    keys: Hashes = (begin.astype(np.uint64) << _TEXT_BIT) | ((hashes * _LAST) >> np.uint64(64 - 44))
-    inside: Hashes = keys[begin == finish]
-    inside.sort()
-    return inside
+def _beside(left: Hashes, right: Hashes, size: int, step: np.uint64) -> Hashes:
+    """Hashes of an n-gram followed by another `size` places on."""
+    count = max(0, len(right) - size)
+    found: Hashes = left[:count] * step
+    found += right[size : size + count]
+    return found
+
+
+def _within(starts: Int, counts: Int) -> tuple[Int, Int]:
+    """Where so many n-grams from each text's start on lie, and whose they are."""
+    ends = np.cumsum(counts)
+    owner = np.repeat(np.arange(len(starts), dtype=np.int64), counts)
+    places = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
+    places += np.repeat(starts - ends + counts, counts)
+    return places, owner
+
+
+def _keys(places: Int, owner: Int, hashes: Hashes) -> Hashes:
+    """Sorted keys of the n-grams at these places."""
+    keys: Hashes = hashes[places]
+    keys *= _LAST
+    keys >>= np.uint64(64 - 44)
+    keys |= owner.astype(np.uint64) << _TEXT_BIT
+    keys.sort()
+    return keys
 
 
 def _tally(keys: Hashes, texts: int) -> tuple[Int, Int]:
@@ -53,8 +81,8 @@ def _tally(keys: Hashes, texts: int) -> tuple[Int, Int]:
     distinct, most = np.zeros(texts, dtype=np.int64), np.zeros(texts, dtype=np.int64)
     if not len(keys):
         return distinct, most
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    counts = np.diff(np.append(first, len(keys)))
+    bounds = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [len(keys)]])
+    first, counts = bounds[:-1], np.diff(bounds)
     of = (keys[first] >> _TEXT_BIT).astype(np.int64)
     distinct = np.bincount(of, minlength=texts)
     opens = np.flatnonzero(np.concatenate([[True], of[1:] != of[:-1]]))
@@ -73,21 +101,12 @@ def repeats(batch: Batch) -> dict[str, NDArray[Any]]:
     hashes = _doubled(batch.codes)
     found: dict[str, NDArray[Any]] = {}
     for length in LENGTHS:
-        distinct, most = _tally(_keys(batch.owner, hashes[length], length), len(batch))
         windows = np.maximum(size - length + 1, 0)
+        distinct, most = _tally(_keys(*_within(batch.starts, windows), hashes[length]), len(batch))
         covered = np.where(most > 1, most * length, 0) / np.maximum(size, 1)
         found[f"top_{length}"] = np.minimum(covered, 1)
         found[f"repeat_{length}"] = np.where(windows > 0, 1 - distinct / np.maximum(windows, 1), 0)
-    looked = np.minimum(size, DISTINCT_CHARACTERS)
-    near = np.repeat(batch.starts, looked) + _places(looked)
-    owner, short = batch.owner[near], _doubled(batch.codes[near])[_DISTINCT]
-    distinct, _ = _tally(_keys(owner, short, _DISTINCT), len(batch))
-    windows = np.maximum(looked - _DISTINCT + 1, 0)
+    windows = np.maximum(np.minimum(size, DISTINCT_CHARACTERS) - _DISTINCT + 1, 0)
+    distinct, _ = _tally(_keys(*_within(batch.starts, windows), hashes[_DISTINCT]), len(batch))
     found["distinct_4"] = np.where(windows > 0, distinct / np.maximum(windows, 1), 1)
     return found
-
-
-def _places(lengths: Int) -> Int:
-    """0 … n-1 for each of the lengths, side by side."""
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0, dtype=np.int64) - np.repeat(ends - lengths, lengths)
