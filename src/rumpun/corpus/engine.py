@@ -295,17 +295,17 @@ def _cluster(units: int) -> int:
         address = os.environ.get("RAY_ADDRESS")
         more: dict[str, Any] = {} if address else {"num_cpus": workers(), "include_dashboard": False}
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **more)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
         except (ConnectionError, OSError) as error:
             raise EnvironmentFault(
                 f"RAY_ADDRESS = {address}: no Ray cluster answers there ({_said(error)})",
                 "start it (ray start --head), or unset RAY_ADDRESS and RUMPUN_ENGINE to work on this machine",
             ) from error
         # Ray prints to this process's standard output when a worker dies, whatever log_to_driver says
-        importlib.import_module("ray._private.worker").print_to_stdstream = lambda said, **_: _DIED.append(
-            str(said)
-        )
+        talker: Any = importlib.import_module("ray._private.worker")
+        talker.print_to_stdstream = lambda said, **_: _DIED.append(str(said))
     if daft.get_or_infer_runner_type() != "ray":
         daft.set_runner_ray(noop_if_initialized=True)
-    cores = int(ray.cluster_resources().get("CPU", 1))
+    cluster: Any = ray
+    cores = int(cluster.cluster_resources().get("CPU", 1))
     return max(1, min(units, workers() if os.environ.get("RUMPUN_WORKERS") else cores))

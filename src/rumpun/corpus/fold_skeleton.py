@@ -6,6 +6,7 @@ Words are compared one by one: a match is a run of words with the same skeletons
 and the answer names it "script", never "exact".
 """
 
+import functools
 import unicodedata
 
 import regex
@@ -14,6 +15,7 @@ __all__ = ["MIN_LETTERS", "MIN_WORDS", "is_arabic", "skeleton", "words"]
 
 MIN_WORDS = 3  # of a query, with a skeleton
 MIN_LETTERS = 9  # of its skeleton: 3 letters a word, or more words
+_LOOKED_AT = 1000  # code points that say which script a text is in
 
 _JAWI = {
     "ب": "b", "ت": "t", "ث": "s", "ج": "j", "چ": "c", "ح": "h", "خ": "x", "د": "d", "ذ": "z", "ر": "r", "ز": "z",
@@ -32,8 +34,11 @@ _LETTER = regex.compile(r"\p{L}")
 
 
 def is_arabic(text: str) -> bool:
-    """Whether at least half of a text's letters are Arabic."""
-    return len(_ARABIC.findall(text)) * 2 >= max(1, len(_LETTER.findall(text)))
+    """Whether at least half of the letters at a text's beginning are Arabic."""
+    begin = text[:_LOOKED_AT]
+    if begin.isascii() or not _ARABIC.search(begin):
+        return False
+    return len(_ARABIC.findall(begin)) * 2 >= len(_LETTER.findall(begin))
 
 
 def words(text: str) -> list[tuple[str, int, int]]:
@@ -41,15 +46,19 @@ def words(text: str) -> list[tuple[str, int, int]]:
     arabic = is_arabic(text)
     found: list[tuple[str, int, int]] = []
     for match in (_ARABIC_WORD if arabic else _LATIN_WORD).finditer(text):
-        spelled = unicodedata.normalize("NFKD", match.group(1)).casefold()
-        letters = "".join(character for character in spelled if not unicodedata.combining(character))
-        if arabic:
-            bones = "".join(_JAWI.get(letter, "") for letter in letters)
-        else:
-            bones = "".join(_RUMI[part] for part in _RUMI_PARTS.findall(letters))
+        bones = _bones(match.group(1), arabic=arabic)
         if bones:
             found += [(bones, match.start(), match.end())] * (2 if match.group(2) else 1)
     return found
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _bones(word: str, *, arabic: bool) -> str:
+    spelled = unicodedata.normalize("NFKD", word).casefold()
+    letters = "".join(character for character in spelled if not unicodedata.combining(character))
+    if arabic:
+        return "".join(_JAWI.get(letter, "") for letter in letters)
+    return "".join(_RUMI[part] for part in _RUMI_PARTS.findall(letters))
 
 
 def skeleton(text: str) -> bytes:

@@ -41,7 +41,7 @@ FILES = (
 )  # fmt: skip
 _BLOCK = 1 << 16  # bytes of text
 _CODES_AT_ONCE = 1 << 20
-_LEVEL = 6  # of zlib
+_LEVEL = 2  # of zlib
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -153,7 +153,7 @@ class _Shard:
             self._row_blocks.append({name: row.get(name) or "" for name in FIELDS})
             if len(self._row_blocks) == ROWS_AT_ONCE:
                 self._end_rows()
-            if row["language"] in self._skeleton_languages or is_arabic(text[:PIECE]):
+            if row["language"] in self._skeleton_languages or is_arabic(text):
                 self._add_bones(text, self._documents + len(waiting))
             waiting.append(text)
             codes += len(text)

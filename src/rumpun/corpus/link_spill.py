@@ -8,6 +8,7 @@ rows alone, never on workers.
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,10 @@ def save(path: Path, array: NDArray[np.generic]) -> Path:
     return path
 
 
-def load(path: Path) -> "NDArray[np.generic]":
+def load(path: Path) -> NDArray[Any]:
     """An array memory-mapped; an empty one read."""
     try:
-        found: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError:  # a file without rows cannot be mapped
         found = np.load(path, allow_pickle=False)
     return found
@@ -48,8 +49,8 @@ def spill(folder: Path, name: str, part: int, *columns: Hashes) -> int:
     return len(order)
 
 
-def _files(folder: Path, name: str) -> "list[NDArray[np.uint64]]":
-    return [load(path) for path in sorted((folder / name).glob("part-*.npy"))]  # type: ignore[misc]
+def _files(folder: Path, name: str) -> list[NDArray[Any]]:
+    return [load(path) for path in sorted((folder / name).glob("part-*.npy"))]
 
 
 def ranges(folder: Path, name: str) -> list[Range]:

@@ -22,6 +22,7 @@ from rumpun.errors import InputError
 __all__ = ["Hit", "Shard", "Suffixes"]
 
 Int = NDArray[np.int64]
+_FEW = 256  # bytes that tell most suffixes apart
 _MEND = "make the index again: rumpun corpus index CORPUS"
 
 
@@ -89,6 +90,10 @@ class Suffixes:
 
     def longest(self, wanted: bytes) -> int:
         """How many bytes of the beginning of `wanted` stand somewhere."""
+        short = self._longest(wanted[:_FEW])
+        return short if short < min(_FEW, len(wanted)) else self._longest(wanted)
+
+    def _longest(self, wanted: bytes) -> int:
         first = self.bound(wanted)
         best = 0
         for number in (first - 1, first):

@@ -118,13 +118,13 @@ class _Answer:
         count, half = len(self._codes), self._min // 2
         found: list[tuple[int, int]] = []
         reach = 0  # the farthest end of a match so far
+        begin = 0  # no span that reaches farther begins before
         for block in range(0, count - half + 1, half):
-            first, last = suffixes.find(self._bytes(block, block + half))
-            if first == last:
+            if block < begin or _nowhere(suffixes, self._bytes(block, block + half)):
                 continue
             for start in range(max(0, block - half + 1), block + 1):
                 least = max(reach + 1, start + self._min, block + half)
-                if not self._whole[start] or least > count:
+                if start < begin or not self._whole[start] or least > count:
                     continue
                 size = suffixes.longest(self._data[int(self._begins[start]) :])
                 end = int(np.searchsorted(self._begins, self._begins[start] + size, side="right")) - 1
@@ -133,7 +133,16 @@ class _Answer:
                 if end >= least:
                     found.append((start, end))
                     reach = end
+                    begin = start + 1
+                    probe = end + 1 - self._min  # what begins before and reaches farther holds these letters
+                    if end < count and probe > start and _nowhere(suffixes, self._bytes(probe, end + 1)):
+                        begin = probe + 1
         return found
+
+
+def _nowhere(suffixes: Suffixes, wanted: bytes) -> bool:
+    first, last = suffixes.find(wanted)
+    return first == last
 
 
 def _widest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,0 +1,255 @@
+"""Tracing: latency of queries whose sources are known, recall at five, size of the index, speed of making it.
+
+python bench/trace.py [--mb 10] [--queries 100] [--folder DIR] [--tokenizer tokenizer.json] [--json]
+
+Text of eleven languages in equal shares is made by `rumpun.corpus.synthetic`, from models of order 4 learnt from RUMPUN_DATA at run
+time, and written as a corpus. Each query is a passage of 30 to 60 characters of a document that was drawn while it was
+written; one in three is asked as it stands, one with other spacing, one in capitals or with its marks apart. A document is
+found if it is among the first five. `first` is the first time that a query is asked after opening, `again` the second. Ten
+answers of about 1,000 characters, half of them passages of documents, are searched for spans. Making is measured with as many
+workers as RUMPUN_WORKERS says; its processor seconds are the kernel's, workers included.
+"""
+
+# ruff: noqa: A005  (a script that is never imported; the benchmark is named after the command)
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rumpun.corpus.index import index_corpus
+from rumpun.corpus.synthetic import CharacterModel, documents, real_texts
+from rumpun.corpus.trace import TraceIndex
+from rumpun.corpus.trace_spans import find_spans
+from rumpun.language.tables import WORKING
+from rumpun.records.artefacts import Maker, Manifest, read_manifest, write_manifest
+
+SEED = 8
+ROW_GROUP_BYTES = 8 << 20
+COLUMNS = ("id", "text", "language", "source", "licence", "url", "domain", "contributor")
+
+
+def write_corpus(folder: Path, size: int, wanted: int, rng: random.Random) -> list[tuple[str, str]]:
+    """Write a corpus of about `size` bytes; (id, text) of some of its documents."""
+    (folder / "train").mkdir(parents=True)
+    chosen: list[tuple[str, str]] = []
+    each = size // len(WORKING)
+    for language in WORKING:
+        texts, lengths = real_texts(language)
+        draw = np.random.default_rng([SEED, WORKING.index(language)])
+        found = documents(CharacterModel(texts), draw, lengths)
+        seen: list[tuple[str, str]] = []
+        written = number = 0
+        rows: list[dict[str, str]] = []
+        schema = pa.schema([(name, pa.large_string() if name == "text" else pa.string()) for name in COLUMNS])
+        with pq.ParquetWriter(folder / "train" / f"{language}.parquet", schema, compression="zstd") as writer:
+            waiting = 0
+            while written < each:
+                text = next(found)
+                bytes_of = len(text.encode())
+                name = f"{language}-{number}"
+                rows.append(
+                    dict.fromkeys(COLUMNS, "")
+                    | {
+                        "id": name,
+                        "text": text,
+                        "language": language,
+                        "source": f"made-{language}",
+                        "licence": "CC0-1.0",
+                    }
+                )
+                if len(text) > 80 and (len(seen) < wanted or rng.random() < wanted / (number + 1)):
+                    if len(seen) < wanted:
+                        seen.append((name, text))
+                    else:
+                        seen[rng.randrange(wanted)] = (name, text)
+                number, written, waiting = number + 1, written + bytes_of, waiting + bytes_of
+                if waiting >= ROW_GROUP_BYTES or written >= each:
+                    writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                    rows, waiting = [], 0
+        chosen += seen
+    maker = Maker(step="bench.trace", version=1, params={"seed": SEED}, rumpun="0")
+    write_manifest(
+        folder, Manifest(kind="corpus", id=folder.name, name="bench", maker=maker, languages=WORKING)
+    )
+    return chosen
+
+
+def asked(text: str, number: int, rng: random.Random) -> str:
+    """A passage of a text, as it stands or written otherwise."""
+    size = rng.randint(30, 60)
+    first = rng.randrange(max(1, len(text) - size))
+    passage = text[first : first + size]
+    while passage and (unicodedata.combining(passage[0]) or not passage[0].strip()):
+        passage = passage[1:]
+    if number % 3 == 1:
+        return passage.replace(" ", "") if " " in passage else " ".join(passage)
+    if number % 3 == 2:
+        changed = passage.upper() if passage.upper() != passage else unicodedata.normalize("NFD", passage)
+        return f"“{changed}”"
+    return passage
+
+
+def timed(index: TraceIndex, queries: list[tuple[str, str]]) -> tuple[list[float], int]:
+    """Seconds of each query, and how many found their document among the first five."""
+    seconds, found = [], 0
+    for name, query in queries:
+        start = time.perf_counter()
+        matches = index.find(query, limit=5).matches
+        seconds.append(time.perf_counter() - start)
+        found += name in {match.id for match in matches}
+    return seconds, found
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Milliseconds."""
+    return {
+        "p50_ms": round(1000 * float(np.percentile(seconds, 50)), 2),
+        "p95_ms": round(1000 * float(np.percentile(seconds, 95)), 2),
+        "max_ms": round(1000 * max(seconds), 2),
+    }
+
+
+def spans(index: TraceIndex, chosen: list[tuple[str, str]], rng: random.Random) -> dict[str, Any]:
+    """Answers of about 1,000 characters: passages of documents between words of none."""
+    seconds, covered = [], []
+    for _ in range(10):
+        answer = ""
+        while len(answer) < 1000:
+            _, text = rng.choice(chosen)
+            answer += text[:100] + " " + "".join(rng.choice("aeioubdgkmnrst ") for _ in range(100)) + " "
+        start = time.perf_counter()
+        found = find_spans(index, answer)
+        seconds.append(time.perf_counter() - start)
+        covered.append(found.covered / found.letters)
+    return percentiles(seconds) | {"covered": round(sum(covered) / len(covered), 3)}
+
+
+def command_seconds(corpus: Path, query: str) -> float:
+    """The whole command in a process of its own, start included: the better of two."""
+    best = 1e9
+    for _ in range(2):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "rumpun.cli", "corpus", "trace", query, "--corpus", str(corpus), "--json"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        best = min(best, time.perf_counter() - start)
+    return round(best, 3)
+
+
+def cpu() -> float:
+    """Processor seconds of this process and its ended children."""
+    return sum(
+        use.ru_utime + use.ru_stime
+        for use in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def tokens_in(corpus: Path, tokenizer: str) -> int:
+    """Tokens of a sample of each language, scaled to the whole."""
+    from rumpun.corpus.packed_tokenizer import PackTokenizer
+
+    counting = PackTokenizer(tokenizer)
+    total = 0.0
+    for path in sorted((corpus / "train").glob("*.parquet")):
+        texts = pq.read_table(path, columns=["text"])["text"].to_pylist()
+        sample = texts[:: max(1, len(texts) // 200)]
+        counted = sum(len(ids) for ids in counting.encode(sample))
+        total += counted * sum(len(t) for t in texts) / max(1, sum(len(t) for t in sample))
+    return round(total)
+
+
+def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Make a corpus and its index, and ask it."""
+    rng = random.Random(SEED)
+    corpus = folder / "0123456789abcdef0123456789abcdef"
+    chosen = write_corpus(corpus, arguments.mb * 1_000_000, -(-arguments.queries // len(WORKING)) * 2, rng)
+    start, before = time.perf_counter(), cpu()
+    made = index_corpus(corpus, folder)
+    wall, used = time.perf_counter() - start, cpu() - before
+    summary = read_manifest(made).summary
+    megabytes = summary["text_bytes"] / 1e6
+    start = time.perf_counter()
+    index = TraceIndex.open(made)
+    opened = time.perf_counter() - start
+    picked = rng.sample(chosen, min(arguments.queries, len(chosen)))
+    queries = [(name, asked(text, number, rng)) for number, (name, text) in enumerate(picked)]
+    first, found = timed(index, queries)
+    again, _ = timed(index, queries)
+    absent = [
+        ("", "".join(rng.choice("bcdfghjklmnpqrstvwxz") for _ in range(30))) for _ in range(len(queries))
+    ]
+    result = {
+        "text_mb": round(megabytes, 1),
+        "documents": summary["documents"],
+        "shards": summary["shards"],
+        "make_wall_s": round(wall, 1),
+        "make_cpu_s": round(used, 1),
+        "make_mb_per_cpu_s": round(megabytes / used, 2),
+        "peak_mb_of_a_worker": round(
+            max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+            / 1024
+        ),
+        "index_bytes_per_text_byte": summary["bytes_per_text_byte"],
+        "open_ms": round(1000 * opened, 1),
+        "queries": len(queries),
+        "recall_at_5": round(found / len(queries), 4),
+        "first": percentiles(first),
+        "again": percentiles(again),
+        "absent": percentiles(timed(index, absent)[0]),
+        "spans_of_1000_characters": spans(index, chosen, rng),
+    }
+    if arguments.tokenizer:
+        tokens = tokens_in(corpus, arguments.tokenizer)
+        result["tokens"] = tokens
+        result["index_bytes_per_token"] = round(summary["index_bytes"] / tokens, 2)
+    if arguments.command:
+        result["command_s"] = command_seconds(corpus, queries[0][1])
+    return result
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mb", type=int, default=10, help="of text")
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--folder", type=Path, help="kept afterwards")
+    parser.add_argument("--tokenizer", default="", help="a tokenizer.json, for bytes a token")
+    parser.add_argument(
+        "--no-command", dest="command", action="store_false", help="leave the command's start out"
+    )
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    os.environ.setdefault("RUMPUN_WORKERS", "1")
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="rumpun-trace-"))
+    try:
+        result = measure(folder, arguments)
+    finally:
+        if not arguments.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        print(f"{name:28} {value}")
+
+
+if __name__ == "__main__":
+    main()
