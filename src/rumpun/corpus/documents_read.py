@@ -1,0 +1,182 @@
+"""What workers do in `corpus.read`: look at a file, read a group of spans, give a part its keys.
+
+Each is a function of one unit (plain JSON) and writes only into its own folder, so that any worker may do it, again and in
+any order, with the same result.
+"""
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rumpun.corpus.documents_rows import Documents, read_local
+from rumpun.corpus.documents_units import SPLIT_BYTES
+from rumpun.corpus.parts import write_part
+from rumpun.corpus.policy import Rejects, stopped
+from rumpun.corpus.readers import Opened, SourceFile, Span, reader, splits_by_line
+from rumpun.corpus.readers.decode import Decoder
+from rumpun.corpus.readers.stream import CHUNK, compression
+
+__all__ = ["examine", "number_part", "read_group"]
+
+
+def examine(unit: Mapping[str, Any]) -> dict[str, Any]:
+    """Look at one file: its bytes, its sha256, where it may be cut; `rule` and `detail` where it cannot be used.
+
+    Under the policy "stop" a file that cannot be used raises InputError.
+    """
+    file = msgspec.convert(unit["file"], SourceFile)
+    facts: dict[str, Any] = {"bytes": 0, "sha256": "", "spans": [], "rule": "", "detail": ""}
+    try:
+        if file.format == "inline":
+            return facts | {"spans": [_cut(0, -1, 0, 0)]}
+        _look(file, facts)
+    except FileNotFoundError:
+        facts |= {"rule": "read.missing", "detail": f"missing, though the source '{file.source}' names it"}
+    except PermissionError as error:
+        facts |= {"rule": "read.missing", "detail": f"cannot be read ({error.strerror})"}
+    if facts["rule"] and unit["on_bad_input"] == "stop":
+        raise stopped(facts["rule"], facts["detail"], file=file.path or file.name, row=0)
+    return facts
+
+
+def _cut(start: int, end: int, before: int, size: int) -> dict[str, int]:
+    return {"start": start, "end": end, "before": before, "bytes": size}
+
+
+def _look(file: SourceFile, facts: dict[str, Any]) -> None:
+    path = Path(file.path)
+    size = path.stat().st_size
+    facts["bytes"] = size
+    if not size:
+        facts |= {"rule": "read.empty", "detail": "empty (0 bytes)"}
+        return
+    lines = size > SPLIT_BYTES and splits_by_line(file) and not compression(path)
+    facts["sha256"], cuts = _hashed(path, lines=lines)
+    if file.sha256 and facts["sha256"] != file.sha256:
+        detail = f"sha256 {facts['sha256'][:12]}…, the inventory says {file.sha256[:12]}…"
+        facts |= {"rule": "read.checksum", "detail": detail}
+        return
+    if file.format == "parquet" and size > SPLIT_BYTES:
+        facts["spans"] = _row_groups(file.path) or [_cut(0, -1, 0, size)]
+    elif cuts:
+        ends = [*(cut[0] for cut in cuts[1:]), size]
+        facts["spans"] = [
+            _cut(start, end, before, end - start) for (start, before), end in zip(cuts, ends, strict=True)
+        ]
+    else:
+        facts["spans"] = [_cut(0, -1, 0, size)]
+
+
+def _hashed(path: Path, *, lines: bool) -> tuple[str, list[tuple[int, int]]]:
+    """The sha256 and, with `lines`, the first line start at or after each SPLIT_BYTES with the lines before it."""
+    digest = hashlib.sha256()
+    cuts: list[tuple[int, int]] = []
+    at = before = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            if lines and not cuts:
+                if chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16: a line end is no byte
+                    lines = False
+                else:
+                    cuts.append((0, 0))
+            if lines:
+                if at + len(chunk) >= len(cuts) * SPLIT_BYTES:
+                    end = chunk.find(b"\n", max(0, len(cuts) * SPLIT_BYTES - at))
+                    if end >= 0:
+                        cuts.append((at + end + 1, before + chunk.count(b"\n", 0, end + 1)))
+                before += chunk.count(b"\n")
+            at += len(chunk)
+    if cuts and cuts[-1][0] >= at:
+        cuts.pop()
+    return digest.hexdigest(), cuts
+
+
+def _row_groups(path: str) -> list[dict[str, int]]:
+    import pyarrow as pa
+
+    from rumpun.corpus.readers.table import groups
+
+    try:
+        found = groups(path)
+    except (pa.ArrowException, OSError):
+        return []  # the reader tells it
+    cuts: list[dict[str, int]] = []
+    start = before = size = rows = 0
+    for number, (count, length) in enumerate(found):
+        size += length
+        rows += count
+        if size >= SPLIT_BYTES or number == len(found) - 1:
+            cuts.append(_cut(start, number + 1, before, size))
+            start, before, size = number + 1, before + rows, 0
+            rows = 0
+    return cuts
+
+
+def read_group(unit: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a group's spans into local parts, without keys, and say what was found.
+
+    Raises:
+        InputError: something cannot be read, and the policy is to stop.
+    """
+    folder = Path(unit["folder"])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    files = {int(number): msgspec.convert(file, SourceFile) for number, file in unit["files"].items()}
+    documents = Documents(folder)
+    tallies: list[dict[str, Any]] = []
+    with Rejects(folder / "rejected.arrow", unit["on_bad_input"]) as rejects:
+        for told in unit["spans"]:
+            span = msgspec.convert(told, Span)
+            file = files[span.file]
+            reports, lost = Counter(rejects.reports), Counter(rejects.rows)
+            opened = Opened(
+                file=file, span=span, limit=unit["max_bytes_per_document"], rejects=rejects,
+                decoder=Decoder(file.encoding, _only(file)),
+            )  # fmt: skip
+            tally = documents.begin(opened)
+            rows = _inline(file) if file.format == "inline" else reader(file.format)(opened)
+            for row, record in rows:
+                documents.add(opened, row, record)
+            documents.end(opened)
+            tally["recoded"] = dict(opened.recoded)
+            tally["rejected"] = {
+                rule: {"reports": count, "rows": rejects.rows[rule] - lost[rule]}
+                for rule, count in sorted((rejects.reports - reports).items())
+            }
+            tallies.append(tally)
+        documents.close()
+    return {
+        "parts": documents.parts,
+        "files": tallies,
+        "rejected": rejects.reports.total(),
+        "pages": documents.pages,
+    }
+
+
+def _only(file: SourceFile) -> str:
+    """The language of all its rows, where that is known beforehand."""
+    return file.language or (file.languages[0] if len(file.languages) == 1 else "")
+
+
+def _inline(file: SourceFile) -> list[tuple[int, dict[str, Any]]]:
+    return [(number, dict(row)) for number, row in enumerate(file.inline, 1)]
+
+
+def number_part(unit: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a local part its keys, from `key` on, and write it under its number."""
+    import numpy as np
+    import pyarrow as pa
+
+    from rumpun.corpus.parts import documents_schema
+
+    table = read_local(Path(unit["from"]))
+    keys = pa.array(np.arange(unit["key"], unit["key"] + table.num_rows, dtype=np.uint64))
+    whole = table.add_column(0, "key", keys).cast(documents_schema())
+    path = write_part(Path(unit["folder"]), unit["number"], whole)
+    return {"name": path.name, "rows": table.num_rows}

@@ -1,0 +1,144 @@
+"""What is done with input that cannot be read: it is reported by file and row, counted and kept, or it stops the run.
+
+`on_bad_input = "report"` goes on; `"stop"` raises at the first. Either way nothing is lost in silence: each refusal is a
+row of `rejected.parquet` with its rule, what was expected, and the first bytes of what stood there.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from rumpun.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["HINTS", "KEPT_BYTES", "OnBadInput", "Rejects", "rejected_schema", "stopped"]
+
+OnBadInput = Literal["report", "stop"]
+KEPT_BYTES = 64 << 10  # of a refused row
+_HELD_BYTES = 4 << 20  # in memory before they are written
+
+# rule -> the mend, as the hint of the error that `stop` raises
+HINTS: Mapping[str, str] = {
+    "read.missing": "fetch it again (docs/sources.md lists where from), or exclude its source in the recipe",
+    "read.empty": "fetch it again, or exclude its source in the recipe",
+    "read.checksum": "fetch the file again, or correct the checksum if the change is meant",
+    "read.binary": "name text, JSON Lines, Parquet, HTML or WARC files",
+    "read.corrupt": "fetch the file again; what stood before the damage can be read with on_bad_input = 'report'",
+    "read.cut_off": "fetch the file again: it ends in the middle of a row",
+    "read.not_json": "mend or remove the line",
+    "read.no_column": "name the column by columns = { text = … } in the recipe",
+    "read.no_text": "give the row a text, or remove it",
+    "read.encoding": "save it as UTF-8, or name its encoding in the recipe",
+    "read.recoded": "save it as UTF-8, or name its encoding in the recipe",
+    "read.unicode": "write whole characters: a lone half of a surrogate pair is none",
+    "read.too_large": "split the document, or raise max_bytes_per_document",
+    "read.language": "give a BCP-47 tag that rumpun knows, to the row or in the recipe",
+    "licence.none": "add a licence by its SPDX id, to the row or in the recipe",
+    "licence.terms": "remove the row, or get the right to ship what is trained on it",
+}
+
+
+def rejected_schema() -> "pa.Schema":
+    """Columns of `rejected.parquet`."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("file", pa.string()),  # as `where` names it
+            ("row", pa.uint64()),  # from 1; 0 where the whole file is meant
+            ("rows", pa.uint64()),  # how many rows this one line stands for; 0 where nobody can know
+            ("source", pa.string()),
+            ("rule", pa.string()),
+            ("detail", pa.string()),
+            ("size", pa.uint64()),  # bytes of what was refused
+            ("data", pa.large_binary()),  # the first of them; none where the licence forbids to keep it
+        ]
+    )
+
+
+class Rejects:
+    """The refusals of one unit of work, written to an Arrow file as they come.
+
+    As a context manager it closes the file. `reports` holds rule -> lines of it, `rows` rule -> the rows they stand for.
+    """
+
+    def __init__(self, path: Path, on_bad_input: OnBadInput) -> None:
+        self._path = path
+        self._stop = on_bad_input == "stop"
+        self._held: list[dict[str, Any]] = []
+        self._bytes = 0
+        self._writer: Any = None
+        self.reports: Counter[str] = Counter()
+        self.rows: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(
+        self,
+        rule: str,
+        detail: str,
+        *,
+        file: str,
+        source: str,
+        row: int = 0,
+        rows: int = 1,
+        data: bytes = b"",
+        size: int | None = None,
+    ) -> None:
+        """Refuse a row, or with row = 0 a file.
+
+        Raises:
+            InputError: the policy is to stop.
+        """
+        if self._stop:
+            raise stopped(rule, detail, file=file, row=row)
+        self.reports[rule] += 1
+        self.rows[rule] += rows
+        self._held.append(
+            {
+                "file": file, "row": row, "rows": rows, "source": source, "rule": rule, "detail": detail,
+                "size": len(data) if size is None else size, "data": data[:KEPT_BYTES],
+            }
+        )  # fmt: skip
+        self._bytes += min(len(data), KEPT_BYTES) + 200
+        if self._bytes > _HELD_BYTES:
+            self._flush()
+
+    def note(self, rule: str, detail: str, *, file: str, row: int) -> None:
+        """Report what was mended and is kept: under "stop" that too stops the run.
+
+        Raises:
+            InputError: the policy is to stop.
+        """
+        if self._stop:
+            raise stopped(rule, detail, file=file, row=row)
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(str(self._path), rejected_schema())
+        self._writer.write_table(pa.Table.from_pylist(self._held, schema=rejected_schema()))
+        self._held.clear()
+        self._bytes = 0
+
+    def close(self) -> None:
+        """Write what is held and the file's end; without any refusal there is no file."""
+        if self._held:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def stopped(rule: str, detail: str, *, file: str, row: int) -> InputError:
+    """The error that names file, row and mend."""
+    where = f"{file}:{row}" if row else file
+    return InputError(f"{where}: {detail}", HINTS[rule])
