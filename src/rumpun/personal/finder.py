@@ -12,7 +12,7 @@ from rumpun.errors import UsageError
 from rumpun.personal.addresses import addresses
 from rumpun.personal.fold import HOT, folded
 from rumpun.personal.found import MASK_AT, Candidate, Found
-from rumpun.personal.lettered import shapes, with_letters
+from rumpun.personal.lettered import hidden_numbers, shapes, with_letters
 from rumpun.personal.nrc import nrc_numbers
 from rumpun.personal.numbers import readings, windows
 from rumpun.personal.payloads import payloads
@@ -85,6 +85,7 @@ def _free(text: str) -> Iterable[Candidate]:
         yield from addresses(text)
     yield from payloads(text)
     yield from nrc_numbers(text)
+    yield from hidden_numbers(text)
 
 
 def _again(text: str, kept: list[Candidate]) -> list[Candidate]:

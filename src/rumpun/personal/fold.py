@@ -4,8 +4,12 @@ Combining marks, letters and the full stops of Thai, Lao, Khmer and Burmese are 
 the digits of a number.
 """
 
+import functools
 import re
 import unicodedata
+
+import numpy as np
+import numpy.typing as npt
 
 __all__ = ["HOT", "JOINERS", "SEPARATORS", "ZERO_WIDTH", "folded"]
 
@@ -34,14 +38,25 @@ def _table() -> dict[str, str]:
     return found | dict.fromkeys("\u2027\u30fb\uff65", "\u00b7")
 
 
-_TABLE = _table()
-_FOLDED = re.compile("[" + "".join(re.escape(sign) for sign in sorted(_TABLE)) + "]")
 # a text without any of these holds nothing that is looked for
 HOT = re.compile(r"[\d@＠]|://")
+
+
+@functools.cache
+def _codes() -> npt.NDArray[np.uint32]:
+    """[0x110000] what each code point folds to."""
+    codes = np.arange(0x110000, dtype=np.uint32)
+    for sign, plain in _table().items():
+        codes[ord(sign)] = ord(plain)
+    return codes
 
 
 def folded(text: str) -> str:
     """The text with its digits as 0 to 9, its spaces, hyphens and full-width signs as ASCII; the same length."""
     if text.isascii():
         return text
-    return _FOLDED.sub(lambda found: _TABLE[found.group()], text)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    plain = _codes()[codes]
+    if np.array_equal(plain, codes):
+        return text
+    return plain.tobytes().decode("utf-32-le", "surrogatepass")

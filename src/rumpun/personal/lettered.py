@@ -8,10 +8,11 @@ from rumpun.personal.numbers import scored
 from rumpun.personal.rules import Lettered, Rules
 from rumpun.personal.runs import MASK, Context
 
-__all__ = ["shapes", "with_letters"]
+__all__ = ["hidden_numbers", "shapes", "with_letters"]
 
-_DIGITS = re.compile(r"(?<![0-9])[0-9]{1,9}(?![0-9])")
-_HIDDEN = re.compile(r"(?<![A-Za-z0-9])[STFG][*Xx\u2022]{4}[0-9]{3}[A-Z](?![A-Za-z0-9])")
+_DIGITS = re.compile(r"[0-9]+")
+_DIGITS_MOST = 9
+_HIDDEN = re.compile(r"[STFGM][*Xx\u2022]{4}[0-9]{3}[A-Z](?![A-Za-z0-9])")
 _SHAPE = re.compile(r"[A-Z]{0,3}[0-9]{3,9}[A-Z]?(?![A-Za-z0-9])", re.IGNORECASE)
 
 
@@ -20,15 +21,25 @@ def with_letters(text: str, rules: Rules, context: Context) -> Iterator[Candidat
     for digits in _DIGITS.finditer(text) if rules.lettered else ():
         start, end = digits.span()
         layouts = rules.lettered.get(end - start, ())
-        sides = (text[start - 1 : start], text[end : end + 1])
-        if layouts and any(side.isascii() and side.isalpha() for side in sides):
+        if layouts and (_letter(text, start - 1) or _letter(text, end)):
             for layout in layouts:
                 found = _reading(text, start, layout, context, asked=rules.asked)
                 if found:
                     yield found
-    if any(layout.rule.identifier.type == "SG_NRIC" for layout in rules.lettered.get(7, ())):
-        for hidden in _HIDDEN.finditer(text):
-            yield Candidate("SG_NRIC_PART", *hidden.span(), 0.7, "sg", ["a number with its middle hidden"])
+
+
+def hidden_numbers(text: str) -> Iterator[Candidate]:
+    """NRIC and FIN numbers whose middle is hidden already: the rest is personal too."""
+    for mark in ("****", "XXXX", "xxxx", "\u2022\u2022\u2022\u2022"):
+        place = text.find(mark)
+        while place >= 0:
+            if place and (match := _HIDDEN.match(text, place - 1)) and _open(text, place - 1):
+                yield Candidate("SG_NRIC_PART", *match.span(), 0.7, "sg", ["a number with its middle hidden"])
+            place = text.find(mark, place + 4)
+
+
+def _letter(text: str, place: int) -> bool:
+    return 0 <= place < len(text) and text[place].isascii() and text[place].isalpha()
 
 
 def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked: bool) -> Candidate | None:
@@ -66,7 +77,9 @@ def _open(text: str, first: int) -> bool:
 def shapes(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, capitals) of everything with the shape of a lettered number."""
     for digits in _DIGITS.finditer(text):
-        start = digits.start()
+        start, end = digits.span()
+        if end - start > _DIGITS_MOST:
+            continue
         for lead in (1, 2, 3, 0):
             first = start - lead
             if first >= 0 and _open(text, first) and (match := _SHAPE.match(text, first)):

@@ -27,6 +27,9 @@ _MONEY_BEFORE = re.compile(
     r"(?:\b(?:rp|rm|s\$|us\$|hk\$|nt\$|php|vnd|usd|sgd|myr|idr|thb|mmk|khr|lak|bnd|kyats?)|[$฿₫₱₭៛￥¥€£₹])[ .]{0,2}\Z",
     re.IGNORECASE,
 )
+_OTHER_BEFORE = re.compile(
+    r"\b(?:isbn|issn|doi|ean|upc)(?:-1[03])?[: ]{0,2}\Z|(?<![0-9])[0-9]{1,3},\Z", re.IGNORECASE
+)
 _MONEY_AFTER = re.compile(
     r" ?(?:[%$฿₫₱₭៛￥¥€£₹元]|đ\b|(?:vnđ|vnd|đồng|dong|usd|baht|kyats?|riels?|kip|ringgit|rupiah|pesos?|dollars?|juta|ribu|miliar"
     r"|triệu|tỷ|million|billion|km|kg)\b|บาท|ကျပ်|រៀល|ກີບ)",
@@ -137,7 +140,8 @@ def readings(text: str, rules: Rules, context: Context) -> Iterator[Candidate]:
 
 def _reading(text: str, window: Window, rule: Rule, around: Around, *, asked: bool) -> Candidate | None:
     identifier = rule.identifier
-    laid_out = window.groups in rule.groupings
+    brackets = "(" in window.joiners and identifier.chance < 1
+    laid_out = window.groups in rule.groupings and not brackets
     plain = len(window.groups) == 1 and len(window.digits) in rule.plain
     word = around.words.get(rule.key)
     if word is None and identifier.loose and len(window.digits) >= 9 and (plain or laid_out):
@@ -147,9 +151,9 @@ def _reading(text: str, window: Window, rule: Rule, around: Around, *, asked: bo
         return None
     if strange and window.words > _STRANGE_WORDS and not window.whole:
         return None
-    if not laid_out and _ordinary(window):
+    if (not laid_out or set(window.joiners) == {"."}) and _ordinary(window):
         return None
-    if (identifier.needs_context or identifier.loose) and _money(text, window):
+    if (identifier.needs_context or identifier.loose) and _counted(text, window):
         return None
     passes = rule.passes(window.digits)
     if passes is False and word is None:
@@ -160,7 +164,7 @@ def _reading(text: str, window: Window, rule: Rule, around: Around, *, asked: bo
     )  # fmt: skip
     found.reasons.append(f"{'-'.join(map(str, window.groups))} digits")
     if laid_out:
-        found.score += 0.2
+        found.score += 0.2 if len(window.groups) > 3 or " " not in window.joiners else 0.05
         found.reasons.append("its usual layout")
     return scored(
         found, rule, passes, word, around=around, asked=asked, stuck=glued(text, window.start, window.end)
@@ -209,7 +213,7 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
     digits = window.digits
     plus = _PLUS.search(text[max(0, window.start - 2) : window.start])
     start = window.start - len(plus.group()) if plus else window.start
-    if (not plus and _ordinary(window)) or _money(text, window):
+    if (not plus and _ordinary(window)) or _counted(text, window):
         return
     word = around.words.get(PHONE)
     strange = len(window.groups) > _PHONE_GROUPS or any(length < 2 for length in window.groups[1:])
@@ -217,7 +221,7 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
         return
     number = digits[2:] if digits.startswith("00") and len(digits) >= SHORTEST + 3 else digits
     calls = read(number, bool(plus) or number != digits, len(window.groups) > 1, rules.regions)
-    if not calls and word and 8 <= len(digits) <= 13:
+    if not calls and word and 8 <= len(digits) <= 13 and not _serves(window, rules):
         yield _call(window, start, 0.6, "", ["no numbering plan has it", f"beside '{word.word}'"], loose=True)
         return
     stuck = glued(text, start, window.end)
@@ -238,6 +242,15 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
         yield found
 
 
+def _serves(window: Window, rules: Rules) -> bool:
+    """Whether a helpline's number begins it, or is one of its groups: "1767 (24 hours)"."""
+    place, parts = 0, []
+    for length in window.groups:
+        parts += [window.digits[place : place + length], window.digits[: place + length]]
+        place += length
+    return any(service(part, rules.regions) for part in parts)
+
+
 def _call(
     window: Window, start: int, score: float, country: str, reasons: list[str], *, loose: bool
 ) -> Candidate:
@@ -246,12 +259,13 @@ def _call(
     )
 
 
-def _money(text: str, window: Window) -> bool:
-    """Whether a currency or a unit stands beside it."""
-    before = text[max(0, window.start - 8) : window.start]
-    if before and before[-1] in " .$฿₫₱₭៛￥¥€£₹pPmMdDrRbBkKtTsS" and _MONEY_BEFORE.search(before):
-        return True
-    return _MONEY_AFTER.match(text, window.end) is not None
+def _counted(text: str, window: Window) -> bool:
+    """Whether a currency, a unit or the name of another number stands beside it, or it is behind a decimal comma."""
+    before = text[max(0, window.start - 12) : window.start]
+    return bool(
+        (before and (_MONEY_BEFORE.search(before) or _OTHER_BEFORE.search(before)))
+        or _MONEY_AFTER.match(text, window.end)
+    )
 
 
 def _ordinary(window: Window) -> bool:

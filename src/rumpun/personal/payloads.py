@@ -23,7 +23,7 @@ _TAG = re.compile(r"[0-9]{4}")
 
 def payloads(text: str) -> Iterator[Candidate]:
     """Zones and payment codes in a folded text."""
-    if "<" in text:
+    if "<<" in text:
         yield from _zones(text)
     place = text.find(_QR_START)
     while place >= 0:

@@ -17,11 +17,10 @@ __all__ = ["MASK", "REACH", "Around", "Context", "Near"]
 REACH = 30  # code points between a word and the run that it speaks for
 MASK = "\u2588"  # what our masks hide with; nobody else writes it beside a number
 _TOKEN = re.compile(
-    r"<[A-Z][A-Z_]*(?::[a-p]+)?>"
-    r"|(?<![A-Za-z0-9])[STFGMstfgm][*Xx\u2022]{4,5}[0-9]{3}[A-Za-z](?![A-Za-z0-9])"
-    rf"|{MASK}++[A-Za-z0-9]*+"
-    r"|((?<![A-Za-z0-9])[A-Za-z]{1,2})?[0-9](?:[ .\u00b7()\u200b-]{0,3}+[0-9])*+(?:[A-Za-z](?![A-Za-z0-9]))?"
+    rf"[0-9<{MASK}](?:(?<=[0-9])(?:[ .\u00b7()\u200b-]{{0,3}}+[0-9])*+(?:[A-Za-z](?![A-Za-z0-9]))?"
+    rf"|(?<=<)[A-Z][A-Z_]*+(?::[a-p]++)?>|(?<={MASK}){MASK}*+[A-Za-z0-9]*+)"
 )
+_LEAD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}\Z")
 _RUNS_MOST = 12  # runs that a word may speak across
 _BETWEEN = re.compile(r"[\s.\u00b7()\u200b+-]*")
 
@@ -66,9 +65,11 @@ class Context:
         places = list(self._taken)
         for token in _TOKEN.finditer(self._text):
             start, end = token.span()
-            letters = token.group(1)
-            if letters and (not 6 <= end - start - len(letters) <= 10 or self._words.is_short(letters)):
-                start += len(letters)
+            lead = _LEAD.search(self._text[max(0, start - 3) : start]) if 6 <= end - start <= 10 else None
+            if lead and not self._words.is_short(
+                lead.group()
+            ):  # the letters of a number, not a word before it
+                start -= len(lead.group())
             places.append((start, end))
         places.sort()
         runs: list[tuple[int, int]] = []
