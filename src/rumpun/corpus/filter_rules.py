@@ -138,7 +138,7 @@ class Judge:
     def judge(self, part: Part, thresholds: Mapping[str, Mapping[str, Threshold]]) -> Judged:
         """Every rule over a part."""
         tags = self.tags(part)
-        count = len(tags)
+        count, limits = len(tags), _Limits(tags, thresholds)
         failed = np.zeros(count, dtype=np.uint64)
         value = np.full(count, np.nan)
         characters = self._left(part)
@@ -146,12 +146,12 @@ class Judge:
             found = self._policy(rule.name, part, tags) if rule.how == "policy" else None
             figure = np.full(count, np.nan)
             if rule.name == "lines.short" and part.has("figures.characters"):
-                limit = _limits(tags, thresholds, "figures.characters")
+                limit = limits.of("figures.characters")
                 figure = characters.astype(np.float64)
                 found = (characters < limit) & (characters < column(part.attributes, "figures.characters"))
             elif rule.column and part.has(rule.column):
                 figure = column(part.attributes, rule.column)
-                limit = _limits(tags, thresholds, rule.name)
+                limit = limits.of(rule.name)
                 with np.errstate(invalid="ignore"):  # a null figure and a rule that is off fail nothing
                     found = figure < limit if rule.side == "low" else figure > limit
                 if rule.name == "language.other":
@@ -222,12 +222,17 @@ def _of(values: Sequence[str], holds: Any) -> NDArray[np.bool_]:
     return np.array([known[value] for value in values], dtype=np.bool_)
 
 
-def _limits(
-    tags: Sequence[str], thresholds: Mapping[str, Mapping[str, Threshold]], rule: str
-) -> NDArray[np.float64]:
-    """[N] the threshold of each document's language; NaN where the rule is off."""
-    known: dict[str, float] = {}
-    for tag in set(tags):
-        found = thresholds[tag][rule].value
-        known[tag] = np.nan if found is None else found
-    return np.array([known[tag] for tag in tags], dtype=np.float64)
+class _Limits:
+    """The thresholds of a part's documents, rule by rule."""
+
+    def __init__(self, tags: Sequence[str], thresholds: Mapping[str, Mapping[str, Threshold]]) -> None:
+        names = sorted(set(tags))
+        place = {tag: n for n, tag in enumerate(names)}
+        self._of = [thresholds[tag] for tag in names]
+        self._codes = np.array([place[tag] for tag in tags], dtype=np.int64)
+
+    def of(self, rule: str) -> NDArray[np.float64]:
+        """[N] the threshold of each document's language; NaN where the rule is off."""
+        values = [found[rule].value for found in self._of]
+        table = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return table[self._codes]

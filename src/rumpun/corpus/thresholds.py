@@ -110,18 +110,28 @@ class Samples:
         """The figure of the language's sampled documents, without nulls; empty where there are none."""
         if language not in self._kept or figure not in self.figures:
             return np.zeros(0)
-        self._prune(language)
+        if len(self._kept[language]) > 1 or self._count[language] > self._most:
+            self._prune(language)
         column = self._kept[language][0][1][:, self.figures.index(figure)].astype(np.float64)
         return column[~np.isnan(column)]
 
 
+def _at(ordered: NDArray[np.float64], quantile: float) -> float:
+    """The quantile of sorted values, between two of them in proportion (numpy's "linear")."""
+    place = quantile * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
+
+
 def _derived(rule: Rule, values: NDArray[np.float64]) -> float:
-    middle = float(np.median(values))
+    ordered = np.sort(values)
+    middle = _at(ordered, 0.5)
     if rule.how == "mad":
-        spread = rule.times * float(np.median(np.abs(values - middle)))
+        spread = rule.times * _at(np.sort(np.abs(ordered - middle)), 0.5)
         edge = middle - spread if rule.side == "low" else middle + spread
     else:
-        at = float(np.quantile(values, rule.quantile))
+        at = _at(ordered, rule.quantile)
         edge = at + rule.slack * (at - middle)
     return min(max(edge, rule.lowest), rule.highest)
 
