@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-PARTS := runtime corpus eval train tests
+PARTS := runtime corpus cluster eval train tests
 LOCKS := $(foreach part,$(PARTS),requirements/$(part).txt)
 ARGS ?=
 

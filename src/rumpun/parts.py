@@ -13,9 +13,10 @@ __all__ = ["PARTS", "installed", "missing", "part_of", "require"]
 # part -> the modules that stand for it
 PARTS: Mapping[str, tuple[str, ...]] = {
     "runtime": ("xllamacpp", "gguf", "starlette", "uvicorn", "numpy"),
-    "corpus": ("pyarrow",),
+    "corpus": ("pyarrow", "daft", "fastwarc", "resiliparse", "phonenumbers", "pydivsufsort", "altair", "vl_convert"),
     "eval": ("torch", "transformers", "huggingface_hub"),
     "train": ("torch", "transformers", "peft", "sklearn", "pyarrow"),
+    "cluster": ("ray",),
     "tests": ("pytest", "hypothesis", "openai", "playwright"),
 }
 

@@ -24,6 +24,14 @@ P = TypeVar("P")
 # name -> "module:function"; resolved when a step is planned or run, so that no room is imported to read a recipe
 TABLE: Mapping[str, str] = {
     "corpus.build": "rumpun.corpus.build:build",
+    "corpus.read": "rumpun.corpus.documents:read",
+    "corpus.train_quality": "rumpun.corpus.taggers.train_quality:train_quality",
+    "corpus.tag": "rumpun.corpus.tag:tag",
+    "corpus.link": "rumpun.corpus.link:link",
+    "corpus.filter": "rumpun.corpus.filter:decide",
+    "corpus.mix": "rumpun.corpus.mixture_step:mix",
+    "corpus.write": "rumpun.corpus.write:write",
+    "corpus.index": "rumpun.corpus.index:index",
     "layer.train": "rumpun.layer.train:train",
     "layer.tune": "rumpun.layer.train:tune",
     "layer.merge": "rumpun.layer.merge:merge",
