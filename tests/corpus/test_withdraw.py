@@ -382,6 +382,7 @@ def test_killed_at_random_times_nothing_is_half_withdrawn(store, corpus):
     folder = Path(final.now if final else out.strip())
     assert "Siti" not in column(folder, "contributor")
     assert "row-5" not in column(folder, "id")
+    assert [path.name for path in (store / ".withdrawn").iterdir()] == ["lock"]
 
 
 def test_packed_shards_lose_the_same_documents(store):

@@ -171,7 +171,11 @@ def _standing(
     also = []
     for path in sorted(store.glob(f"[!.]*/{MANIFEST}")):
         manifest = read_manifest(path.parent)
-        if manifest.kind == "corpus" and path.parent != folder and count_rows(path.parent, gone).total():
+        if (
+            manifest.kind == "corpus"
+            and path.parent != folder
+            and count_rows(path.parent, gone, sizes=False).total()
+        ):
             also.append(_stands(manifest, path.parent, "holds such rows too: withdraw them there"))
     sources = [entry.name for entry in gone.entries if entry.what == "source"]
     done = {item.id for item in (*out, *also)}

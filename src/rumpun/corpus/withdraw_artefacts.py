@@ -141,17 +141,20 @@ def retire(store: Path, replaced: Mapping[str, str], facts: Mapping[str, Any]) -
     finish(store)
 
 
-def finish(store: Path) -> bool:
-    """Complete what a killed process began to move out of use; whether there was anything."""
+def finish(store: Path) -> None:
+    """Complete what a killed process began to move out of use, and remove what else it left."""
     journal = store / ".withdrawn" / "journal.json"
-    if not journal.is_file():
-        return False
-    work = json.loads(journal.read_text(encoding="utf-8"))
-    for key, after in work["replaced"].items():
-        _retire(store, key, after, work["facts"])
-    _rename(store, work["replaced"])
-    journal.unlink()
-    return True
+    if journal.is_file():
+        work = json.loads(journal.read_text(encoding="utf-8"))
+        for key, after in work["replaced"].items():
+            _retire(store, key, after, work["facts"])
+        _rename(store, work["replaced"])
+        journal.unlink()
+    for path in (store / ".withdrawn").iterdir():  # texts that went, artefacts half removed
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()
 
 
 def _retire(store: Path, key: str, after: str, facts: Mapping[str, Any]) -> None:
@@ -168,6 +171,7 @@ def _retire(store: Path, key: str, after: str, facts: Mapping[str, Any]) -> None
         folder.replace(old)
     new.replace(folder)
     shutil.rmtree(old)
+    shutil.rmtree(store / ".making" / key, ignore_errors=True)
 
 
 def _rename(store: Path, replaced: Mapping[str, str]) -> None:

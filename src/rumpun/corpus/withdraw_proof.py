@@ -81,7 +81,7 @@ def prove(
     Raises:
         RumpunError: something is still there; nothing may be moved out of use then.
     """
-    left = count_rows(corpus, gone)
+    left = count_rows(corpus, gone, sizes=False)
     new = TraceIndex.open(index)
     old = TraceIndex.open(before) if before else None
     shared: dict[tuple[str, str], Shared] = {}

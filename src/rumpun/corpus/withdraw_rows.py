@@ -75,8 +75,8 @@ def _files(corpus: Path) -> Iterator[tuple[str, Path]]:
             yield _place(path, corpus), path
 
 
-def count_rows(corpus: Path, gone: Withdrawn) -> Taken:
-    """What would be taken out; nothing is written.
+def count_rows(corpus: Path, gone: Withdrawn, *, sizes: bool = True) -> Taken:
+    """What would be taken out; nothing is written. Without `sizes` the texts' bytes are not counted, which is faster.
 
     Raises:
         InputError: a file of the corpus cannot be read.
@@ -84,7 +84,7 @@ def count_rows(corpus: Path, gone: Withdrawn) -> Taken:
     taken = Taken()
     for place, path in _files(corpus):
         if place:
-            _count(place, path, gone, taken)
+            _count(place, path, gone, taken, sizes=sizes)
     return taken
 
 
@@ -102,7 +102,7 @@ def rewrite(corpus: Path, folder: Path, gone: Withdrawn, texts: TextIO) -> Taken
         target.parent.mkdir(parents=True, exist_ok=True)
         before = taken.total()
         if place:
-            _count(place, path, gone, taken)
+            _count(place, path, gone, taken, sizes=True)
         if taken.total() == before:
             _link(path, target)
         else:
@@ -121,8 +121,8 @@ def _link(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _count(place: str, path: Path, gone: Withdrawn, taken: Taken) -> None:
-    rows = _jsonl(path, place) if path.suffix == ".jsonl" else _columns(path)
+def _count(place: str, path: Path, gone: Withdrawn, taken: Taken, *, sizes: bool) -> None:
+    rows = _jsonl(path, place) if path.suffix == ".jsonl" else _columns(path, sizes=sizes)
     for row in rows:
         if gone.takes(row):
             taken.count(place, row, row["bytes"])
@@ -131,7 +131,7 @@ def _count(place: str, path: Path, gone: Withdrawn, taken: Taken) -> None:
             taken.kept += place != "drops"
 
 
-def _columns(path: Path) -> Iterator[dict[str, Any]]:
+def _columns(path: Path, *, sizes: bool) -> Iterator[dict[str, Any]]:
     """Every row's names, and the bytes of its text."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -139,14 +139,15 @@ def _columns(path: Path) -> Iterator[dict[str, Any]]:
 
     try:
         with pq.ParquetFile(path) as file:
-            names = [name for name in (*_COLUMNS, "text") if name in file.schema_arrow.names]
+            wanted = (*_COLUMNS, "text") if sizes else _COLUMNS
+            names = [name for name in wanted if name in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=4096, columns=names):
-                sizes = (
+                lengths = (
                     pc.fill_null(pc.binary_length(batch["text"]), 0).to_pylist() if "text" in names else []
                 )
                 rows = batch.select([name for name in names if name != "text"]).to_pylist()
                 for number, row in enumerate(rows):
-                    yield row | {"bytes": sizes[number] if sizes else 0}
+                    yield row | {"bytes": lengths[number] if lengths else 0}
     except (pa.ArrowException, OSError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: not readable as Parquet ({said})", "make the corpus again") from error
