@@ -66,14 +66,28 @@ def measured(command: Sequence[str]) -> dict[str, float]:
     }
     start = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    peak = pid = 0
+    while not pid:
+        # not ru_maxrss, which starts at what this process itself held when it forked
+        peak = max(peak, resident_peak_kb(process.pid))
+        time.sleep(0.02)
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
     if status:
-        raise SystemExit(f"{' '.join(command[:3])} … ended with {os.waitstatus_to_exitcode(status)}")
+        raise SystemExit(f"{' '.join(command[:2])} … ended with {os.waitstatus_to_exitcode(status)}")
     return {
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
         "wall_seconds": round(time.monotonic() - start, 2),
-        "peak_mb": round(usage.ru_maxrss / 1024),
+        "peak_mb": round(peak / 1024),
     }
+
+
+def resident_peak_kb(pid: int) -> int:
+    """The most memory that a process has held so far."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM:")), 0)
 
 
 def scored(removed: set[int], truth: Path) -> dict[str, float]:

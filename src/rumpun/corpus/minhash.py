@@ -11,7 +11,8 @@ The signature's format (SCHEME names it; a change of any of these lines is a new
 4. The set of hashes is sketched into 128 bins by the rounds of Dahlgaard, Knudsen and Thorup, "Fast Similarity Sketching"
    (FOCS 2017): in round r every hash h gives x = mix(h xor splitmix64(r)); its bin is the top seven bits of x; a bin keeps
    the smallest x of the first round that reaches it. Rounds stop when every bin is filled, at the latest after 128 (a bin
-   that is still empty is 0). Long texts take one round; the estimate is unbiased and its variance that of MinHash.
+   that is still empty is 0). Long texts take one round; the estimate is unbiased and its variance that of MinHash. A text with
+   fewer than MIN_SHINGLES shingles, equal ones counted as often as they stand, has no signature.
 5. A bin's byte is bits 16 to 23 of its x: b-bit minwise hashing (Li and König, WWW 2010) with b = 8.
 
 Two signatures agree in a bin with probability s + (1 - s)/256, where s is the Jaccard similarity of the two sets; `similarity`
@@ -60,6 +61,7 @@ Hashes = NDArray[np.uint64]
 _BASE = 0x9E3779B97F4A7C15
 _HAN_KIND = LETTER_KIND + SCRIPTS.index("Hani")
 _BLOCK = 1 << 18  # code points at a time: the arrays of one block stay in the processor's cache
+_WAITING = 1 << 19  # shingles of texts with empty bins that are held back to be gone through together
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(0x9FB21C651E98DF25)
 _TWO = np.uint64(0xD6E8FEB86659FD93)
@@ -258,34 +260,48 @@ def _mix(hashes: Hashes, number: int) -> Hashes:
 
 
 class _Sketch:
-    """Bins of N texts, filled block by block."""
+    """Bins of N texts, filled block by block; those with fewer than `least` hashes are left out."""
 
-    def __init__(self, texts: int) -> None:
+    def __init__(self, texts: int, least: int) -> None:
+        self._fewest = least
         self.best: Hashes = np.full((texts, BINS), _EMPTY, dtype=np.uint64)
         self.shingles: Int = np.zeros(texts, dtype=np.int64)
-        self._waiting: tuple[Hashes, Int] = (np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64))
+        self._waiting: list[tuple[Hashes, Int]] = []  # shingles of texts with empty bins
+        self._size = 0
 
     def add(self, hashes: Hashes, owners: Int) -> None:
-        """Round 0 for shingles of texts, which come in order; the texts before the last owner are whole after it."""
+        """Round 0 for shingles of texts, which come in order: no text before the last owner is added to again."""
         if not len(hashes):
             return
-        first, last = int(owners.min()), int(owners.max())
-        self.shingles[first : last + 1] += np.bincount(owners - first, minlength=last + 1 - first)
+        low, last = int(owners.min()), int(owners.max())
+        self.shingles[low : last + 1] += np.bincount(owners - low, minlength=last + 1 - low)
         self._least(hashes, owners, 0)
-        hashes = np.concatenate([self._waiting[0], hashes])
-        owners = np.concatenate([self._waiting[1], owners])
-        low = int(owners.min())
-        open_ = (self.best[low : last + 1] == _EMPTY).any(axis=1)
-        chosen = open_[owners - low]
-        hashes, owners = hashes[chosen], owners[chosen]
-        whole = owners < last
-        self._later_rounds(hashes[whole], owners[whole])
-        hashes = np.unique(hashes[~whole])  # of a text that may go on; few, or its bins would be filled
-        self._waiting = (hashes, np.full(len(hashes), last, dtype=np.int64))
+        self._wait(hashes, owners)
+        if self._size > _WAITING:
+            self._flush(last)
 
     def finish(self) -> None:
-        """Fill the bins of the last text."""
-        self._later_rounds(*self._waiting)
+        """Fill the bins that are still empty."""
+        self._flush(len(self.best))
+
+    def _wait(self, hashes: Hashes, owners: Int) -> None:
+        low = int(owners.min())
+        chosen = (self.best[low : int(owners.max()) + 1] == _EMPTY).any(axis=1)[owners - low]
+        if chosen.any():
+            self._waiting.append((hashes[chosen], owners[chosen]))
+            self._size += int(chosen.sum())
+
+    def _flush(self, last: int) -> None:
+        """The later rounds for texts before `last`; of that one itself each shingle is kept once."""
+        if not self._waiting:
+            return
+        hashes, owners = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
+        self._waiting, self._size = [], 0
+        whole = owners < last
+        self._later_rounds(hashes[whole], owners[whole])
+        rest = np.unique(hashes[~whole])  # few, or the text's bins would be filled
+        if len(rest):
+            self._wait(rest, np.full(len(rest), last, dtype=np.int64))
 
     def _least(self, hashes: Hashes, owners: Int, number: int) -> None:
         x = _mix(hashes, number)
@@ -298,19 +314,21 @@ class _Sketch:
         np.minimum.at(flat, place, x)
 
     def _later_rounds(self, hashes: Hashes, owners: Int) -> None:
+        open_ = (self.best == _EMPTY).any(axis=1)
+        open_ &= self.shingles >= self._fewest
         for number in range(1, BINS):
+            chosen = open_[owners]
+            hashes, owners = hashes[chosen], owners[chosen]
+            texts = np.flatnonzero(open_)
             if not len(hashes):
                 return
             self._least(hashes, owners, number)
-            texts = np.unique(owners)
-            open_ = np.zeros(int(texts[-1]) + 1, dtype=np.bool_)
             open_[texts] = (self.best[texts] == _EMPTY).any(axis=1)
-            chosen = open_[owners]
-            hashes, owners = hashes[chosen], owners[chosen]
 
     def bytes(self) -> NDArray[np.uint8]:
-        """[N, 128] the signatures."""
+        """[N, 128] the signatures; zeros for texts that are left out."""
         self.best[self.best == _EMPTY] = 0
+        self.best[self.shingles < self._fewest] = 0
         return ((self.best >> np.uint64(16)) & np.uint64(0xFF)).astype(np.uint8)
 
 
@@ -322,7 +340,7 @@ def sketch(hashes: Hashes, owners: Int, texts: int) -> NDArray[np.uint8]:
         owners: [R] the set of each, ascending.
         texts: how many sets.
     """
-    into = _Sketch(texts)
+    into = _Sketch(texts, 1)
     into.add(hashes, owners)
     into.finish()
     return into.bytes()
@@ -331,10 +349,9 @@ def sketch(hashes: Hashes, owners: Int, texts: int) -> NDArray[np.uint8]:
 def signatures(
     codes: NDArray[np.uint32], kinds: NDArray[np.uint8], starts: Int, ends: Int
 ) -> tuple[NDArray[np.uint8], Int]:
-    """Signatures [N, 128] of N texts, and how many shingles [N] each has (equal ones counted as often as they stand).
+    """Signatures [N, 128] of N texts, zeros for those that have none, and how many shingles [N] each has.
 
-    Memory beside the arguments: 1 kB a text and about 40 MB, however long a text is. A text with fewer than MIN_SHINGLES
-    shingles has a signature of what it has; callers leave it out.
+    Memory beside the arguments: 1 kB a text and about 40 MB, however long a text is.
 
     Args:
         codes: [C] code points of normalised texts.
@@ -342,7 +359,7 @@ def signatures(
         starts: [N] where each text starts, ascending.
         ends: [N] where it ends.
     """
-    into = _Sketch(len(starts))
+    into = _Sketch(len(starts), MIN_SHINGLES)
     for block in blocks(codes, kinds, starts, ends, before=0, after=LETTERS - 1):
         into.add(*_shingles(block))
     into.finish()
