@@ -115,6 +115,11 @@ def test_variants_are_few_and_different(text):
     assert text not in {spelled for _, spelled in found}
 
 
+def test_zawgyi_and_look_alikes_are_read_as_the_corpus_writes_them():
+    assert ("normalised", "မြန်မာနိုင်ငံ") in variants("ျမန္မာႏိုင္ငံ")
+    assert ("normalised", "makan nasi goreng") in variants("mаkаn nаsi goreng")  # Cyrillic a
+
+
 def test_jawi_and_rumi_have_one_skeleton():
     assert skeleton("kitab sejarah Melayu") == b" ktb sjrh ml "
     assert skeleton("كتاب سجاره ملايو") == b" ktb sjrh ml "

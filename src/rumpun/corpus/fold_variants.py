@@ -5,7 +5,7 @@ Old and new spelling of Indonesian and Malay are asked for one beside the other,
 """
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import regex
 
@@ -50,23 +50,31 @@ _TONE_LAST = regex.compile(rf"(?<!q)({_VOWEL_PAIRS})({_TONES})(?![\p{{L}}\p{{M}}
 def variants(text: str, *, most: int = 12) -> list[tuple[str, str]]:
     """(rule, other spelling) of a query, at most so many, each spelling once; empty where none applies.
 
-    Latin script only: reduplication with a figure two, spellings of Indonesian and Malay before 1972, and the place
-    of the tone mark in Vietnamese.
+    For every script: as `language.normalise` writes it (Zawgyi as Unicode, syllables in order, look-alikes of other
+    alphabets). For Latin letters: reduplication with a figure two, spellings of Indonesian and Malay before 1972, and the
+    place of the tone mark in Vietnamese.
     """
+    found: dict[str, str] = {}
+    for rule, spelled in (*_normalised(text), *_latin(text)):
+        if spelled != text:
+            found.setdefault(spelled, rule)
+    return [(rule, spelled) for spelled, rule in list(found.items())[:most]]
+
+
+def _normalised(text: str) -> Iterator[tuple[str, str]]:
+    if not text.isascii():
+        from rumpun.language.normalise import normalise
+
+        yield "normalised", normalise(text).text
+
+
+def _latin(text: str) -> Iterator[tuple[str, str]]:
     letters = len(_LETTER.findall(text))
     if not letters or len(_LATIN.findall(text)) * 2 < letters:
-        return []
-    found: dict[str, str] = {}
-    seen = {text}
-
-    def add(rule: str, spelled: str) -> None:
-        if spelled not in seen:
-            seen.add(spelled)
-            found[spelled] = rule
-
+        return
     whole = _TWO.sub(r"\1-\1", text)
-    add("reduplication written with 2, written out", whole)
-    add("reduplication written with 2", _DOUBLED.sub(r"\g<1>2", text))
+    yield "reduplication written with 2, written out", whole
+    yield "reduplication written with 2", _DOUBLED.sub(r"\g<1>2", text)
     apart = unicodedata.normalize("NFD", text)
     if regex.search(_TONES, apart):
         for rule, spelled in (
@@ -74,14 +82,13 @@ def variants(text: str, *, most: int = 12) -> list[tuple[str, str]]:
             ("tone mark on the first vowel", _TONE_LAST.sub(_first, apart)),
         ):
             if spelled != apart:
-                add(rule, unicodedata.normalize("NFC", spelled))
-    if apart.isascii() or not regex.search(r"\p{M}", apart):
+                yield rule, unicodedata.normalize("NFC", spelled)
+    if not regex.search(r"\p{M}", apart):
         lower = whole.lower()
         for rule, change in _LATIN_RULES:
             spelled = change(lower)
             if spelled != lower:
-                add(rule, spelled)
-    return [(rule, spelled) for spelled, rule in list(found.items())[:most]]
+                yield rule, spelled
 
 
 def _first(match: "regex.Match[str]") -> str:
