@@ -69,7 +69,7 @@ def figures(text, tag):
         "punctuation_share": share(lambda c: unicodedata.category(c)[0] == "P"),
         "symbol_share": share(lambda c: unicodedata.category(c)[0] == "S"),
         "code_share": share(lambda c: c in CODE_SIGNS),
-        "upper_share": over(sum(unicodedata.category(c) in ("Lu", "Lt") for c in latin), len(latin)),
+        "upper_share": over(sum(unicodedata.category(c) in ("Lu", "Lt") for c in latin), len(letters)),
         "lines": len(full),
         "line_mean": over(sum(map(len, full)), len(full)),
         "line_max": max(map(len, full), default=0),
@@ -127,7 +127,7 @@ def repeated(text):
     for n in (8, 24):
         counts = Counter(text[at : at + n] for at in range(len(text) - n + 1))
         windows, most = sum(counts.values()), max(counts.values(), default=0)
-        found[f"top_{n}"] = min(1.0, over(most * n, len(text))) if most > 1 else 0.0
+        found[f"top_{n}"] = min(1.0, over(most * n, len(text))) if most > 2 else 0.0
         found[f"repeat_{n}"] = over(windows - len(counts), windows)
     head = text[:2000]
     grams = [head[at : at + 4] for at in range(len(head) - 3)]

@@ -28,7 +28,7 @@ TAGS = sorted(SENTENCES)
 
 def item(tag, seed):
     """One made question, long enough for a run of 13 words or 50 letters (20 Han letters)."""
-    return document(tag, 10_000 + seed, 3).replace("\n", " ")
+    return document(tag, 10_000 + seed, 5).replace("\n", " ")
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ make no difference. By the script that most of its letters are in it is cut into
 
     runs      13 words (of 50 letters where the script writes no spaces, of 20 Han letters): every fourth word's, every
               twelfth (fifth) letter's run, the first always, so a copied string of that length is always met
-    shingles  16 letters (6 Han): a string's sketch is the 24 with the smallest hash, without those that stand in more
-              than 8 strings (the benchmark's own phrases); a text that holds more than half of a sketch holds the string
-              or nearly so
+    shingles  16 letters (6 Han), of strings of at least 80 letters (50, 20): a string's sketch is the 24 with the smallest
+              hash, without those that stand in more than 8 strings (the benchmark's own phrases); a text that holds more
+              than half of a sketch holds the string or nearly so. Shorter strings are common phrases too often
 
 Shapes: S strings, R runs, K sketch entries.
 """
@@ -43,6 +43,7 @@ RUN: Mapping[int, dict[str, int]] = {WORDS: {"words": 13}, UNSPACED: {"letters":
 _STRIDE = {WORDS: 4, UNSPACED: 12, HAN: 5}
 _SHINGLE = {WORDS: 16, UNSPACED: 16, HAN: 6}
 _STRING_LEAST = 20  # letters of a string that counts as a whole; "yes" and a name are no evidence
+_SKETCH_STRING = {WORDS: 80, UNSPACED: 50, HAN: 20}  # letters of a string that has a sketch
 _SKETCH_LEAST = 8  # entries of a sketch that says anything
 _SKETCH, _COMMON = 24, 8
 _AT_ONCE = 4_000
@@ -187,6 +188,14 @@ class Cut:
             found.append((hashes, rows[owner]))
         return _joined(found, np.int64)
 
+    def long(self) -> NDArray[np.bool_]:
+        """[N] texts that are long enough for a sketch."""
+        least = np.zeros(len(self.letters.starts), dtype=np.int64)
+        for mode, rows, _ in self.parts:
+            least[rows] = _SKETCH_STRING[mode]
+        found: NDArray[np.bool_] = self.letters.letter_counts() >= least
+        return found
+
 
 def _strided(cut: Cut) -> Hashes:
     parts = [hashes[place % _STRIDE[mode] == 0] for mode, hashes, _, place in cut.runs()]
@@ -196,6 +205,8 @@ def _strided(cut: Cut) -> Hashes:
 def _smallest(cut: Cut, count: int) -> tuple[Hashes, Int]:
     """The smallest distinct shingle hashes of each of so many texts."""
     hashes, owner = cut.shingles()
+    long = cut.long()[owner]
+    hashes, owner = hashes[long], owner[long]
     order = np.lexsort((hashes, owner))
     hashes, owner = hashes[order], owner[order]
     if not len(hashes):

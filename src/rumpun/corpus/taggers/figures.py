@@ -34,7 +34,6 @@ __all__ = ["HAN_WEIGHT", "SHORT_LINE", "Figures"]
 
 SHORT_LINE = 30  # code points; a menu's line, a heading
 HAN_WEIGHT = 3  # one Han letter says about what three letters of an alphabet say
-_HANI, _LATN = LETTERS + SCRIPTS.index("Hani"), LETTERS + SCRIPTS.index("Latn")
 _COLUMNS = (
     ("characters", "int32"),  # code points, white space included
     ("letter_share", "float"),  # letters and marks
@@ -43,7 +42,7 @@ _COLUMNS = (
     ("punctuation_share", "float"),
     ("symbol_share", "float"),
     ("code_share", "float"),  # brackets, braces, slashes and other signs of code
-    ("upper_share", "float"),  # capitals among Latin letters; 0 without Latin letters
+    ("upper_share", "float"),  # Latin capitals, of letters and marks of every script
     ("lines", "int32"),  # lines that are not blank
     ("line_mean", "float"),  # code points of a line that is not blank, trimmed
     ("line_max", "int32"),
@@ -128,7 +127,7 @@ def _shares(batch: Batch) -> dict[str, NDArray[Any]]:
     return {name: _over(count, solid) for name, count in shares.items()} | {
         "characters": batch.lengths,
         "script_share": _script_share(batch),
-        "upper_share": _over(batch.with_sign(UPPER), batch.with_kind(_LATN)),
+        "upper_share": _over(batch.with_sign(UPPER), batch.letters()),
         "word_mean": _word_mean(batch, solid),
         "links": links,
         "link_rate": _over(1_000 * links, size),

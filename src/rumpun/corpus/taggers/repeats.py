@@ -93,7 +93,7 @@ def _tally(keys: Hashes, texts: int) -> tuple[Int, Int]:
 def repeats(batch: Batch) -> dict[str, NDArray[Any]]:
     """[N] `top_n`, `repeat_n` for n in LENGTHS, and `distinct_4`; all 0 where a text is shorter than n.
 
-    `top_n`: the share of the text that its most frequent n-gram covers, 0 where none stands twice, 1 at most.
+    `top_n`: the share of the text that its most frequent n-gram covers, 0 where none stands three times, 1 at most.
     `repeat_n`: the share of its n-grams that stood in it before.
     `distinct_4`: different 4-grams of its first 2,000 code points over all 4-grams there; 1 for a text below 4.
     """
@@ -103,7 +103,7 @@ def repeats(batch: Batch) -> dict[str, NDArray[Any]]:
     for length in LENGTHS:
         windows = np.maximum(size - length + 1, 0)
         distinct, most = _tally(_keys(*_within(batch.starts, windows), hashes[length]), len(batch))
-        covered = np.where(most > 1, most * length, 0) / np.maximum(size, 1)
+        covered = np.where(most > 2, most * length, 0) / np.maximum(size, 1)
         found[f"top_{length}"] = np.minimum(covered, 1)
         found[f"repeat_{length}"] = np.where(windows > 0, 1 - distinct / np.maximum(windows, 1), 0)
     windows = np.maximum(np.minimum(size, DISTINCT_CHARACTERS) - _DISTINCT + 1, 0)
