@@ -120,7 +120,9 @@ def measure(path: Path) -> dict[str, float]:
         for spans in group([file], [facts]):
             done = read_group(
                 {
-                    "folder": folder, "files": {"0": as_json(file)}, "spans": [as_json(span) for span in spans],
+                    "folder": folder,
+                    "name": "0",
+                    "withdrawn": [], "files": {"0": as_json(file)}, "spans": [as_json(span) for span in spans],
                     "on_bad_input": "report", "max_bytes_per_document": 8_000_000,
                 }
             )  # fmt: skip

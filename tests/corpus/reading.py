@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from rumpun.corpus.parts import each_part
 from rumpun.recipes.recipe import Recipe, StepEntry
-from rumpun.steps import TABLE, quiet, run
+from rumpun.steps import quiet, run
 
 TEXTS = {
     "id": "Nenek menanam jahe dan kunyit di belakang rumah sejak lama.",
@@ -73,6 +73,3 @@ def jsonl(path: Path, found: list[Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found), encoding="utf-8")
     return path
-
-
-TABLE.setdefault("corpus.read", "rumpun.corpus.documents:read")  # type: ignore[attr-defined]

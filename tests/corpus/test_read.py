@@ -11,6 +11,7 @@ from world import rows as world_rows
 
 from rumpun.corpus import documents_read, documents_rows, documents_units
 from rumpun.corpus.parts import documents_schema, part_paths, read_part
+from rumpun.corpus.withdrawn import Entry, record
 from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import read_manifest, verify
 from rumpun.steps import plan
@@ -204,3 +205,28 @@ def test_a_file_that_cannot_be_named_by_its_suffix(tmp_path, store):
     with pytest.raises(InputError, match="does not say the format"):
         read(store, files=files(tmp_path / "data"))
     assert texts(read(store, files=files(tmp_path / "data", format="jsonl"))) == ["one"]
+
+
+def test_what_was_taken_back_is_not_read_again(tmp_path, store, home):
+    found = [
+        {"id": "a", "text": "satu", "language": "id", "contributor": "Sari"},
+        {"id": "b", "text": "dua", "language": "id", "contributor": "Budi"},
+        {"id": "c", "text": "tiga", "language": "id"},
+    ]
+    made = [
+        jsonl(tmp_path / "one.jsonl", found),
+        jsonl(tmp_path / "two.jsonl", [{"text": "empat", "language": "id"}]),
+    ]
+    first = read(store, files=files(*made))
+    record(
+        [
+            Entry(what="row", name="c"),
+            Entry(what="contributor", name="Sari"),
+            Entry(what="source", name="two"),
+        ]
+    )
+    second = read(store, files=files(*made))
+    assert texts(first) == ["satu", "dua", "tiga", "empat"]
+    assert texts(second) == ["dua"]
+    assert read_manifest(second).summary["skipped"] == {"withdrawn": 3}
+    assert [source.name for source in read_manifest(second).sources] == ["one"]

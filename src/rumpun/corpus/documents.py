@@ -19,6 +19,7 @@ from rumpun.corpus.documents_params import ReadParams
 from rumpun.corpus.documents_units import Found, as_json, find, group, identity
 from rumpun.corpus.policy import HINTS, rejected_schema, stopped
 from rumpun.corpus.readers import SourceFile
+from rumpun.corpus.withdrawn import withdrawn
 from rumpun.errors import InputError
 from rumpun.records.artefacts import SourceEntry
 from rumpun.records.licences import terms
@@ -134,15 +135,18 @@ class _Reading:
         from rumpun.corpus.documents_read import read_group
         from rumpun.corpus.engine import map_parts
 
+        taken_back = [as_json(entry) for entry in withdrawn().entries]
         folder = self.work.scratch / "groups"
         units = [
             {
-                "folder": str(folder / f"{number:06}"),
+                "folder": str(folder),
+                "name": f"{number:06}",
                 "files": {str(span.file): as_json(self.found.files[span.file]) for span in spans},
                 "spans": [as_json(span) for span in spans],
                 "hashes": [self.examined[span.file]["sha256"] for span in spans],
                 "on_bad_input": self.params.on_bad_input,
                 "max_bytes_per_document": self.params.max_bytes_per_document,
+                "withdrawn": taken_back,
             }
             for number, spans in enumerate(group(self.found.files, self.examined))
         ]
@@ -209,7 +213,7 @@ class _Reading:
                 first = 0
                 for item in self.groups:
                     if item["pages"]:
-                        table = read_local(Path(item["parts"][0]["path"]).parent / "pages.arrow")
+                        table = read_local(Path(item["folder"]) / "pages.arrow")
                         keys = pa.array((table["key"].to_numpy() + first).astype("uint64"))
                         out.write_table(table.set_column(0, "key", keys))
                     first += sum(part["rows"] for part in item["parts"])
@@ -222,9 +226,9 @@ class _Reading:
         from rumpun.corpus.documents_rows import read_local
 
         yield pa.Table.from_pylist(self._refused(), schema=rejected_schema())
-        for number, item in enumerate(self.groups):
+        for item in self.groups:
             if item["rejected"]:
-                yield read_local(self.work.scratch / "groups" / f"{number:06}" / "rejected.arrow")
+                yield read_local(Path(item["folder"]) / "rejected.arrow")
 
     def _refused(self) -> list[dict[str, Any]]:
         """Files that were refused as a whole: by the look at them, or by the inventory's licence."""

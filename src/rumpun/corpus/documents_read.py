@@ -5,7 +5,7 @@ any order, with the same result.
 """
 
 import hashlib
-import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +20,7 @@ from rumpun.corpus.policy import Rejects, stopped
 from rumpun.corpus.readers import Opened, SourceFile, Span, reader, splits_by_line
 from rumpun.corpus.readers.decode import Decoder
 from rumpun.corpus.readers.stream import CHUNK, compression
+from rumpun.corpus.withdrawn import Entry, Withdrawn
 
 __all__ = ["examine", "number_part", "read_group"]
 
@@ -124,11 +125,11 @@ def read_group(unit: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: something cannot be read, and the policy is to stop.
     """
-    folder = Path(unit["folder"])
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    # a folder of this try alone: a worker of a killed run may still be writing into another
+    Path(unit["folder"]).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{unit['name']}.", dir=unit["folder"]))
     files = {int(number): msgspec.convert(file, SourceFile) for number, file in unit["files"].items()}
-    documents = Documents(folder)
+    documents = Documents(folder, Withdrawn(msgspec.convert(unit["withdrawn"], list[Entry])))
     tallies: list[dict[str, Any]] = []
     with Rejects(folder / "rejected.arrow", unit["on_bad_input"]) as rejects:
         for told in unit["spans"]:
@@ -152,6 +153,7 @@ def read_group(unit: Mapping[str, Any]) -> dict[str, Any]:
             tallies.append(tally)
         documents.close()
     return {
+        "folder": str(folder),
         "parts": documents.parts,
         "files": tallies,
         "rejected": rejects.reports.total(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rumpun.corpus.languages import known
 from rumpun.corpus.parts import PART_BYTES, documents_schema
 from rumpun.corpus.readers import Opened, Record
+from rumpun.corpus.withdrawn import Withdrawn
 from rumpun.errors import InputError, nearest
 from rumpun.records.documents import document_id
 from rumpun.records.licences import terms
@@ -46,8 +47,9 @@ def read_local(path: Path) -> "pa.Table":
 class Documents:
     """Documents of one group, cut into local parts of about PART_BYTES of text as they come."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, withdrawn: Withdrawn) -> None:
         self._folder = folder
+        self._withdrawn = withdrawn
         self._held: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         self._pages: dict[str, list[Any]] = {"key": [], "title": [], "fetched": [], "encoding": []}
         self._bytes = 0
@@ -147,6 +149,9 @@ class Documents:
             "contributor": _text(record.get("contributor")),
             "where": file.name if file.format == "inline" else f"{file.name}:{row}",
         }
+        if self._withdrawn and self._withdrawn.takes(values):
+            self._tally["skipped"]["withdrawn"] += 1
+            return
         for name, value in values.items():
             self._held[name].append(value)
         if "fetched" in record or "title" in record:

@@ -17,6 +17,7 @@ from rumpun.corpus.inventory import LeftOut, Unit, find_units, machine_translate
 from rumpun.corpus.languages import known
 from rumpun.corpus.params import BuildParams, InlineText
 from rumpun.corpus.readers import SourceFile, Span, format_of
+from rumpun.corpus.withdrawn import identity as taken_back
 from rumpun.errors import InputError
 from rumpun.records.artefacts import sha256_file
 from rumpun.records.places import source_data
@@ -154,7 +155,7 @@ def _resolve(path: str) -> Path:
 
 
 def identity(params: ReadParams) -> dict[str, Any]:
-    """What the artefact's id depends on beyond the parameters: the hashes of the files that will be read.
+    """What the artefact's id depends on beyond the parameters: the hashes of the files, and what was taken back.
 
     Sets on a hub are known by their commit, which is a parameter; nothing is asked of the network.
     """
@@ -171,7 +172,7 @@ def identity(params: ReadParams) -> dict[str, Any]:
             stat = path.stat()
             fact = f"{stat.st_size} bytes, {stat.st_mtime_ns}"
         facts.append(f"{file.kind} {file.source} {file.name} {fact}")
-    return {"files": hashlib.sha256("\n".join(facts).encode()).hexdigest()}
+    return {"files": hashlib.sha256("\n".join(facts).encode()).hexdigest()} | taken_back()
 
 
 def group(files: Sequence[SourceFile], examined: Sequence[Mapping[str, Any]]) -> list[list[Span]]:
