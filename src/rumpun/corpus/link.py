@@ -36,10 +36,8 @@ class LinkParams:
     """What counts as the same."""
 
     near_similarity: float = 0.7  # least estimated Jaccard similarity of two documents' shingles
-    near_bands: int = (
-        21  # with 6 rows each: a pair of similarity 0.75 meets with probability 0.98, of 0.3 with 0.015
-    )
-    near_rows: int = 5
+    near_bands: int = 25  # a pair of similarity 0.7 meets with probability 0.99, of 0.3 with 0.06
+    near_rows: int = 5  # of a band
     # a line is frequent in so many documents of one source or language …
     line_min_documents: int = 10
     line_min_share: float = 0.001  # … and in this share of them
