@@ -54,7 +54,7 @@ class _Wanted:
         self.languages.add(row.get("language") or "")
         self.sources.add(row.get("source") or "")
         if rule:
-            self.reasons.add(rule)
+            self.reasons |= {rule, rule.partition(".")[0]}
         return (
             self.language in ("", row.get("language") or "")
             and self.source in ("", row.get("source") or "")
