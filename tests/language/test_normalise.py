@@ -10,6 +10,7 @@ from scripts_text import CLEAN, strings
 
 from rumpun.errors import UsageError
 from rumpun.language.normalise import Options, normalise, normalise_all
+from rumpun.language.normalise_look import clean
 
 OPTIONS = st.builds(
     Options,
@@ -75,6 +76,19 @@ def test_clean_text_comes_back_as_the_same_object(language):
         assert done.changes == {}
 
 
+@settings(max_examples=200, deadline=None)
+@given(strings())
+def test_what_the_quick_look_calls_clean_is_clean(text):
+    if clean(text):  # `normalise` itself looks quickly at long texts only
+        assert normalise(text).text is text
+
+
+@pytest.mark.parametrize("language", sorted(set(CLEAN) - {"my", "bug", "emoji"}))
+def test_the_quick_look_knows_clean_text_and_the_length_changes_nothing(language):
+    assert clean(CLEAN[language])
+    assert normalise(CLEAN[language] * 20).text == CLEAN[language] * 20
+
+
 MENDED = [  # what a rule mends; many of these look the same before and after
     ("decomposed sara am", "น\u0e4d\u0e49\u0e32", "น\u0e49\u0e33", {"thai.am": 1}),
     ("tone before nikhahit", "น\u0e49\u0e4d\u0e32", "น\u0e49\u0e33", {"thai.order": 1, "thai.am": 1}),
@@ -88,7 +102,8 @@ MENDED = [  # what a rule mends; many of these look the same before and after
     ("Khmer shifter before a subscript", "ម\u17c9\u17d2យាង", "ម\u17d2យ\u17c9ាង", {"khmer.order": 1}),
     ("Khmer two-part vowel", "ក\u17c1\u17b8ត", "ក\u17beត", {"khmer.order": 1}),
     ("Khmer deprecated letter", "\u17a4", "\u17a2\u17b6", {"khmer.deprecated": 1}),
-    ("Burmese E behind an upper vowel", "က\u102d\u1031", "က\u1031\u102d", {"burmese.order": 1}),
+    ("Burmese E before a medial", "က\u1031\u103b", "က\u103b\u1031", {"burmese.order": 1}),
+    ("Burmese anusvara before a medial", "မ\u1036\u103e", "မ\u103e\u1036", {"burmese.order": 1}),
     ("Burmese lower before upper vowel", "က\u102f\u102d", "က\u102d\u102f", {"burmese.order": 1}),
     ("Burmese visarga before asat", "မင\u1038\u103a", "မင\u103a\u1038", {"burmese.order": 1}),
     ("zero for WA", "\u1040\u102cး", "ဝ\u102cး", {"burmese.lookalike": 1}),
@@ -116,6 +131,9 @@ def test_what_is_mended(text, expected, changes):
     done = normalise(text)
     assert done.text == expected
     assert done.changes == changes
+    assert not clean(text)
+    padding = "\n" + "กา " * 100
+    assert normalise(text + padding).text == expected + padding
 
 
 @pytest.mark.parametrize(
@@ -133,6 +151,9 @@ def test_what_is_mended(text, expected, changes):
         "👩\u200d🌾",
         "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
         "ကျွန်\u1014\u103a\u102f\u1015\u103a",  # a contraction: asat directly behind its consonant
+        "ကျ\u103a\u102cး",  # and behind a medial
+        "မင\u103a\u1038\u1031က",  # an E typed before its consonant: nobody can say which syllable is meant
+        "ဂ\u102f\u1032 ဏ\u102c\u1036",  # Mon
         "၁၀၀ ၄၄",
         "ก็ คั่น สิทธิ์ ฤๅ",
         "ບໍ່ ມື້ ກົ້ວ ສຶກສາ",

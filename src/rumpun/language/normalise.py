@@ -12,13 +12,12 @@ span in the original. Text with nothing to mend costs a few scans for code point
 
 import functools
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from rumpun.errors import UsageError, nearest
-from rumpun.language import zawgyi
+from rumpun.language import homoglyphs, zawgyi
 from rumpun.language.normalise_marks import (
     BURMESE_LOOK,
     KHMER_LOOK,
@@ -30,8 +29,9 @@ from rumpun.language.normalise_marks import (
 )
 from rumpun.language.normalise_marks import lao as lao_order
 from rumpun.language.normalise_marks import thai as thai_order
+from rumpun.language.normalise_nfc import compose, is_composed
 from rumpun.language.normalise_signs import HIDDEN, LINE_ENDS, hidden, line_ends
-from rumpun.language.offsets import Edit, Offsets, rewrite
+from rumpun.language.offsets import Edit, Offsets
 
 __all__ = ["VERSION", "Normalised", "Options", "normalise", "normalise_all"]
 
@@ -76,12 +76,13 @@ class Normalised:
 _CLOSER = (  # code points that call for a closer look
     f"{HIDDEN}{LINE_ENDS}\u0e31\u0e33-\u0e3a\u0e40\u0e47-\u0e4e\u0eb1\u0eb3-\u0ebc\u0ec0\u0ec8-\u0ece"
     "\u1022-\u103e\u1040\u1044\u1047\u105a-\u1097\u17a3\u17a4\u17b4-\u17d3\u17dd"
-    "\u0370-\u03ff\u0400-\u052f\uff21-\uff3a\uff41-\uff5a\ufb50-\ufbb1\ufe80-\ufefc"
+    f"{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}"
 )
 _CLOSER_LOOK = re.compile(f"[{_CLOSER}]")
 _SIGNS_LOOK = re.compile(f"[{HIDDEN}{LINE_ENDS}]")
-_LETTERS_LOOK = re.compile("[\u0370-\u03ff\u0400-\u052f\uff21-\uff3a\uff41-\uff5a\ufb50-\ufbb1\ufe80-\ufefc]")
+_LETTERS_LOOK = re.compile(f"[{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}]")
 _ASCII_LOOK = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_LONG = 200  # code points from which one look at arrays is quicker than several patterns
 _BURMESE_STAGES = ("zawgyi", "burmese.order", "burmese.lookalike")
 _MYANMAR_LOOK = re.compile("[\u1022-\u103e\u1040\u1044\u1047\u105a-\u1097]")
 
@@ -117,13 +118,19 @@ def _normalise(text: str, language: str | None, options: Options) -> Normalised:
     if text.isascii():
         if not _ASCII_LOOK.search(text):
             return Normalised(text, Offsets(len(text)))
-    elif not (options.digits or _CLOSER_LOOK.search(text)) and unicodedata.is_normalized("NFC", text):
+    elif (not (options.digits or _CLOSER_LOOK.search(text)) and is_composed(text)) or (len(text) > _LONG and not options.digits and _looks_clean(text)):
         return Normalised(text, Offsets(len(text)))
     work = _Work(text, language, options)
     work.run()
     if not work.changes:
         return Normalised(text, Offsets(len(text)))
     return Normalised(work.text, Offsets(len(text), work.steps), work.changes)
+
+
+def _looks_clean(text: str) -> bool:
+    from rumpun.language.normalise_look import clean
+
+    return clean(text)
 
 
 class _Work:
@@ -146,7 +153,7 @@ class _Work:
                 self._done("hidden", *hidden(self.text, word_marks=self._options.word_marks == "keep"))
                 self._compose()
             converted = self.changes.get("zawgyi", 0)
-            if _MYANMAR_LOOK.search(self.text):
+            if BURMESE_LOOK.search(self.text) or zawgyi.probability(self.text):
                 self._burmese()
             if self.changes.get("zawgyi", 0) == converted:
                 break
@@ -154,8 +161,6 @@ class _Work:
             if look.search(self.text):
                 self._all(mend(self.text))
         if self._options.homoglyphs and _LETTERS_LOOK.search(self.text):
-            from rumpun.language import homoglyphs
-
             self._done("presentation", *homoglyphs.letters(self.text))
             self._done("homoglyph", *homoglyphs.latin_words(self.text))
         if self._options.digits:
@@ -175,14 +180,7 @@ class _Work:
             self._done(rule, text, edits)
 
     def _compose(self) -> None:
-        """NFC, where the text is not in it."""
-        if unicodedata.is_normalized("NFC", self.text):
-            return
-        text, edits = rewrite(self.text, _clusters(), _composed)
-        whole = unicodedata.normalize("NFC", self.text)
-        if text != whole:  # a code point newer than one of the two libraries' tables
-            text, edits = whole, [(0, len(self.text), len(whole))]
-        self._done("nfc", text, edits)
+        self._done("nfc", *compose(self.text))
 
     def _burmese(self) -> None:
         """Line by line: Zawgyi to Unicode where it is sure, marks in order; a line that would read as Zawgyi is left."""
@@ -226,19 +224,6 @@ class _Work:
         if folded != self.text:  # one for one: no offset moves
             self.changes["digit"] = sum(1 for a, b in zip(folded, self.text, strict=True) if a != b)
             self.text = folded
-
-
-@functools.cache
-def _clusters() -> "re.Pattern[str]":
-    """What NFC may change: code points that combine or are never in NFC, with the one before them."""
-    import regex
-
-    found: re.Pattern[str] = regex.compile(r"(?V1s).?[[^\p{ccc=0}]\p{NFC_QC=No}\p{NFC_QC=Maybe}]+")
-    return found
-
-
-def _composed(found: re.Match[str]) -> str:
-    return unicodedata.normalize("NFC", found.group())
 
 
 @functools.cache

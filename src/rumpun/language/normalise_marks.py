@@ -7,9 +7,9 @@ most of these marks have combining class 0. Where the orders come from:
   stored before the whole vowel.
 - Khmer: Unicode Standard, chapter 16, and the published Khmer encoding structure (SIL, khmer-character-specification):
   robat, subscripts with RO last, register shifter, joiner, vowels before, below, above, behind, signs, final signs.
-- Burmese: Unicode Technical Note 11 (Hosken): medials YA RA WA HA, E, upper vowel, lower vowel, ANUSVARA, AA, dot below,
-  ASAT, visarga. An ASAT directly behind its consonant (a contraction) stays where it is. Only the marks of Burmese are
-  moved; a mark of Mon, Karen or Shan ends the run.
+- Burmese: Unicode Technical Note 11 (Hosken): medials YA RA WA HA, E, upper vowel, lower vowel, AA, ANUSVARA, dot below,
+  ASAT, visarga. An ASAT before the vowel (a contraction) stays where it is. Only the marks of Burmese are moved; a mark
+  of Mon, Karen or Shan ends the run, and AI and ANUSVARA stand where Mon has them, which is no matter in Burmese.
 
 Each script has a `…_LOOK` pattern, cheap and loose, that clean text does not match, and a function that mends. Mending
 twice is mending once.
@@ -21,7 +21,20 @@ from collections.abc import Callable, Mapping
 
 from rumpun.language.offsets import Edit, rewrite
 
-__all__ = ["BURMESE_LOOK", "KHMER_LOOK", "LAO_LOOK", "THAI_LOOK", "Mended", "burmese", "khmer", "lao", "thai"]
+__all__ = [
+    "BURMESE_CLASSES",
+    "BURMESE_LOOK",
+    "KHMER_CLASSES",
+    "KHMER_LOOK",
+    "LAO_LOOK",
+    "PAIRS",
+    "THAI_LOOK",
+    "Mended",
+    "burmese",
+    "khmer",
+    "lao",
+    "thai",
+]
 
 Mended = tuple[str, list[tuple[str, list[Edit]]]]  # the text, and each step in turn: its rule and its edits
 
@@ -60,6 +73,7 @@ class _Tai:
         nikhahit, aa, am, e, ae = tuple(letters)
         classes = (*lower, upper, tone, last)
         marks = "".join(classes)
+        self.classes = classes
         self.look = re.compile(
             f"[{marks}{am}{e}](?:{_inversions(*classes)}|(?<={nikhahit})[{tone}]*{aa}|(?<={am})[{tone}]|(?<={e}){e})"
         )
@@ -96,7 +110,7 @@ lao = _Tai(
 THAI_LOOK, LAO_LOOK = thai.look, lao.look
 
 _ROBAT, _SHIFT, _JOIN = "\u17cc", "\u17c9\u17ca", "\u200c\u200d"
-_KHMER = (
+KHMER_CLASSES = (
     _ROBAT,
     _SHIFT,
     _JOIN,
@@ -107,10 +121,10 @@ _KHMER = (
     "\u17c6\u17cb\u17cd-\u17d1\u17d3\u17dd",  # signs above
     "\u17c7\u17c8",  # signs behind
 )
-_KHMER_MARKS = "".join(_KHMER)
+_KHMER_MARKS = "".join(KHMER_CLASSES)
 KHMER_LOOK = re.compile(
-    f"[{_KHMER_MARKS}\u17d2\u17a3\u17a4](?:{_inversions(*_KHMER)}"
-    f"|(?<=[{''.join(_KHMER[1:])}])\u17d2|(?<=\u17d2)(?:.\u17cc|\u179a\u17d2)"
+    f"[{_KHMER_MARKS}\u17d2\u17a3\u17a4](?:{_inversions(*KHMER_CLASSES)}"
+    f"|(?<=[{''.join(KHMER_CLASSES[1:])}])\u17d2|(?<=\u17d2)(?:.\u17cc|\u179a\u17d2)"
     "|(?<=\u17c1)[\u17bb-\u17bd]?[\u17b6\u17b8]|(?<=[\u17a3\u17a4]))"
 )
 _KHMER_RUN = re.compile(f"(?:\u17d2[\u1780-\u17b3]|[{_KHMER_MARKS}]){{2,}}")
@@ -118,7 +132,7 @@ _KHMER_TOKEN = re.compile(f"\u17d2([\u1780-\u17b3])|([{_ROBAT}])|[{_KHMER_MARKS}
 _KHMER_COMPOUND = re.compile("\u17c1([\u17bb-\u17bd]?)([\u17b6\u17b8])")
 _KHMER_OLD = re.compile("[\u17a3\u17a4]")  # deprecated
 _KHMER_NEW: Mapping[str, str] = {"\u17a3": "\u17a2", "\u17a4": "\u17a2\u17b6"}
-_sort_khmer = _sorter(*_KHMER)
+_sort_khmer = _sorter(*KHMER_CLASSES)
 
 
 def _khmer_run(found: re.Match[str]) -> str:
@@ -159,24 +173,26 @@ def khmer(text: str) -> Mended:
     )
 
 
-_BURMESE = (
+_MEDIALS = "\u103b-\u103e"
+BURMESE_CLASSES = (
     "\u103b", "\u103c", "\u103d", "\u103e",  # medials ya, ra, wa, ha
     "\u1031",  # e
-    "\u102d\u102e\u1032",  # upper vowels
+    "\u102d\u102e",  # upper vowels
     "\u102f\u1030",  # lower vowels
-    "\u1036",  # anusvara
     "\u102b\u102c",  # aa
+    "\u1032",  # ai: alone in Burmese, behind another vowel in Mon
+    "\u1036",  # anusvara, likewise
     "\u1037",  # dot below: combining class 7, so NFC has it before asat (9)
     "\u103a",  # asat
     "\u1038",  # visarga
 )  # fmt: skip
-_BURMESE_MARKS = "".join(_BURMESE)
+_BURMESE_MARKS = "".join(BURMESE_CLASSES)
 _CARRIED = "\u102b-\u1032\u1036\u103a-\u103e"  # marks that a digit cannot carry
 _BURMESE_ALIKE = re.compile(
     f"[\u1040\u1047](?=[{_CARRIED}])|\u1044(?=\u1004\u103a\u1038)|\u1025(?=\u1037?\u103a)"
 )
 BURMESE_LOOK = re.compile(
-    f"[{_BURMESE_MARKS}\u1025\u1040\u1044\u1047](?:{_inversions(*_BURMESE)}"
+    f"[{_BURMESE_MARKS}\u1025\u1040\u1044\u1047](?:{_inversions(*BURMESE_CLASSES)}"
     f"|(?<=[\u1040\u1047])[{_CARRIED}]|(?<=\u1044)\u1004\u103a\u1038|(?<=\u1025)\u1037?\u103a)"
 )
 _ALIKE: Mapping[str, str] = {
@@ -185,18 +201,40 @@ _ALIKE: Mapping[str, str] = {
     "\u1044": "\u104e",  # four before "ng": the sign AFOREMENTIONED
     "\u1025": "\u1009",  # U before asat: NYA
 }
-_sort_burmese = _sorter(*_BURMESE)
+_sort_burmese = _sorter(*BURMESE_CLASSES)
+
+
+# the marks behind a letter; an E behind a vowel belongs to no run: it was typed before the letter that it is read with
+_BURMESE_RUN = re.compile(
+    f"(?<![{_BURMESE_MARKS}])[{_MEDIALS}\u1031]*(?:(?!\u1031)[{_BURMESE_MARKS}])*(?<=[{_BURMESE_MARKS}]{{2}})"
+)
+_CONTRACTION = re.compile(f"[{_MEDIALS}]*\u103a")  # an asat before the vowel stays there
 
 
 def _burmese_run(found: re.Match[str]) -> str:
     run = found.group()
-    stays = run[0] == "\u103a"  # a contraction
-    return unicodedata.normalize("NFC", run[:stays] + _sort_burmese(run[stays:]))
+    contracted = _CONTRACTION.match(run)
+    if contracted:
+        head = contracted.end() - 1
+        run = _sort_burmese(run[:head]) + "\u103a" + _sort_burmese(run[head + 1 :])
+    else:
+        run = _sort_burmese(run)
+    return unicodedata.normalize("NFC", run)
 
 
 def burmese(text: str, *, lookalikes: bool = True) -> Mended:
     """Burmese marks in the order of the technical note; digits and letters that stand for one another put right."""
-    order = ("burmese.order", re.compile(f"[{_BURMESE_MARKS}]{{2,}}"), _burmese_run)
+    order = ("burmese.order", _BURMESE_RUN, _burmese_run)
     if not lookalikes:
         return _steps(text, order)
     return _steps(text, order, ("burmese.lookalike", _BURMESE_ALIKE, lambda found: _ALIKE[found.group()]))
+
+
+# neighbours, as character classes, that call for a closer look besides those whose classes stand the wrong way round
+PAIRS = (
+    ("\u0e4d", "\u0e32\u0e48-\u0e4b"), ("\u0e33", "\u0e48-\u0e4b"), ("\u0e40", "\u0e40"),
+    ("\u0ecd", "\u0eb2\u0ec8-\u0ecb"), ("\u0eb3", "\u0ec8-\u0ecb"), ("\u0ec0", "\u0ec0"),
+    ("\u179a\u17b6-\u17cb\u17cd-\u17d1\u17d3\u17dd", "\u17d2"), ("\u17c1", "\u17b6\u17b8\u17bb-\u17bd"),
+    ("\u1040\u1047", _CARRIED), ("\u1044", "\u1004"), ("\u1025", "\u102e\u1037\u103a"),
+    ("\u0bc6\u0bc7", "\u0bbe"), ("\u0b92\u0bc6", "\u0bd7"),
+)  # fmt: skip

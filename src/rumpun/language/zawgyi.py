@@ -22,36 +22,38 @@ from collections.abc import Iterable
 
 from rumpun.language.offsets import Edit, rewrite
 
-__all__ = ["convert", "probability"]
+__all__ = ["CARRIER", "CONSONANT", "STACKABLE", "convert", "probability"]
 
-_CONSONANT = "\u1000-\u1021\u1025\u1027\u1029\u103f\u104e"
+# character classes
+CONSONANT = "\u1000-\u1021\u1025\u1027\u1029\u103f\u104e"
 _RA = "\u103b\u107e-\u1084"  # Zawgyi's medial RA, in its widths; written before the consonant
 # what E and medial YA may stand behind in Unicode, in any language of the script
-_CARRIER = (
-    _CONSONANT
+CARRIER = (
+    CONSONANT
     + "\u1022-\u102a\u103a-\u103e\u105a-\u1061\u1065\u1066\u106e-\u1070\u1075-\u1082\u108e\uaa60-\uaa7f"
 )
+STACKABLE = "\u1000-\u102a\u103f\u105a-\u105d\u1061\u1065\u1066\u106e-\u1070\u1075-\u1081"  # may stand below
 _FOR: tuple[tuple[float, str, str], ...] = (  # log odds, a sign, and what must hold behind it
-    (3.0, "\u1031", f"(?<![{_CARRIER}].)[{_CONSONANT}{_RA}]"),  # E before its consonant
-    (5.0, "\u103b", f"(?<![{_CARRIER}].)[{_CONSONANT}]"),  # RA before its consonant
+    (3.0, "\u1031", f"(?<![{CARRIER}].)[{CONSONANT}{_RA}]"),  # E before its consonant
+    (5.0, "\u103b", f"(?<![{CARRIER}].)[{CONSONANT}]"),  # RA before its consonant
     (
         1.5,
         "\u107e-\u1084",
-        f"[{_CONSONANT}](?!\u103a)",
+        f"[{CONSONANT}](?!\u103a)",
     ),  # its other widths, letters and vowels of Shan in Unicode
     (
         5.0,
         "\u1039",
-        "(?![\u1000-\u102a\u103f\u105a-\u105d\u1061\u1065\u1066\u106e-\u1070\u1075-\u1081])",
+        f"(?![{STACKABLE}])",
     ),  # asat
 )
 _AGAINST: tuple[tuple[float, str], ...] = (
-    (3.0, f"\u1031(?![{_CONSONANT}{_RA}\u1031\u106a\u106b\u106e\u106f\u1086\u108f-\u1092\u1097])"),  # E last
+    (3.0, f"\u1031(?![{CONSONANT}{_RA}\u1031\u106a\u106b\u106e\u106f\u1086\u108f-\u1092\u1097])"),  # E last
     (3.0, "\u1037\u103a|\u103a\u1038"),  # asat with a tone mark
     (4.0, "\u1004\u103a\u1039[\u1000-\u1021]"),  # kinzi
     (3.0, "\u103e"),  # medial HA, a code point that Zawgyi does not use
     (3.0, "[\u102b\u102c]\u103a"),  # AA with asat
-    (1.0, f"[{_CONSONANT}]\u103a(?![\u1000-\u109f])"),  # asat last
+    (1.0, f"[{CONSONANT}]\u103a(?![\u1000-\u109f])"),  # asat last
     (4.0, "[\u1022\u1075-\u1081][\u102d-\u1031\u1035\u103a\u1082-\u1088]"),  # a Shan letter with its mark
     (4.0, "\u103a[\u1087-\u108a]"),  # a Shan tone behind a final
 )
