@@ -8,7 +8,7 @@ from made_texts import SENTENCES, document
 from slow_figures import figures, folded, trim
 
 from rumpun.corpus.batch import Batch, slices
-from rumpun.corpus.lines import line_hash, spans_of
+from rumpun.corpus.lines import boilerplate, line_hash, spans_of
 from rumpun.corpus.taggers import TABLE, make
 from rumpun.language.tables import languages
 
@@ -101,6 +101,26 @@ def test_cutting_lines_leaves_the_others_as_they_were(lines, numbers):
         at = end
     left.append(text[at:])
     assert "".join(left) == "\n".join(line for n, line in enumerate(lines) if n not in numbers)
+
+
+def test_a_frame_is_told_from_a_text_s_own_structure():
+    text = "Beranda\n\nMasuk\nUndang-undang ini berlaku sejak hari ini.\nPasal 1\nisi\nPasal 2\nisi lain\nPasal 3\nPenutup\nHak cipta dilindungi undang-undang"
+    lines = text.split("\n")
+    made = tagged([text], ["id"])
+    frequent = [
+        n
+        for n, line in enumerate(lines)
+        if line not in ("isi", "isi lain", "Undang-undang ini berlaku sejak hari ini.")
+    ]
+    cut = boilerplate(made["line_ends"][0], made["line_hashes"][0], frequent)
+    # the articles stand three times; "Penutup" goes with the line beside it, and stays as a heading where that is not frequent
+    assert [lines[n] for n in cut] == ["Beranda", "Masuk", "Penutup", "Hak cipta dilindungi undang-undang"]
+    alone = [n for n in frequent if lines[n] != "Hak cipta dilindungi undang-undang"]
+    assert [lines[n] for n in boilerplate(made["line_ends"][0], made["line_hashes"][0], alone)] == [
+        "Beranda",
+        "Masuk",
+    ]
+    assert boilerplate(made["line_ends"][0], made["line_hashes"][0], []) == []
 
 
 def test_a_very_long_text_is_judged_by_its_beginning(monkeypatch):

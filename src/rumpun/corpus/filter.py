@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["FilterParams", "decide", "decisions_schema"]
 
 _DOCUMENTS = ("key", "language", "source", "licence", "domain")
-_HEAVY = ("figures.line_ends", "personal.spans")  # read only where edits are made
+_LINES = ("figures.line_ends", "figures.line_hashes")
+_HEAVY = (*_LINES, "personal.spans")  # read only where edits are made
 _LINKS = ("exact.first", "url.first", "near.cluster", "near.keep", "near.similarity", "lines.frequent")
 
 
@@ -177,16 +178,18 @@ class _Run:
 
     def judge(self, thresholds: Mapping[str, Mapping[str, Threshold]]) -> None:
         """Every rule that looks at one document alone."""
-        lines = [name for name in ("figures.line_ends",) if self._there(name)]
+        lines = self._there(_LINES)
         found = [self.rules.judge(part, thresholds) for part in self._each("documents judged", lines)]
         self.failed = np.concatenate([item.failed for item in found])
         self.value = np.concatenate([item.value for item in found])
         self.characters = np.concatenate([item.characters for item in found])
 
-    def _there(self, name: str) -> bool:
+    def _there(self, names: Sequence[str]) -> list[str]:
+        """Those of the columns that the attributes have."""
         import pyarrow.parquet as pq
 
-        return name in pq.read_schema(self.parts[0][1]).names
+        have = set(pq.read_schema(self.parts[0][1]).names)
+        return [name for name in names if name in have]
 
     def duplicates(self) -> None:
         """Who stays of each group of duplicates; later rules see only what earlier ones left."""
@@ -216,9 +219,8 @@ class _Run:
 
         from rumpun.corpus.parts import write_part
 
-        heavy = [name for name in _HEAVY if self._there(name)]
         at = 0
-        for number, part in enumerate(self._each("decisions written", heavy)):
+        for number, part in enumerate(self._each("decisions written", self._there(_HEAVY))):
             rows = slice(at, at + part.documents.num_rows)
             at = rows.stop
             columns = self._reasons(part, rows, thresholds)

@@ -27,7 +27,7 @@ class FilterParams:
     terms: Literal["ship", "any"] = "ship"  # ship: only licences under which a layer may be given away
     personal: Literal["mask", "drop", "keep"] = "mask"  # drop: a document with any personal data goes
     personal_least_score: float = 0.6  # spans found with less are left alone (facts of the room personal)
-    cut_frequent_lines: bool = True
+    cut_frequent_lines: bool = True  # those that are a page's frame, by lines.boilerplate
 
     def given(self) -> dict[str, dict[str, float]]:
         """The thresholds that the recipe sets, the policy on personal data among them."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rumpun.corpus.filter_params import FilterParams
 from rumpun.corpus.letters import Int
-from rumpun.corpus.lines import spans_of
+from rumpun.corpus.lines import boilerplate, spans_of
 from rumpun.corpus.thresholds import Rule, Threshold, related, rules
 from rumpun.records.licences import shippable
 
@@ -212,8 +212,18 @@ def frequent(part: Part) -> list[tuple[int, list[int], list[int]]]:
     numbers = part.links["lines.frequent"]
     rows = np.flatnonzero(pc.fill_null(pc.list_value_length(numbers), 0).to_numpy(zero_copy_only=False))
     places = pa.array(rows)
-    ends = part.attributes["figures.line_ends"].take(places).to_pylist()
-    return list(zip(rows.tolist(), ends, numbers.take(places).to_pylist(), strict=True))
+    ends, hashes = (
+        part.attributes[name].take(places).to_pylist()
+        for name in ("figures.line_ends", "figures.line_hashes")
+    )
+    found = []
+    for row, own_ends, own_hashes, many in zip(
+        rows.tolist(), ends, hashes, numbers.take(places).to_pylist(), strict=True
+    ):
+        cut = boilerplate(own_ends, own_hashes, many)
+        if cut:
+            found.append((row, own_ends, cut))
+    return found
 
 
 def _of(values: Sequence[str], holds: Any) -> NDArray[np.bool_]:

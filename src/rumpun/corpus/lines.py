@@ -7,6 +7,7 @@ What a line is compared by is its trimmed content with letters in lower case and
 
 import functools
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 
 from rumpun.corpus.letters import SPACE, Hashes, Int
 
-__all__ = ["Lines", "find_lines", "line_hash", "line_hashes", "mixed", "spans_of"]
+__all__ = ["Lines", "boilerplate", "find_lines", "line_hash", "line_hashes", "mixed", "spans_of"]
 
 _FIRST = np.uint64(0x9E3779B97F4A7C15)  # the odd constants of splitmix64
 _SECOND = np.uint64(0xBF58476D1CE4E5B9)
 _THIRD = np.uint64(0x94D049BB133111EB)
+OWN = 3  # as many equal lines in one text are its own structure
+LONG = 16  # code points of a line that is boilerplate by itself
 _PLANES = 0x20000  # beyond the second plane there are no letters with case and no digits
 
 
@@ -105,6 +108,30 @@ def line_hash(text: str) -> int:
     ends = np.array([len(codes)], dtype=np.int64)
     lines = find_lines(codes, kinds_table()[codes], np.zeros(1, dtype=np.int64), ends)
     return int(line_hashes(codes, lines)[0])
+
+
+def boilerplate(line_ends: Sequence[int], hashes: Sequence[int], numbers: Sequence[int]) -> list[int]:
+    """Those of a text's frequent lines that are a page's frame and not the text's own structure.
+
+    A line that stands in the text OWN times or more ("Article 5", "Article 6", a code fence) is its structure; of the others a
+    long one is boilerplate, and a short one where another stands beside it, blank lines aside: a menu, not a heading.
+
+    Args:
+        line_ends: [lines of the text] the code point after each line's last.
+        hashes: [lines of the text] of their content, 0 for blank ones.
+        numbers: of lines that many documents have, counted from 0.
+    """
+    times = Counter(hashes)
+    left = {n for n in numbers if 0 <= n < len(hashes) and hashes[n] and times[hashes[n]] < OWN}
+    full = [n for n, found in enumerate(hashes) if found]
+    place = {n: at for at, n in enumerate(full)}
+    kept = []
+    for n in sorted(left):
+        length = line_ends[n] - (line_ends[n - 1] + 1 if n else 0)
+        beside = full[max(0, place[n] - 1) : place[n] + 2]
+        if length >= LONG or any(other != n and other in left for other in beside):
+            kept.append(n)
+    return kept
 
 
 def spans_of(line_ends: Sequence[int], numbers: Sequence[int]) -> list[tuple[int, int]]:
