@@ -164,6 +164,27 @@ def test_a_lower_least_score_shows_the_guesses():
     assert guesses[0].score < MASK_AT
 
 
+def test_guesses_displace_nothing_that_is_found():
+    text = "ເລກບັດປະຈຳຕົວຂອງຂ້ອຍແມ່ນ608303967"  # its digits would also be a Thai number without its zero
+    assert [f.type for f in find(text)] == [f.type for f in find(text, least=0)] == ["LA_ID"]
+
+
+def test_a_word_beside_it_decides_between_readings():
+    assert [f.type for f in find("អត្តសញ្ញាណប័ណ្ណ061925016")] == ["KH_ID"]
+    assert [f.type for f in find("ទូរស័ព្ទ061925016")] == ["PHONE"]
+
+
+def test_numbers_of_another_country_are_unlikely_in_a_script_that_is_not_its_own():
+    assert find("เมื่อวานเขาส่ง801003023994มาให้เรา") == []
+    assert [f.type for f in find("Dia hantar 801003023994 semalam")] == ["MY_NRIC"]
+
+
+def test_points_do_not_hide_a_number_that_a_word_names():
+    assert [f.type for f in find("CCCD 038.155.273.976")] == ["VN_CCCD"]
+    assert [f.type for f in find("TIN 359.517.006 po")] == ["PH_TIN"]
+    assert find("359.517.006 orang, 65.80726157 persen, 031.1") == []
+
+
 def test_many_texts_are_as_one_by_one():
     texts = [text for text, _, _ in TABLE]
     assert find_all(texts) == [find(text) for text in texts] == tag(texts)

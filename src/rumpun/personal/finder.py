@@ -116,11 +116,16 @@ def _copy(first: Candidate, start: int, end: int) -> Candidate:
 
 
 def _settled(candidates: list[Candidate]) -> list[Candidate]:
-    """No two overlap: the longest stays, of those as long the likeliest; readings of strange layout give way.
+    """No two overlap: the longest stays, of those as long the one that a word names, then the likeliest.
+
+    Readings of a strange layout give way to all others, and guesses to what counts as found.
 
     Where one that gives way reaches past those that stay, they grow over it, so that no part of any is left.
     """
-    order = sorted(candidates, key=lambda c: (c.loose, c.start - c.end, -c.score, c.rank, c.start))
+    order = sorted(
+        candidates,
+        key=lambda c: (c.score < MASK_AT, c.loose, c.start - c.end, not c.named, -c.score, c.rank, c.start),
+    )
     starts: list[int] = []
     kept: list[Candidate] = []
     for candidate in order:

@@ -35,6 +35,7 @@ class Candidate:
     )
     key: str = ""  # whose words of context count
     needs_context: bool = False
+    named: bool = False  # a word beside it says what it is: preferred to readings that no word speaks for
     rank: int = 0  # of two that score alike the lower comes first: the country's place among those asked for
 
     def found(self) -> Found:

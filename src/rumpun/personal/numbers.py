@@ -151,7 +151,7 @@ def _reading(text: str, window: Window, rule: Rule, around: Around, *, asked: bo
         return None
     if strange and window.words > _STRANGE_WORDS and not window.whole:
         return None
-    if (not laid_out or set(window.joiners) == {"."}) and _ordinary(window):
+    if not (laid_out and (word or set(window.joiners) != {"."})) and _ordinary(window):
         return None
     if (identifier.needs_context or identifier.loose) and _counted(text, window):
         return None
@@ -195,9 +195,14 @@ def scored(
     if word:
         found.score = max(found.score + word.bonus, 0.6)
         found.reasons.append(f"beside '{word.word}'")
-    elif stuck:
+        found.named = True
+        return found
+    if stuck:
         found.score -= 0.3
         found.reasons.append("touches Latin letters")
+    if found.value.isdigit() and rule.country and around.scripts and rule.script not in around.scripts:
+        found.score -= 0.1
+        found.reasons.append("in another country's script")
     return found
 
 
@@ -221,8 +226,10 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
         return
     number = digits[2:] if digits.startswith("00") and len(digits) >= SHORTEST + 3 else digits
     calls = read(number, bool(plus) or number != digits, len(window.groups) > 1, rules.regions)
-    if not calls and word and 8 <= len(digits) <= 13 and not _serves(window, rules):
+    if not calls and word and 8 <= len(digits) <= 13 and not _serves(window, rules, shortest=3):
         yield _call(window, start, 0.6, "", ["no numbering plan has it", f"beside '{word.word}'"], loose=True)
+        return
+    if not calls or (window.words > 1 and not plus and _serves(window, rules, shortest=4)):
         return
     stuck = glued(text, start, window.end)
     ranks = {region.country: rank for rank, region in enumerate(rules.regions)}
@@ -238,17 +245,20 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
             score -= 0.3
             reasons.append("touches Latin letters")
         found = _call(window, start, score, call.country, reasons, loose=False)
-        found.rank = ranks.get(call.country, 0)
+        found.rank, found.named = ranks.get(call.country, 0), word is not None
         yield found
 
 
-def _serves(window: Window, rules: Rules) -> bool:
-    """Whether a helpline's number begins it, or is one of its groups: "1767 (24 hours)"."""
+def _serves(window: Window, rules: Rules, shortest: int) -> bool:
+    """Whether a helpline's number of so many digits begins it, or is one of its groups: "1767 (24 hours)"."""
     place, parts = 0, []
     for length in window.groups:
         parts += [window.digits[place : place + length], window.digits[: place + length]]
         place += length
-    return any(service(part, rules.regions) for part in parts)
+    short = {part for part in parts if shortest <= len(part) < SHORTEST}
+    if any(short & region.allow for region in rules.regions):
+        return True
+    return any(service(part, rules.regions) for part in parts if len(part) >= SHORTEST)
 
 
 def _call(
@@ -293,8 +303,17 @@ def _ordinary(window: Window) -> bool:
 
 def _pointed(digits: str, groups: tuple[int, ...]) -> bool:
     """Whether groups with a point between them are an amount, a fraction or an address of a machine."""
-    amount = groups[0] <= 3 and set(groups[1:]) == {3} and digits[0] != "0"  # 12.345.678
-    return amount or groups[0] == 1 == len(groups) - 1 or (len(groups) == 4 and max(groups) <= 3)
+    if groups[0] <= 3 and set(groups[1:]) == {3} and digits[0] != "0":
+        return True  # 12.345.678
+    if len(groups) == 2:
+        return groups[0] == 1 or (groups[0] <= 3 and digits[0] != "0")  # 65.1234567
+    if len(groups) != 4 or max(groups) > 3:
+        return False
+    place, parts = 0, []
+    for length in groups:
+        parts.append(digits[place : place + length])
+        place += length
+    return all(int(part) <= 255 and (part == "0" or part[0] != "0") for part in parts)
 
 
 def _day(digits: str) -> bool:

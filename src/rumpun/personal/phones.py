@@ -140,7 +140,7 @@ def _home(digits: str, plus: bool, split: bool, region: Region) -> Call | None:
         return None
     if region.trunk and digits.startswith(region.trunk):
         kind = _kind(region, digits[len(region.trunk) :])
-        score = 0.6 if kind == "mobile" else 0.5 + 0.1 * split
+        score = 0.62 if kind == "mobile" else 0.5 + 0.1 * split
         return Call(region.country, score, f"{region.trunk} {kind}", region.script) if kind else None
     kind = _kind(region, digits)
     if not kind:
