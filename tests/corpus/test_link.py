@@ -161,6 +161,21 @@ def test_lines_of_many_documents_of_a_source_or_language(tmp_path):
     assert table["lines.frequent"].to_pylist()[:17] == [[0, 3] if n % 2 else [] for n in range(16)] + [[]]
 
 
+def test_lines_of_form_are_not_frequent(tmp_path):
+    rng = np.random.default_rng(9)
+    whole = "Pasal {n}\n{text}\nPasal {m}\n}}\nPasal {k}\nBagian umum"
+    rows = [
+        {
+            "text": whole.format(n=n, m=n + 1, k=n + 2, text=text("id", 30, rng)),
+            "domain": "law" if n < 12 else "news",
+        }
+        for n in range(24)
+    ]
+    table, _ = linked(tmp_path, rows)
+    assert table["lines.frequent"].to_pylist() == [[]] * 12 + [[5]] * 12
+    assert table["lines.documents"].to_pylist() == [[]] * 12 + [[12]] * 12
+
+
 def test_repeated_runs_are_marked_in_the_normalised_text(tmp_path):
     rng = np.random.default_rng(7)
     shared = text("th", 40, rng)

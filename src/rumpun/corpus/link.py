@@ -40,7 +40,16 @@ class LinkParams:
     near_rows: int = 5  # of a band
     # a line is frequent in so many documents of one source or language …
     line_min_documents: int = 10
-    line_min_share: float = 0.001  # … and in this share of them
+    line_min_share: float = 0.001  # … and in this share of them …
+    line_min_characters: int = 4  # … and is so long, its white space counted
+    line_exclude_domains: tuple[str, ...] = (
+        "law",
+        "scripture",
+        "classical-poetry",
+        "software-docs",
+        "tech-course",
+        "ml-course",
+    )  # what repeats there is form, verse or code
     substring_letters: int = 100  # the shortest run of letters that is marked; 0 marks none
     # sources whose addresses name one document each; empty: those of which at least half the addresses differ
     url_sources: tuple[str, ...] = field(default=())
@@ -216,9 +225,9 @@ class _Link:
 
     def counts(self) -> None:
         """Tables of frequent lines, shared anchors and repeated windows."""
-        letters = {"letters": self.params.substring_letters}
+        terms = self._line_terms()
         told = self._map(
-            link_counts.count_part, [part | letters for part in self.parts], "lines counted, by parts"
+            link_counts.count_part, [part | terms for part in self.parts], "lines counted, by parts"
         )
         sizes: Counter[str] = Counter()
         for one in told:
@@ -230,10 +239,17 @@ class _Link:
             self._table("anchors", least=2)
             self._map(
                 link_counts.find_windows,
-                [part | letters for part in self.parts],
+                [part | terms for part in self.parts],
                 "repeated runs looked for, by parts",
             )
             self._table("windows", least=2)
+
+    def _line_terms(self) -> dict[str, Any]:
+        return {
+            "letters": self.params.substring_letters,
+            "line_characters": self.params.line_min_characters,
+            "line_exclude_domains": list(self.params.line_exclude_domains),
+        }
 
     def _table(self, name: str, **more: Any) -> None:
         """Put together what stands in enough documents, from all ranges."""
@@ -245,7 +261,7 @@ class _Link:
 
     def write(self) -> dict[str, Any]:
         """The artefact's parts, and the figures."""
-        where = {"folder": str(self.work.folder), "letters": self.params.substring_letters}
+        where = {"folder": str(self.work.folder)} | self._line_terms()
         told = self._map(
             link_counts.write_links,
             [part | where for part in self.parts],

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rumpun.corpus.letters import member
-from rumpun.corpus.link_rows import NONE, group_keys, part_file, some_columns
+from rumpun.corpus.link_lines import count_lines, frequent_lines
+from rumpun.corpus.link_rows import NONE, part_file, some_columns
 from rumpun.corpus.link_spill import gather, load, save, spill
-from rumpun.corpus.minhash import Hashes
 from rumpun.corpus.parts import read_part, write_part
 from rumpun.corpus.substrings import Windows, anchors, document_counts, marks, repeated, windows
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["count_part", "find_repeated", "find_windows", "links_schema", "write_links"]
 
 _WINDOW = np.dtype([("hash", np.uint64), ("text", np.int64), ("start", np.int64), ("end", np.int64)])
-_MIX = np.uint64(0x9FB21C651E98DF25)
 
 
 def links_schema() -> "pa.Schema":
@@ -81,22 +80,12 @@ def count_part(unit: dict[str, Any]) -> dict[str, int]:
     Lines are counted in documents that are no exact duplicates, anchors in those that are no near-duplicates either.
 
     Returns:
-        Key of a source or a language -> its documents that are no exact duplicates.
+        Key of a source or a language -> its documents in which lines are counted.
     """
     scratch, part = Path(unit["scratch"]), unit["part"]
     gone = _of_part(scratch, "gone", unit)  # 0 stays, 1 exact duplicate, 2 near-duplicate
-    documents = read_part(Path(unit["documents"]), ["source", "language"])
-    groups = [group_keys(kind, documents[kind].to_pylist()) for kind in ("source", "language")]
-    lines, owners = _line_hashes(unit)
-    chosen = (gone[owners] != 1) & (lines != 0)
-    lines, owners = lines[chosen], owners[chosen]
-    values = [_in_group(lines, group[owners]) for group in groups]
-    rows = []
-    for value, group in zip(values, groups, strict=True):
-        found, counts = document_counts(value, owners)
-        whose = group[owners][np.unique(value, return_index=True)[1]] if len(value) else found
-        rows.append(np.stack([found, whose, counts]))
-    spill(scratch, "lines", part, *np.concatenate(rows, axis=1))
+    rows, sizes = count_lines(unit, gone != 1)
+    spill(scratch, "lines", part, *rows)
     if unit["letters"]:
         hashes, texts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
         for numbers, batch in _batches(unit, gone == 0):
@@ -106,29 +95,7 @@ def count_part(unit: dict[str, Any]) -> dict[str, int]:
         every = (np.concatenate(hashes), np.concatenate(texts))
         save(part_file(scratch, "anchored", part), np.stack([every[0], every[1].astype(np.uint64)]))
         spill(scratch, "anchors", part, *document_counts(*every))
-    sizes: dict[str, int] = {}
-    for group in groups:
-        names, counts = np.unique(group[gone != 1], return_counts=True)
-        sizes |= {str(name): int(count) for name, count in zip(names, counts, strict=True)}
     return sizes
-
-
-def _line_hashes(unit: dict[str, Any]) -> tuple[Hashes, NDArray[np.int64]]:
-    """Every line's hash in a part, and the row of its document; none where the tagger `figures` has not run."""
-    figures = some_columns(unit["attributes"], ["figures.line_hashes"])
-    if "figures.line_hashes" not in figures.schema.names:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    column = figures["figures.line_hashes"].combine_chunks()
-    counts = np.diff(column.offsets.to_numpy())
-    return column.flatten().to_numpy(), np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-
-
-def _in_group(lines: Hashes, group: Hashes) -> Hashes:
-    """Keys of lines that differ from group to group."""
-    x = (lines ^ group) * _MIX
-    x ^= x >> np.uint64(32)
-    found: Hashes = x * _MIX
-    return found
 
 
 def find_repeated(unit: dict[str, Any]) -> dict[str, int]:
@@ -188,7 +155,7 @@ def write_links(unit: dict[str, Any]) -> dict[str, int]:
     left = _of_part(scratch, "near.first", unit) == NONE
     columns["near.keep"] = pa.array(left)
     columns["near.similarity"] = pa.array(_of_part(scratch, "near.similarity", unit), mask=left)
-    numbers, documents = _frequent(unit, scratch)
+    numbers, documents = frequent_lines(unit, np.asarray(load(scratch / "lines.npy")))
     columns["lines.frequent"], columns["lines.documents"] = numbers, documents
     marked: dict[int, list[dict[str, int]]] = {}
     if unit["letters"]:
@@ -203,26 +170,3 @@ def write_links(unit: dict[str, Any]) -> dict[str, int]:
         "marked": len(marked),
         "code_points": sum(mark["end"] - mark["start"] for found in marked.values() for mark in found),
     }
-
-
-def _frequent(unit: dict[str, Any], scratch: Path) -> "tuple[pa.Array, pa.Array]":
-    """Numbers of the frequent lines of each document, and in how many documents each stands."""
-    import pyarrow as pa
-
-    lines, owners = _line_hashes(unit)
-    count = unit["rows_in_part"]
-    table = np.asarray(load(scratch / "lines.npy"))
-    most = np.zeros(len(lines), dtype=np.int64)
-    documents = read_part(Path(unit["documents"]), ["source", "language"])
-    for kind in ("source", "language"):
-        value = _in_group(lines, group_keys(kind, documents[kind].to_pylist())[owners])
-        hit = np.flatnonzero(member(value, table[0]) & (lines != 0))
-        most[hit] = np.maximum(most[hit], table[1][np.searchsorted(table[0], value[hit])].astype(np.int64))
-    hit = np.flatnonzero(most)
-    starts = np.searchsorted(owners, np.arange(count + 1))
-    number = hit - starts[owners[hit]]
-    offsets = pa.array(np.searchsorted(owners[hit], np.arange(count + 1)).astype(np.int32))
-    return (
-        pa.ListArray.from_arrays(offsets, pa.array(number.astype(np.int32))),
-        pa.ListArray.from_arrays(offsets, pa.array(most[hit].astype(np.int32))),
-    )
