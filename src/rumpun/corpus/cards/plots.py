@@ -1,0 +1,275 @@
+"""Pictures of a corpus: drawn by Altair, made SVG and PNG by vl-convert without a browser.
+
+They are narrow, so that a telephone shows their letters at full size; colours are Okabe and Ito's, which stay apart for
+colour-blind eyes, with dark letters on white; each has a sentence that says what it shows.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rumpun.corpus.cards.facts import FATES, Facts, fate, language_name
+from rumpun.corpus.cards.markdown import share
+from rumpun.errors import MissingPartError
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = ["Picture", "draw"]
+
+_INK, _GRID = "#1a1a1a", "#e3e3e3"
+_COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#999999", "#1a1a1a")
+_CLASSES = ("curated", "web", "teaching", "software", "seed", "parallel", "other")
+_DUTIES = ("nothing", "attribution", "share alike", "notice", "other")
+_WIDTH = 250  # of the plotting area; with labels about 350 in all
+_ROW = 18  # height of a bar with its gap
+_MOST = 20  # bars of a ranking
+_PPI = 144
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One plot."""
+
+    name: str  # file name without its ending
+    title: str
+    alt: str  # what it shows, in words, for who cannot see it
+    svg: str
+    png: bytes
+
+
+def _altair() -> Any:
+    try:
+        import altair as found
+        import vl_convert  # noqa: F401
+    except ImportError as error:
+        raise MissingPartError("drawing the cards' plots", "corpus") from error
+    return found
+
+
+def _megabytes(size: float) -> float:
+    return size / 1e6
+
+
+def _finish(chart: "alt.Chart", name: str, title: str, words: str) -> Picture:
+    import vl_convert
+
+    font = "Liberation Sans, Arial, sans-serif"
+    whole = (
+        chart.configure(font=font, background="white", padding=6)
+        .configure_axis(
+            labelColor=_INK, titleColor=_INK, gridColor=_GRID, domainColor="#6b6b6b", tickColor="#6b6b6b",
+            labelFontSize=11, titleFontSize=11, titleFontWeight="normal", labelLimit=130,
+        )
+        .configure_legend(
+            orient="top", columns=2, title=None, labelColor=_INK, labelFontSize=11, symbolType="square", symbolSize=90,
+            labelLimit=170,
+        )
+        .configure_view(stroke=None)
+        .to_dict()
+    )  # fmt: skip
+    svg = vl_convert.vegalite_to_svg(whole)
+    svg = re.sub(
+        r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1
+    )  # as wide as the page lets it be
+    return Picture(name, title, words, svg, vl_convert.vegalite_to_png(whole, ppi=_PPI))
+
+
+def _rows_height(count: int) -> int:
+    return max(1, count) * _ROW
+
+
+def _languages(alt: Any, facts: Facts) -> Picture:
+    sizes = facts.sums("language", "class", outcome="train")
+    totals = {tag: sum(size for (of, _), size in sizes.items() if of == tag) for tag in facts.tags()}
+    rows = [
+        {"language": tag, "class": name, "size": _megabytes(sizes.get((tag, name), 0)), "order": n}
+        for tag in totals
+        for n, name in enumerate(_CLASSES)
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=rows), width=_WIDTH, height=_rows_height(len(totals)))
+        .mark_bar()
+        .encode(
+            y=alt.Y("language:N", sort=list(totals), title=None),
+            x=alt.X("size:Q", title="megabytes of text that trains, each document once"),
+            color=alt.Color("class:N", scale=alt.Scale(domain=list(_CLASSES), range=list(_COLOURS[:7]))),
+            order=alt.Order("order:Q"),
+        )
+    )
+    ranked = sorted(totals, key=lambda tag: -totals[tag])
+    most = ", ".join(f"{language_name(tag)} {_megabytes(totals[tag]):.2f} MB" for tag in ranked[:3])
+    empty = [language_name(tag) for tag in totals if not totals[tag]]
+    words = f"Bars, a language each, by kind of source. The most: {most}." + (
+        f" None: {', '.join(empty)}." if empty else ""
+    )
+    return _finish(chart, "languages", "What it is made of", words)
+
+
+def _fates(alt: Any, facts: Facts) -> Picture:
+    counts = facts.sums("language", "fate", of="documents")
+    tags = facts.tags()
+    rows = []
+    for tag in tags:
+        total = sum(n for (of, _), n in counts.items() if of == tag)
+        rows += [
+            {
+                "language": tag,
+                "fate": name,
+                "share": 100 * counts.get((tag, name), 0) / total if total else 0.0,
+                "order": n,
+            }
+            for n, name in enumerate(FATES)
+        ]
+    chart = (
+        alt.Chart(alt.Data(values=rows), width=_WIDTH, height=_rows_height(len(tags)))
+        .mark_bar()
+        .encode(
+            y=alt.Y("language:N", sort=tags, title=None),
+            x=alt.X("share:Q", title="% of the documents read", scale=alt.Scale(domain=[0, 100])),
+            color=alt.Color("fate:N", scale=alt.Scale(domain=list(FATES), range=list(_COLOURS))),
+            order=alt.Order("order:Q"),
+        )
+    )
+    read = sum(counts.values())
+    sums = {name: sum(n for (_, of), n in counts.items() if of == name) for name in FATES}
+    told = ", ".join(f"{name} {share(sums[name], read)}" for name in FATES if sums[name])
+    return _finish(
+        chart,
+        "fates",
+        "Where every document went",
+        f"Bars of 100 %, a language each. Over all: {told or 'no document'}.",
+    )
+
+
+def _ranking(alt: Any, rows: Sequence[dict[str, Any]], colours: Sequence[str], axis: str) -> Any:
+    """Bars with their numbers; rows of name, kind, value and label, the largest first."""
+    names = [row["name"] for row in rows]
+    base = alt.Chart(alt.Data(values=list(rows)), width=_WIDTH - 60, height=_rows_height(len(rows)))
+    y = alt.Y("name:N", sort=names, title=None)
+    bars = base.mark_bar().encode(
+        y=y,
+        x=alt.X("value:Q", title=axis),
+        color=alt.Color(
+            "kind:N", scale=alt.Scale(domain=list(colours), range=list(_COLOURS[: len(colours)]))
+        ),
+    )
+    labels = base.mark_text(align="left", dx=3, color=_INK, fontSize=10).encode(
+        y=y, x="value:Q", text="label:N"
+    )
+    return bars + labels
+
+
+def _reasons(alt: Any, facts: Facts) -> Picture:
+    dropped = facts.manifest.summary["rows"]["dropped"]
+    ranked = sorted(dropped, key=lambda rule: (-dropped[rule], rule))[:_MOST]
+    rows = [
+        {"name": rule, "kind": fate(rule), "value": dropped[rule], "label": f"{dropped[rule]:,}"}
+        for rule in ranked
+    ]
+    chart = _ranking(alt, rows, FATES, "documents removed")
+    told = ", ".join(f"{rule} {dropped[rule]:,}" for rule in ranked[:5])
+    words = f"Bars, a rule each, the {len(ranked)} that removed most. {told or 'Nothing was removed'}."
+    return _finish(chart, "reasons", "Why documents are not in it", words)
+
+
+def _sources(alt: Any, facts: Facts) -> Picture:
+    sizes = {source: size for (source,), size in facts.sums("source", outcome="train").items()}
+    licences: dict[str, str] = {}
+    for source, licence in facts.sums("source", "licence", outcome="train"):
+        licences[source] = licence
+    ranked = sorted(sizes, key=lambda name: (-sizes[name], name))[:_MOST]
+    rows = [
+        {
+            "name": name, "kind": facts.duties(licences[name]), "value": _megabytes(sizes[name]),
+            "label": f"{_megabytes(sizes[name]):.2f}",
+        }
+        for name in ranked
+    ]  # fmt: skip
+    chart = _ranking(alt, rows, _DUTIES, "megabytes of text that trains")
+    told = ", ".join(f"{name} {_megabytes(sizes[name]):.2f} MB" for name in ranked[:3])
+    words = f"Bars, a source each, coloured by what the licence asks; {len(ranked)} of {len(sizes)} sources. The most: {told or 'none'}."
+    return _finish(chart, "sources", "Whose text it is, and what the licence asks", words)
+
+
+def _epochs(alt: Any, facts: Facts) -> Picture:
+    found = facts.figures.get("mixture", {}).get("languages", {})
+    unit = facts.figures.get("mixture", {}).get("unit", "bytes")
+    tags = facts.tags()
+    rows = [
+        {"language": tag, "what": what, "value": found[tag][key] / 1e6}
+        for tag in tags
+        for what, key in (("available", "available"), ("taken, with repetitions", "taken"))
+        if tag in found and found[tag][key]
+    ]
+    base = alt.Chart(alt.Data(values=rows), width=_WIDTH, height=_rows_height(len(tags)))
+    y = alt.Y("language:N", sort=tags, title=None, scale=alt.Scale(domain=tags))
+    x = alt.X(
+        "value:Q", title=f"millions of {unit} (each line ten times the last)", scale=alt.Scale(type="log")
+    )
+    lines = base.mark_line(color="#6b6b6b").encode(y=y, x=x, detail="language:N")
+    colours = alt.Scale(domain=["available", "taken, with repetitions"], range=["#E69F00", "#0072B2"])
+    shapes = alt.Scale(domain=["available", "taken, with repetitions"], range=["square", "circle"])
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(
+        y=y, x=x, color=alt.Color("what:N", scale=colours), shape=alt.Shape("what:N", scale=shapes)
+    )
+    repeated = [tag for tag in tags if tag in found and found[tag]["epochs"] > 1]
+    told = ", ".join(f"{language_name(tag)} {found[tag]['epochs']:.2f} times" for tag in repeated)
+    words = (
+        f"Two points for each language: what there is and what the mixture takes. Repeated: {told or 'none'}."
+    )
+    return _finish(lines + points, "mixture", "What there is, and what is taken", words)
+
+
+def _groups(alt: Any, facts: Facts) -> Picture:
+    counts = facts.sums("language", "fate", of="documents")
+    tags = facts.tags()
+    rows = []
+    for tag in tags:
+        total = sum(n for (of, _), n in counts.items() if of == tag)
+        for name in FATES[2:]:
+            part = 100 * counts.get((tag, name), 0) / total if total else None
+            label = "" if part is None else ("0" if not part else f"{part:.0f}" if part >= 1 else "<1")
+            rows.append(
+                {
+                    "language": tag,
+                    "fate": name,
+                    "share": part,
+                    "label": label,
+                    "dark": bool(part and part > 45),
+                }
+            )
+    base = alt.Chart(alt.Data(values=rows), width=_WIDTH, height=_rows_height(len(tags)))
+    y = alt.Y("language:N", sort=tags, title=None)
+    x = alt.X(
+        "fate:N",
+        sort=list(FATES[2:]),
+        title=None,
+        axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=180),
+    )
+    cells = base.mark_rect(stroke="white").encode(
+        y=y, x=x, color=alt.Color("share:Q", scale=alt.Scale(scheme="blues", domain=[0, 100]), legend=None)
+    )
+    labels = base.mark_text(fontSize=10).encode(
+        y=y, x=x, text="label:N", color=alt.condition("datum.dark", alt.value("white"), alt.value(_INK))
+    )
+    worst = max((row for row in rows if row["share"]), key=lambda row: row["share"], default=None)
+    told = (
+        f"The most: {language_name(worst['language'])}, {worst['fate']}, {worst['share']:.0f} %."
+        if worst
+        else "Nothing was removed."
+    )
+    words = f"A table of languages and kinds of reason, with the percentage of documents that each removed. {told}"
+    return _finish(cells + labels, "removed", "What was removed in which language, in per cent", words)
+
+
+def draw(facts: Facts) -> list[Picture]:
+    """Every plot, in the order in which they are to be looked at.
+
+    Raises:
+        MissingPartError: Altair or vl-convert is not installed.
+    """
+    alt = _altair()
+    makers = (_languages, _fates, _reasons, _groups, _sources, _epochs)
+    return [make(alt, facts) for make in makers]

@@ -1,0 +1,84 @@
+"""What a recipe may say to `corpus.write`."""
+
+from dataclasses import dataclass, field
+
+from rumpun.corpus.languages import known
+from rumpun.corpus.params import BuildParams
+from rumpun.errors import nearest
+
+__all__ = ["CardParams", "WriteParams"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardParams:
+    """What only its makers can say of a corpus; what is empty is shown as not stated."""
+
+    title: str = ""  # empty: the artefact's name
+    description: str = ""
+    creator: str = ""  # a person, a group or an office
+    contact: str = ""
+    url: str = ""  # where the corpus is published
+    version: str = "1.0.0"  # MAJOR.MINOR.PATCH
+    citation: str = ""  # BibTeX
+    use_cases: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
+    social_impact: str = ""
+    maintenance: str = ""
+    collected_from: str = ""  # date, YYYY-MM-DD
+    collected_to: str = ""
+    plots: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteParams:
+    """Parameters of `corpus.write`."""
+
+    # packed shards
+    tokenizer: str = ""  # a tokenizer.json, or a folder that holds one; empty packs nothing
+    end_of_text: str = ""  # the token between documents; empty: the tokenizer's usual one
+    shard_tokens: int = 1 << 28  # 512 MB at two bytes a token
+    # chat rows
+    chat_languages: tuple[str, ...] = ()
+    data: str = ""  # another data folder; default RUMPUN_DATA or the one beside the checkout
+    chat_seed: bool = False  # seed/chat-*.jsonl
+    held_out_chat_share: float = 0.06  # of the keys, by whole topics
+    pairs: bool = False  # parallel text as translation both ways
+    pair_rows_per_language: int = 2_000
+    max_share_per_pair_domain: float = 0.25  # of pair_rows_per_language
+    domain_shares: dict[str, float] = field(default_factory=dict)  # other shares for some domains
+    max_share_machine_translated: float = 0.15
+    exclude_sources: tuple[str, ...] = ()
+    exclude_domains: tuple[str, ...] = ("lexicon",)
+    instruct: bool = False  # mechanically made task rows
+    instruct_rows_per_language: int = 200
+    max_characters_per_turn: int = 2_000
+    min_characters: int = 20
+    # what is said of it
+    card: CardParams = field(default_factory=CardParams)
+
+    def check(self) -> None:
+        """Refuse unknown languages, shares outside 0 to 1, and chat rows in no language."""
+        for tag in self.chat_languages:
+            if tag not in known():
+                raise ValueError(f"language '{tag}' is unknown ({nearest(tag, list(known()))})")
+        if self.shard_tokens < 1:
+            raise ValueError(f"shard_tokens = {self.shard_tokens}: expected 1 or more")
+        if self.chats and not self.chat_languages:
+            raise ValueError("chat_languages is empty, though chat rows are asked for; name at least one")
+        if self.chat_languages:
+            self.chat({}).check()
+
+    @property
+    def chats(self) -> bool:
+        """Whether any chat rows are asked for."""
+        return self.chat_seed or self.pairs or self.instruct
+
+    def chat(self, held_out_sources: dict[str, tuple[str, ...]]) -> BuildParams:
+        """The parameters that reading chat rows goes by; `held_out_sources` are the mixture's."""
+        names = (
+            "data", "chat_seed", "held_out_chat_share", "pairs", "pair_rows_per_language", "max_share_per_pair_domain",
+            "domain_shares", "max_share_machine_translated", "exclude_sources", "exclude_domains", "instruct",
+            "instruct_rows_per_language", "max_characters_per_turn", "min_characters",
+        )  # fmt: skip
+        given = {name: getattr(self, name) for name in names}
+        return BuildParams(languages=self.chat_languages, held_out_sources=held_out_sources, **given)
