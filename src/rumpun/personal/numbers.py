@@ -160,7 +160,7 @@ def _reading(text: str, window: Window, rule: Rule, around: Around, *, asked: bo
         return None
     found = Candidate(
         identifier.type, window.start, window.end, identifier.base, rule.country, [], value=window.digits,
-        loose=identifier.loose or strange, key=rule.key, needs_context=identifier.needs_context, rank=rule.rank,
+        loose=strange, key=rule.key, needs_context=identifier.needs_context, rank=rule.rank + 100 * identifier.loose,
     )  # fmt: skip
     found.reasons.append(f"{'-'.join(map(str, window.groups))} digits")
     if laid_out:
@@ -218,9 +218,10 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
     digits = window.digits
     plus = _PLUS.search(text[max(0, window.start - 2) : window.start])
     start = window.start - len(plus.group()) if plus else window.start
-    if (not plus and _ordinary(window)) or _counted(text, window):
-        return
     word = around.words.get(PHONE)
+    local = word and len(window.groups) == 2 and window.joiners == "."  # 887.0928, where a word says phone
+    if (not plus and not local and _ordinary(window)) or _counted(text, window):
+        return
     strange = len(window.groups) > _PHONE_GROUPS or any(length < 2 for length in window.groups[1:])
     if strange and not plus and not (word and window.whole):
         return

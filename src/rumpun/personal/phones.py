@@ -128,25 +128,30 @@ def read(digits: str, plus: bool, split: bool, regions: Iterable[Region]) -> lis
 
 def _home(digits: str, plus: bool, split: bool, region: Region) -> Call | None:
     """The likeliest way to read digits as a number of one country."""
-    if digits.startswith(region.code):
-        rest = digits[len(region.code) :]
-        nationals = [rest, rest.removeprefix(region.trunk)] if region.trunk else [rest]
-        kind = next((found for national in nationals if (found := _kind(region, national))), "")
-        if kind and plus:
-            return Call(region.country, 0.9, f"+{region.code} {kind}", region.script)
-        if kind == "mobile":
-            return Call(region.country, 0.5 + 0.1 * split, f"{region.code} mobile", region.script)
-    if plus:
-        return None
+    found = _with_code(digits, plus, split, region) if digits.startswith(region.code) else None
+    if found or plus:
+        return found
     if region.trunk and digits.startswith(region.trunk):
         kind = _kind(region, digits[len(region.trunk) :])
         score = 0.62 if kind == "mobile" else 0.5 + 0.1 * split
         return Call(region.country, score, f"{region.trunk} {kind}", region.script) if kind else None
     kind = _kind(region, digits)
-    if not kind:
-        return None
     how = f"{kind} without {region.trunk}" if region.trunk else kind
-    return Call(region.country, 0.32 if region.trunk else 0.35, how, region.script)
+    return Call(region.country, 0.32 if region.trunk else 0.35, how, region.script) if kind else None
+
+
+def _with_code(digits: str, plus: bool, split: bool, region: Region) -> Call | None:
+    """Digits that begin with the country's code."""
+    rest = digits[len(region.code) :]
+    nationals = [rest, rest.removeprefix(region.trunk)] if region.trunk else [rest]
+    kind = next((found for national in nationals if (found := _kind(region, national))), "")
+    if plus and kind:
+        return Call(region.country, 0.9, f"+{region.code} {kind}", region.script)
+    if plus and any(len(national) in region.lengths for national in nationals):
+        return Call(region.country, 0.7, f"+{region.code} and a fitting length", region.script)
+    if kind == "mobile":
+        return Call(region.country, 0.5 + 0.1 * split, f"{region.code} mobile", region.script)
+    return None
 
 
 def _valid_abroad(digits: str) -> bool:
