@@ -86,6 +86,14 @@ PLANTED = {
     "figures.word_long": {"text": "".join(document("id", 907).split())},
     "figures.word_short": {"text": " ".join("".join(document("id", 908, 8).split()))},
     "figures.link_rate": {"text": "\n".join(f"Baca juga https://contoh.example/{'abcdefgh'[n % 8]}{document('id', n)[:30]}" for n in range(20))},
+    "figures.punctuation_share": {"text": "Ya! (Ya?) \"Ya\", 'ya'; ya: ya!? - ya... ya!!! (ya)! [ya]? ya!! ya; ya??"},
+    "figures.code_share": {"text": "jika (x > 0) { y = x * z[1]; } lain { y = a && b || c; } ulang <= 10;\n" * 2},
+    "figures.line_end_share": {"text": document("id", 911, 30).replace(".\n", "\n").rstrip(".")},
+    "figures.short_line_share": {"text": document("id", 912, 30).replace(". ", ".\n").replace(" di ", "\ndi ").replace(" se", "\nse").replace(" d", "\nd").replace(" b", "\nb").replace(" g", "\ng")},
+    "figures.bullet_share": {"text": "\n".join("- " + line for line in document("id", 913, 30).split("\n"))},
+    "figures.ellipsis_share": {"text": document("id", 914, 30).replace(".\n", "…\n")},
+    "figures.top_8": {"text": " ".join(f"jahe merah {word}" for word in document("id", 915, 10).split())},
+    "figures.top_24": {"text": " ".join(f"kebun jahe merah di belakang rumah {word}" for word in document("id", 916, 4).split())},
     "figures.repeat_24": {"text": " ".join([document("id", 909, 8).replace("\n", " ")] * 4)},
     "figures.distinct_4": {"text": "ha" * 200 + ". " + document("id", 910, 1)},
 }  # fmt: skip
@@ -123,6 +131,28 @@ def test_policies_of_languages_domains_terms_and_rules(tmp_path):
     ]  # fmt: skip
     found, _ = decided(inputs, tmp_path, terms="any", without=["figures.characters"])
     assert all(row["kept"] for row in found)
+
+
+def test_scores_beside_the_text_are_rules_too_and_quality_is_off_until_asked_for(tmp_path):
+    import pyarrow as pa
+
+    number = pa.float32()
+    scores = {
+        "toxicity.unsafe": (number, {30: 0.99, 31: 0.9}), "quality.score": (number, {32: 0.1, 33: 0.9}),
+        "decontaminate.share": (number, {34: 0.01, 35: 0.0}), "decontaminate.near": (number, {36: 0.6, 37: 0.5}),
+    }  # fmt: skip
+    inputs = made(tmp_path, good(40), {38: {"url.first": 39}}, more=scores)
+    rows, _ = decided(inputs, tmp_path)
+    removed = {row["key"]: row["rule"] for row in rows if not row["kept"]}
+    assert removed == {
+        30: "toxicity.unsafe",
+        34: "decontaminate.share",
+        36: "decontaminate.near",
+        39: "url.duplicate",
+    }
+    rows, _ = decided(inputs, tmp_path, thresholds={"all": {"quality.score": 0.5, "toxicity.unsafe": 0.5}})
+    removed = {row["key"] for row in rows if row["rule"] in ("quality.score", "toxicity.unsafe")}
+    assert removed == {30, 31, 32}
 
 
 def test_a_changed_threshold_changes_what_it_says_and_nothing_else(tmp_path):

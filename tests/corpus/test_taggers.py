@@ -224,7 +224,8 @@ def test_a_model_tells_named_good_texts_from_the_rest_and_says_how_well(tmp_path
     made = run_step(train_quality, params, [texts], tmp_path / "one")
     summary = made.manifest.summary
     assert summary["id"]["held_out"]["auc"] > 0.95
-    assert summary["id"]["positives"] == summary["id"]["rest"] == 100
+    assert summary["id"]["held_out"]["by"] == "rows"
+    assert summary["id"]["positives"] == summary["id"]["rest"] == 90
     assert (summary["th"]["model"], summary["th"]["rest"]) == (False, 0)
     again = run_step(train_quality, params, [texts], tmp_path / "two")
     for name in ("id.json", "id.safetensors"):
@@ -237,6 +238,18 @@ def test_a_model_tells_named_good_texts_from_the_rest_and_says_how_well(tmp_path
     assert min(scores[:10]) > 0.5 > max(scores[10:12])
     assert scores[12] is None
     assert tagger.facts() == {"model": made.manifest.id}
+
+
+def test_held_out_sources_are_measured_and_never_learnt_from(tmp_path):
+    texts = corpus_for_quality(tmp_path)
+    params = {
+        "positives": {"id": ["good-0", "good-1", "good-2"]}, "held_out": {"id": ["good-2", "rest-1"]},
+        "least_documents": 20, "documents": 100, "buckets": 4096,
+    }  # fmt: skip
+    summary = run_step(train_quality, params, [texts], tmp_path / "one").manifest.summary["id"]
+    assert (summary["positives"], summary["rest"]) == (80, 60)
+    assert (summary["held_out"]["by"], summary["held_out"]["documents"]) == ("sources", 40 + 60)
+    assert summary["held_out"]["auc"] > 0.95
 
 
 def test_a_model_without_documents_is_refused(tmp_path):

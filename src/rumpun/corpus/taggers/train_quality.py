@@ -1,8 +1,9 @@
 """The step `corpus.train_quality`: documents -> a linear model a language that tells named good texts from the rest.
 
 Which sources are good is said by name in the recipe, since nobody's taste should be hidden in code. Within a language every
-source weighs by a small power of its size, so that the model learns a kind of text and not one site. Every tenth document
-of a side is kept out of the fit and measured: `held_out` in each model's facts gives the area under the curve.
+source weighs by a small power of its size, so that the model learns a kind of text and not one site. Sources named under
+`held_out` are measured and never learnt from; where a language names none, every tenth document is, and its figure, which
+flatters then, says so. `held_out` in each model's facts gives the area under the curve.
 """
 
 import hashlib
@@ -21,10 +22,12 @@ from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:
     from rumpun.language.heads import Heads
+    from rumpun.language.ngrams import Counts
 
 __all__ = ["QualityParams", "auc", "train_quality"]
 
 _GOOD, _REST = 0, 1
+_AT_ONCE = 256  # texts hashed together
 _KEPT_OUT = 10  # every tenth document is measured, not learnt from
 
 
@@ -35,6 +38,9 @@ class QualityParams:
     positives: dict[str, tuple[str, ...]]  # language -> sources that are good
     negatives: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # language -> sources of the rest; where it is not named, all its other sources
+    held_out: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # language -> sources of both sides that are measured and never learnt from
     documents: int = 3_000  # of each side of a language, at most
     least_documents: int = 100  # with fewer on either side a language gets no model
     buckets: int = 32_768
@@ -68,12 +74,12 @@ def train_quality(params: QualityParams, work: Work) -> Outcome:
 
     pools = _read(params, work)
     summary: dict[str, Any] = {}
-    for number, (tag, sides) in enumerate(sorted(pools.items())):
-        counts = {"positives": len(sides[_GOOD]), "rest": len(sides[_REST])}
+    for number, (tag, pool) in enumerate(sorted(pools.items())):
+        counts = {"positives": len(pool.learn[_GOOD]), "rest": len(pool.learn[_REST])}
         if min(counts.values()) < params.least_documents:
             summary[tag] = counts | {"model": False, "why": f"fewer than {params.least_documents} documents"}
             continue
-        heads = _fitted(params, sides, work.seed)
+        heads = _fitted(params, pool, work.seed)
         write_heads(work.folder, tag, heads)
         summary[tag] = counts | {"model": True} | heads.facts
         work.progress(number + 1, len(pools), f"quality of {tag}")
@@ -90,8 +96,17 @@ def train_quality(params: QualityParams, work: Work) -> Outcome:
     )
 
 
-def _read(params: QualityParams, work: Work) -> dict[str, list[list[str]]]:
-    """Language -> texts of both sides, those with the smallest hash of their key, evenly over sources."""
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """One language's texts; good and rest of each."""
+
+    learn: list[list[str]]
+    check: list[list[str]]
+    by: str  # how the texts of `check` were kept out
+
+
+def _read(params: QualityParams, work: Work) -> dict[str, _Pool]:
+    """Language -> texts of both sides, those with the smallest hash of their key."""
     from rumpun.corpus.parts import each_part
 
     chosen: dict[tuple[str, int, str], list[tuple[int, str]]] = {}
@@ -107,15 +122,25 @@ def _read(params: QualityParams, work: Work) -> dict[str, list[list[str]]]:
             if len(pool) > 2 * params.documents:
                 pool.sort()
                 del pool[params.documents :]
-    found: dict[str, list[list[str]]] = {}
+
+    def side_of(tag: str, side: int, *, held: bool) -> list[str]:
+        out = params.held_out.get(tag, ())
+        pools = {
+            source: sorted(pool)
+            for (t, s, source), pool in chosen.items()
+            if (t, s) == (tag, side) and (source in out) == held
+        }
+        return _drawn(pools, params.documents)
+
+    found: dict[str, _Pool] = {}
     for tag in sorted({tag for tag, _, _ in chosen}):
-        found[tag] = [
-            _drawn(
-                {source: sorted(pool) for (t, s, source), pool in chosen.items() if (t, s) == (tag, side)},
-                params.documents,
-            )
-            for side in (_GOOD, _REST)
-        ]
+        learn = [side_of(tag, side, held=False) for side in (_GOOD, _REST)]
+        check = [side_of(tag, side, held=True) for side in (_GOOD, _REST)]
+        by = "sources"
+        if not all(check):
+            by, check = "rows", [side[::_KEPT_OUT] for side in learn]
+            learn = [[text for n, text in enumerate(side) if n % _KEPT_OUT] for side in learn]
+        found[tag] = _Pool(learn, check, by)
     return found
 
 
@@ -148,19 +173,32 @@ def _drawn(pools: Mapping[str, Sequence[tuple[int, str]]], most: int) -> list[st
     return [text for _, text in sorted(texts)]
 
 
-def _fitted(params: QualityParams, sides: list[list[str]], seed: int) -> "Heads":
+def _hashed(texts: Sequence[str], params: QualityParams) -> "Counts":
+    """Normalised counts, hashed some hundred texts at a time: the arrays of all n-grams at once would take gigabytes."""
+    from rumpun.language.ngrams import Counts, hashed
+
+    parts = [
+        hashed(texts[n : n + _AT_ONCE], buckets=params.buckets, lengths=params.ngram_lengths).normalised()
+        for n in range(0, len(texts), _AT_ONCE)
+    ]
+    sizes = np.concatenate([np.diff(part.indptr) for part in parts])
+    return Counts(
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([part.indices for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        params.buckets,
+    )
+
+
+def _fitted(params: QualityParams, pool: _Pool, seed: int) -> "Heads":
     from rumpun.language.heads import Heads, quantised
-    from rumpun.language.ngrams import hashed
     from rumpun.language.softmax import fit, temperature
     from rumpun.steps import quiet
 
-    learn = [[text for n, text in enumerate(side) if n % _KEPT_OUT] for side in sides]
-    check = [side[::_KEPT_OUT] for side in sides]
-    counts = hashed([*learn[_GOOD], *learn[_REST]], buckets=params.buckets, lengths=params.ngram_lengths)
+    learn, check = pool.learn, pool.check
+    counts = _hashed([*learn[_GOOD], *learn[_REST]], params)
     labels = np.repeat(np.array([_GOOD, _REST]), [len(side) for side in learn])
-    weights, bias = fit(
-        counts.normalised(), labels, 2, epochs=params.epochs, rate=params.rate, seed=seed, progress=quiet
-    )
+    weights, bias = fit(counts, labels, 2, epochs=params.epochs, rate=params.rate, seed=seed, progress=quiet)
     # one head: the difference of the two classes' logits is the logit of "good"
     small, scale = quantised((weights[:, _GOOD] - weights[:, _REST])[:, None])
     facts: dict[str, Any] = {}
@@ -172,10 +210,14 @@ def _fitted(params: QualityParams, sides: list[list[str]], seed: int) -> "Heads"
         (bias[[_GOOD]] - bias[[_REST]]).astype(np.float32),
         facts,
     )
-    logits = heads.logits([*check[_GOOD], *check[_REST]])[:, 0]
+    texts = [*check[_GOOD], *check[_REST]]
+    logits = np.concatenate(
+        [heads.logits(texts[n : n + _AT_ONCE])[:, 0] for n in range(0, len(texts), _AT_ONCE)]
+    )
     truth = np.repeat(np.array([_GOOD, _REST]), [len(side) for side in check])
     facts["temperature"] = temperature(np.stack([logits, np.zeros_like(logits)], axis=1), truth)
     facts["held_out"] = {
+        "by": pool.by,
         "documents": len(truth),
         "auc": round(auc(logits[truth == _GOOD], logits[truth == _REST]), 4),
         "sha256": hashlib.sha256("\0".join(check[_GOOD] + check[_REST]).encode()).hexdigest()[:16],
