@@ -419,6 +419,51 @@ def test_packed_shards_lose_the_same_documents(store):
     )
 
 
+def test_the_figures_count_what_went_as_withdrawn(store):
+    rows = [
+        row(
+            sentence(n),
+            n,
+            contributor="Siti" if n < 3 else "Ani",
+            url="https://siti.example/a" if n < 3 else "",
+        )
+        for n in range(5)
+    ]
+    rows = [item | {"key": n, "times": 2} for n, item in enumerate(rows)]
+    corpus = make_corpus(store, rows, drops=DROPS)
+    size = sum(len(item["text"].encode()) for item in rows)
+    cell = {"language": "id", "source": "kebun", "licence": "CC-BY-4.0", "domain": "story"}
+    dropped = {
+        "language": "id",
+        "licence": "",
+        "domain": "",
+        "outcome": "near.duplicate",
+        "documents": 1,
+        "bytes": 16,
+        "bytes_seen": 0,
+    }
+    counts = [
+        cell | {"outcome": "train", "documents": 5, "bytes": size, "bytes_seen": 2 * size},
+        dropped | {"source": "dapur"}, dropped | {"source": "kebun"},
+    ]  # fmt: skip
+    figures = {"counts": counts, "rejected": [], "hosts": [], "contributors": {"kebun": 2}, "kinds": {}}
+    (corpus / "figures.json").write_text(json.dumps(figures))
+    manifest = read_manifest(corpus)
+    (corpus / "manifest.json").unlink()
+    write_manifest(corpus, manifest)
+    done = withdraw([SITI], corpus)
+    told = json.loads((Path(done.now) / "figures.json").read_text())
+    kept = sum(len(item["text"].encode()) for item in rows[3:])
+    found = {
+        (r["source"], r["outcome"]): (r["documents"], r["bytes"], r["bytes_seen"]) for r in told["counts"]
+    }
+    assert found == {
+        ("kebun", "train"): (2, kept, 2 * kept), ("kebun", "withdrawn"): (3, size - kept, 0),
+        ("dapur", "withdrawn"): (1, 16, 0), ("kebun", "near.duplicate"): (1, 16, 0),
+    }  # fmt: skip
+    assert (told["hosts"], told["contributors"]) == ([], {"kebun": 1})
+
+
 def test_the_list_is_appended_to_and_heeded(home):
     assert identity() == {}
     record([SITI, Entry(what="row", name="a")], "by letter")

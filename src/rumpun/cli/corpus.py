@@ -262,18 +262,20 @@ def show(
 
 @corpus.command()
 @click.argument("folder", metavar="CORPUS")
-@click.option("--out", type=FILE, help="The folder to write (default: CORPUS-cards beside it).")
+@click.option("--out", type=FILE, help="The folder to write (default: CORPUS-cards in the working folder).")
 @STORE
 @JSON
 def card(folder: str, out: Path | None, store: Path | None, as_json: bool) -> None:
     """Render the cards of CORPUS again: data card, Croissant, licence report, EU summary, counts and plots."""
     from rumpun.cli.show import put_json
-    from rumpun.corpus.cards import render
+    from rumpun.corpus.cards import render_cards
     from rumpun.corpus.find import corpus_folder, store_of
+    from rumpun.records.artefacts import read_manifest
 
     place = corpus_folder(folder, store_of(store))
-    target = out or place.absolute().with_name(f"{place.name}-cards")
-    files = [str(path) for path in render(place, target)]
+    target = out or Path(f"{place.name}-cards")
+    render_cards(place, read_manifest(place), target)
+    files = [str(path) for path in sorted(target.rglob("*")) if path.is_file()]
     if as_json:
         put_json({"corpus": str(place), "files": files})
         return

@@ -232,12 +232,14 @@ def _remake(
             with spill.open("w", encoding="utf-8") as texts:
                 taken = rewrite(folder, work, gone, texts)
             stages = {stage.id for stage in ancestors(store, old)}
-            write_manifest(work, less(old, key, params, taken, without=stages))
+            manifest = less(old, key, params, taken, gone=gone, without=stages)
+            _figures_and_cards(folder, work, manifest, taken)
+            write_manifest(work, manifest)
             publish(work, final)
         made.append(final)
         replaced = {folder.name: key}
-        for path, manifest in indexes:
-            given = manifest.maker.params
+        for path, earlier in indexes:
+            given = earlier.maker.params
             chosen = IndexParams(
                 shard_bytes=given["shard_bytes"], skeleton_languages=tuple(given["skeleton_languages"])
             )
@@ -254,6 +256,19 @@ def _remake(
     finally:
         spill.unlink(missing_ok=True)
     return _Remade(final, made[-1], proof, replaced)
+
+
+def _figures_and_cards(old: Path, new: Path, manifest: Manifest, taken: Taken) -> None:
+    """What the corpus says of itself, made again; corpora of `corpus.build` have neither."""
+    if not (old / "figures.json").is_file():
+        return
+    from rumpun.corpus.withdraw_figures import write_figures
+
+    write_figures(old / "figures.json", new, taken)
+    if (old / "cards").is_dir():
+        from rumpun.corpus.cards import render_cards
+
+        render_cards(new, manifest, new / "cards")
 
 
 def _discard(folder: Path) -> None:

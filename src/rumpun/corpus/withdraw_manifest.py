@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rumpun.corpus.withdraw_rows import ROLES, Taken
+from rumpun.corpus.withdrawn import Withdrawn
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry
 
 __all__ = ["STEP", "VERSION", "less"]
@@ -15,7 +16,13 @@ STEP, VERSION = "corpus.withdraw", 1
 
 
 def less(
-    old: Manifest, key: str, params: dict[str, Any], taken: Taken, *, without: Collection[str]
+    old: Manifest,
+    key: str,
+    params: dict[str, Any],
+    taken: Taken,
+    *,
+    gone: Withdrawn,
+    without: Collection[str],
 ) -> Manifest:
     """The new corpus's manifest.
 
@@ -24,11 +31,12 @@ def less(
         key: the new id.
         params: what the new id is made of.
         taken: what went.
+        gone: what was taken back.
         without: ids of parents that go out of use with the old corpus.
     """
     from rumpun.version import __version__
 
-    sources = _sources(old, taken)
+    sources = _sources(old, taken, gone)
     licences = sorted({s.licence for s in sources}) if old.sources else old.licences
     maker = Maker(
         step=STEP, version=VERSION, params=params | {"made_by": old.maker.params}, rumpun=__version__, tools=old.maker.tools
@@ -46,7 +54,7 @@ def less(
     )
 
 
-def _sources(old: Manifest, taken: Taken) -> tuple[SourceEntry, ...]:
+def _sources(old: Manifest, taken: Taken, gone: Withdrawn) -> tuple[SourceEntry, ...]:
     """The sources with what they still give; one of which nothing is left is no source any more."""
     rows: Counter[tuple[str, str]] = Counter()
     size: Counter[tuple[str, str]] = Counter()
@@ -56,6 +64,8 @@ def _sources(old: Manifest, taken: Taken) -> tuple[SourceEntry, ...]:
     left = []
     for entry in old.sources:
         key = (entry.name, entry.role)
+        if gone.holds(entry.name, ""):
+            continue
         if key not in rows:
             left.append(entry)
         elif entry.rows > rows[key]:

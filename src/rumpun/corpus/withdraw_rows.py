@@ -21,9 +21,9 @@ from rumpun.records.documents import document_id
 
 __all__ = ["STALE", "Taken", "count_rows", "rewrite"]
 
-STALE = ("cards", "card.md", "README.md", "croissant.json")  # told the old figures: made again, or left out
+STALE = ("cards", "figures.json")  # tell the old figures: made again from the new ones
 _GROUP_BYTES = 32 << 20  # of a written row group
-_COLUMNS = ("id", "source", "contributor", "language", "rule", "key")
+_COLUMNS = ("id", "source", "contributor", "language", "rule", "key", "licence", "domain", "times")
 # place in the corpus -> the role of a source in the manifest
 ROLES = {"train": "text", "heldout": "held-out", "chat": "chat", "heldout chat": "chat held-out"}
 
@@ -37,6 +37,10 @@ class Taken:
     drops: Counter[tuple[str, str, str]] = field(
         default_factory=Counter
     )  # (language, source, rule) of dropped rows
+    # of rows that train or are held out: (language, source, licence, domain, place), as figures.json counts them
+    cells: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    cell_bytes: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    cell_seen: Counter[tuple[str, ...]] = field(default_factory=Counter)  # bytes with repetitions
     keys: dict[str, set[int]] = field(
         default_factory=dict
     )  # language -> keys of training documents, where there are any
@@ -55,6 +59,10 @@ class Taken:
             return
         self.rows[place, language, source] += 1
         self.bytes[place, language, source] += size
+        cell = (language, source, row.get("licence") or "", row.get("domain") or "", place)
+        self.cells[cell] += 1
+        self.cell_bytes[cell] += size
+        self.cell_seen[cell] += size * (row.get("times") or 0 if place == "train" else 0)
         if place == "train" and row.get("key") is not None:
             self.keys.setdefault(language, set()).add(int(row["key"]))
 
