@@ -21,12 +21,12 @@ _LIST = Path(__file__).parent / "segment_words.json"
 _LISTED = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _APART = rf"{_LISTED}\p{{Han}}"
 _RUN = regex.compile(
-    rf"(?V1)(?P<listed>[[{_LISTED}]&&[\p{{L}}\p{{M}}]]+)|\p{{Han}}|\p{{Nd}}+(?:[.,]\p{{Nd}}+)*"
+    rf"(?V1)(?P<listed>(?:[[{_LISTED}]&&[\p{{L}}\p{{M}}]]|\u104E(?=\u1004))+)|\p{{Han}}|\p{{Nd}}+(?:[.,]\p{{Nd}}+)*"
     rf"|[[\p{{L}}\p{{M}}\p{{N}}]--[{_APART}]]+(?:['’][[\p{{L}}\p{{M}}]--[{_APART}]]+)*"
 )
 # clusters: no word begins inside one
 _CLUSTER = regex.compile(
-    r"[\u0E40-\u0E44\u0EC0-\u0EC4]*+\p{L}?"
+    r"[\u0E40-\u0E44\u0EC0-\u0EC4]*+[\p{L}\u104E]?"
     r"(?:[\p{M}\u0E30\u0E32\u0E33\u0E45\u0EB0\u0EB2\u0EB3\u0EBD]|(?<=[\u1039\u17D2])\p{L}"
     r"|[\u1000-\u1021\u1075-\u1081](?=\u1037?\u103A)|[\u0E01-\u0E2E\u0E81-\u0EAE](?=[\u0E34\u0E38\u0EB4]?[\u0E4C\u0ECC]))*+"
     r"|\p{M}+"

@@ -20,7 +20,7 @@ def _tai(block: int) -> str:
         return "".join(chr(block + code) for code in codes)
 
     lao = block == 0xE80
-    c = r"[\u0E81-\u0EAE\u0EDC-\u0EDF][\u0EBC\u0EBA]?" if lao else r"[\u0E01-\u0E2E]\u0E3A?"
+    c = r"[\u0E81\u0E82\u0E84\u0E86-\u0E8A\u0E8C-\u0EA3\u0EA5\u0EA7-\u0EAE\u0EDC-\u0EDF][\u0EBC\u0EBA]?" if lao else r"[\u0E01-\u0E2E]\u0E3A?"
     c = f"(?:{c})"
     t = f"[{at(0x48)}-{at(0x4B)}]?"
     e, ae, ai = at(0x40), at(0x41), at(0x44)  # vowels before the consonant
@@ -55,6 +55,7 @@ _M = r"[\u102B-\u103E\u1056-\u1059\u105E-\u1060\u1062-\u1064\u1067-\u106D\u1071-
 _BURMESE = rf"{_C}{_M}*+(?:(?<=\u1039){_C}{_M}*+|{_C}(?=\u1037?\u103A|\u1039){_M}*+)*"
 _ALONE = r"\p{Han}\p{Tamil}\p{Javanese}\p{Balinese}\p{Sundanese}\p{Buginese}\p{Devanagari}\p{Bengali}\p{Sinhala}\p{Telugu}\p{Malayalam}\p{Kannada}\p{Hiragana}\p{Katakana}\p{Tai_Tham}\p{Cham}\p{Tagalog}\p{Batak}"
 _OWN = rf"\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}{_ALONE}"
+_AFOREMENTIONED = "\u104e"  # a sign, but the first of a Burmese syllable
 _SYLLABLE = regex.compile(
     rf"(?V1)\p{{Nd}}+|{_tai(0xE00)}|{_tai(0xE80)}|{_KHMER}|{_BURMESE}"
     rf"|(?=[[{_ALONE}]&&[\p{{L}}\p{{M}}]])\X"
@@ -64,4 +65,4 @@ _SYLLABLE = regex.compile(
 
 def syllables(text: str) -> list[tuple[int, int]]:
     """[start, end) of each syllable, in code points and in order; signs and white space belong to none."""
-    return [found.span() for found in _SYLLABLE.finditer(text)]
+    return [found.span() for found in _SYLLABLE.finditer(text) if found.group() != _AFOREMENTIONED]
