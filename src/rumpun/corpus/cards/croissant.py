@@ -21,7 +21,7 @@ CONFORMS = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissan
 _CR = (
     "annotation", "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "excludes", "extract", "field",
     "fileProperty", "fileObject", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5",
-    "parentField", "recordSet", "references", "regex", "readLines", "repeated", "replace", "samplingRate", "sdVersion",
+    "parentField", "path", "recordSet", "references", "regex", "readLines", "repeated", "replace", "samplingRate", "sdVersion",
     "separator", "source", "subField", "transform", "unArchive", "value",
 )  # fmt: skip
 _CONTEXT: Mapping[str, Any] = {
@@ -146,7 +146,7 @@ def _splits() -> dict[str, Any]:
         "key": {"@id": "splits/name"},
         "field": [
             {"@type": "cr:Field", "@id": "splits/name", "name": "splits/name", "dataType": "sc:Text"},
-            {"@type": "cr:Field", "@id": "splits/url", "name": "splits/url", "dataType": "cr:Split"},
+            {"@type": "cr:Field", "@id": "splits/url", "name": "splits/url", "dataType": "sc:URL"},
         ],
         "data": [{"splits/name": name, "splits/url": url} for name, url in named],
     }
@@ -235,6 +235,19 @@ def problems(document: Mapping[str, Any], folder: Path | None = None) -> list[st
         document: the JSON-LD.
         folder: the corpus's; where given, files are looked at: size, sha256 and columns.
     """
+    found = _dataset_problems(document)
+    ids: dict[str, Mapping[str, Any]] = {}
+    for node in _nodes(document):
+        if len(node) > 1 and "@id" in node:
+            if node["@id"] in ids:
+                found.append(f"{node['@id']}: two things have this id")
+            ids[node["@id"]] = node
+    for node in _nodes(document):
+        found += _node_problems(node, ids)
+    return found if folder is None else found + _file_problems(document, ids, folder)
+
+
+def _dataset_problems(document: Mapping[str, Any]) -> list[str]:
     found = [f"no {name}" for name in _REQUIRED if not document.get(name)]
     declared = document.get("conformsTo", ())
     found += [f"conformsTo lacks {name}" for name in CONFORMS if name not in declared]
@@ -244,20 +257,6 @@ def problems(document: Mapping[str, Any], folder: Path | None = None) -> list[st
         found.append(f"version {document.get('version')!r} is not MAJOR.MINOR.PATCH")
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", str(document.get("datePublished", ""))):
         found.append(f"datePublished {document.get('datePublished')!r} is no date")
-    ids: dict[str, Mapping[str, Any]] = {}
-    for node in _nodes(document):
-        if len(node) > 1 and "@id" in node:
-            if node["@id"] in ids:
-                found.append(f"{node['@id']}: two things have this id")
-            ids[node["@id"]] = node
-    for node in _nodes(document):
-        found += _node_problems(node, ids)
-    columns = {} if folder is None else _columns(document, folder, found)
-    for node in ids.values():
-        if node.get("@type") == "cr:Field" and "source" in node and columns:
-            file, column = node["source"]["fileObject"]["@id"], node["source"]["extract"]["column"]
-            if column not in columns.get(file, ()):
-                found.append(f"{node['@id']}: {file} has no column {column}")
     return found
 
 
@@ -296,9 +295,12 @@ def _node_problems(node: Mapping[str, Any], ids: Mapping[str, Any]) -> list[str]
     return found
 
 
-def _columns(document: Mapping[str, Any], folder: Path, found: list[str]) -> dict[str, list[str]]:
+def _file_problems(
+    document: Mapping[str, Any], ids: Mapping[str, Mapping[str, Any]], folder: Path
+) -> list[str]:
     import pyarrow.parquet as pq
 
+    found: list[str] = []
     columns: dict[str, list[str]] = {}
     for entry in document.get("distribution", ()):
         path = folder / entry["contentUrl"]
@@ -307,6 +309,11 @@ def _columns(document: Mapping[str, Any], folder: Path, found: list[str]) -> dic
             continue
         if entry["contentSize"] != f"{path.stat().st_size} B" or entry["sha256"] != sha256_file(path):
             found.append(f"{entry['@id']}: {path} is another file than described")
-        if path.suffix == ".parquet":
+        elif path.suffix == ".parquet":
             columns[entry["@id"]] = list(pq.read_schema(path).names)
-    return columns
+    for name, node in ids.items():
+        source = node.get("source", {}) if node.get("@type") == "cr:Field" else {}
+        file = source.get("fileObject", {}).get("@id")
+        if file in columns and source["extract"]["column"] not in columns[file]:
+            found.append(f"{name}: {file} has no column {source['extract']['column']}")
+    return found

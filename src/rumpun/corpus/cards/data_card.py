@@ -160,25 +160,33 @@ def data_card(facts: Facts, pictures: dict[str, str]) -> str:
         f"---\n{_yaml(front_matter(facts))}---\n",
         f"# {escape(facts.title)}\n",
         f"{escape(about)}\n",
-        f"Corpus `{escape(manifest.id)}`, version {escape(facts.card.get('version') or '1.0.0')}, made {escape(manifest.created[:10])} by"
-        f" rumpun {escape(manifest.maker.rumpun)}. Creator: {escape(facts.said('creator'))}. Contact: {escape(facts.said('contact'))}."
-        " Bytes are of UTF-8 text.\n",
-        f"{number(facts.read)} rows were met: {number(facts.total('train'))} documents train,"
-        f" {number(facts.total('heldout'))} are held out, {number(sum(summary['rows']['dropped'].values()))} were removed,"
-        " each for a reason that is kept with it.\n",
+        (
+            f"Corpus `{escape(manifest.id)}`, version {escape(facts.card.get('version') or '1.0.0')}, made {escape(manifest.created[:10])} by"
+            f" rumpun {escape(manifest.maker.rumpun)}. Creator: {escape(facts.said('creator'))}. Contact: {escape(facts.said('contact'))}."
+            " Bytes are of UTF-8 text.\n"
+        ),
+        (
+            f"{number(facts.read)} rows were met: {number(facts.total('train'))} documents train,"
+            f" {number(facts.total('heldout'))} are held out, {number(sum(summary['rows']['dropped'].values()))} were removed,"
+            " each for a reason that is kept with it.\n"
+        ),
         f"**{escape(summary['not_reviewed']).capitalize()}.**\n" if summary.get("not_reviewed") else "",
         shown,
         "## Languages\n",
         _languages(facts),
         "## What was removed, and why\n",
-        f"Groups: {', '.join(FATES[2:])}. The documents stand in `drops/` with rule, value and threshold;"
-        " language, source and reason are counted in `counts.csv`.\n",
+        (
+            f"Groups: {', '.join(FATES[2:])}. The documents stand in `drops/` with rule, value and threshold;"
+            " language, source and reason are counted in `counts.csv`.\n"
+        ),
         _drops(facts),
         "## Sources\n",
         _sources(facts),
         "## Held out\n",
-        "Sources, not rows, are held out: no document of them trains in that language, and training documents that equal one"
-        " of them or share a long run with it were removed (`heldout.overlap`).\n",
+        (
+            "Sources, not rows, are held out: no document of them trains in that language, and training documents that equal one"
+            " of them or share a long run with it were removed (`heldout.overlap`).\n"
+        ),
         table(
             ("language", "source", "documents>", "bytes>"),
             [

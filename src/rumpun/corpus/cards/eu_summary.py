@@ -107,20 +107,26 @@ def eu_summary(facts: Facts) -> str:
     collected = f"{facts.said('collected_from')} to {facts.said('collected_to')}"
     lines = [
         f"# Public summary of training content: {escape(facts.title)}\n",
-        f"Made from the corpus `{escape(facts.manifest.id)}`, by rumpun {escape(facts.manifest.maker.rumpun)}. It follows the three"
-        f" sections of the European Commission's template C(2025) 8311. Fields marked {PROVIDER} are about the model and its"
-        " provider, which a corpus does not know.\n",
+        (
+            f"Made from the corpus `{escape(facts.manifest.id)}`, by rumpun {escape(facts.manifest.maker.rumpun)}. It follows the three"
+            f" sections of the European Commission's template C(2025) 8311. Fields marked {PROVIDER} are about the model and its"
+            " provider, which a corpus does not know.\n"
+        ),
         "## 1. General information\n",
         "### 1.1 Provider\n",
         f"- Name and contact of the provider: {PROVIDER}\n- Authorised representative in the Union: {PROVIDER}\n",
         "### 1.2 Model\n",
-        f"- Versioned model name: {PROVIDER}\n- Model dependencies (the base that was modified): {PROVIDER}\n"
-        f"- Date of placing on the Union market: {PROVIDER}\n",
+        (
+            f"- Versioned model name: {PROVIDER}\n- Model dependencies (the base that was modified): {PROVIDER}\n"
+            f"- Date of placing on the Union market: {PROVIDER}\n"
+        ),
         "### 1.3 Modalities, size and other characteristics\n",
-        f"- Modality: text\n- Size of the training text: {_size(facts)}\n- Types of content: "
-        f"{escape(', '.join(sorted({c for (c,) in facts.sums('class', outcome='train')}))) or 'none'}\n"
-        f"- Latest date of data acquisition: {escape(facts.said('collected_to'))}\n- Languages: {_languages(facts)}\n"
-        f"- Chat rows: {number(facts.manifest.summary.get('chat', {}).get('train', 0))}\n",
+        (
+            f"- Modality: text\n- Size of the training text: {_size(facts)}\n- Types of content: "
+            f"{escape(', '.join(sorted({c for (c,) in facts.sums('class', outcome='train')}))) or 'none'}\n"
+            f"- Latest date of data acquisition: {escape(facts.said('collected_to'))}\n- Languages: {_languages(facts)}\n"
+            f"- Chat rows: {number(facts.manifest.summary.get('chat', {}).get('train', 0))}\n"
+        ),
         "## 2. List of data sources\n",
         "### 2.1 Publicly available datasets\n",
         f"Those above {_LARGE:.0%} of the text:\n",
@@ -139,8 +145,10 @@ def eu_summary(facts: Facts) -> str:
         f"Sentences written for the project are sources of the class seed. Others: {PROVIDER}.\n",
         "## 3. Data processing aspects\n",
         "### 3.1 Respect of reservations of rights\n",
-        "- Only sources whose licence allows the use are read; rows without a licence, or under one that forbids it, are"
-        f" removed (rules read and licence). Rows can be taken back at any time (`rumpun corpus withdraw`).\n- Signatory of the code of practice; opt-outs respected by crawlers: {PROVIDER}\n",
+        (
+            "- Only sources whose licence allows the use are read; rows without a licence, or under one that forbids it, are"
+            f" removed (rules read and licence). Rows can be taken back at any time (`rumpun corpus withdraw`).\n- Signatory of the code of practice; opt-outs respected by crawlers: {PROVIDER}\n"
+        ),
         "### 3.2 Removal of illegal content\n",
         _illegal(facts) + f" Other measures: {PROVIDER}.\n",
         "### 3.3 Other information\n",

@@ -16,10 +16,11 @@ from rumpun.records.licences import terms
 
 __all__ = ["FATES", "Facts", "fate", "language_name", "read_facts"]
 
-# what became of a document, in the few groups that a picture can show; stage of the rule -> group
+# what became of a document, in the few groups that a picture can show: "test" is text of benchmarks, "left over" what no
+# budget had room for or what overlaps held-out text
 FATES = (
-    "trains", "held out", "duplicate", "form or quality", "other language", "personal, toxic or benchmark",
-    "over budget or overlapping", "unreadable or licence",
+    "trains", "held out", "duplicate", "form or quality", "other language", "personal, toxic, test",
+    "left over", "unreadable, licence",
 )  # fmt: skip
 _STAGES = {
     "train": 0, "heldout": 1, "exact": 2, "url": 2, "near": 2, "substrings": 2, "figures": 3, "quality": 3, "lines": 3,
@@ -100,17 +101,17 @@ class Facts:
 
     def total(self, outcome: str, of: str = "documents") -> int:
         """All documents or bytes of one outcome."""
-        return sum(row[of] for row in self.counts if row["outcome"] == outcome)
+        return sum(int(row[of]) for row in self.counts if row["outcome"] == outcome)
 
     @property
     def rejected(self) -> int:
         """Rows that could not be read."""
-        return sum(row["rows"] for row in self.figures.get("rejected", []))
+        return sum(int(row["rows"]) for row in self.figures.get("rejected", []))
 
     @property
     def read(self) -> int:
         """Rows that were met in all."""
-        return sum(row["documents"] for row in self.counts) + self.rejected
+        return sum(int(row["documents"]) for row in self.counts) + self.rejected
 
     def machine_bytes(self) -> int:
         """Bytes of training text that say by their source's name that they are machine translation."""

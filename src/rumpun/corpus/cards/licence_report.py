@@ -1,6 +1,6 @@
 """Which rows may be used how: by licence, with what each asks, and where two licences do not go together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rumpun.corpus.cards.facts import Facts
@@ -70,6 +70,25 @@ def conflicts(licences: Sequence[str]) -> list[str]:
     return said
 
 
+def _sums(rows: Sequence[Mapping[str, Any]]) -> str:
+    tests: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...] = (
+        ("may be used commercially", lambda row: row["commercial"]),
+        (
+            "may be used commercially and ask nothing",
+            lambda row: row["commercial"] and not row["obligations"],
+        ),
+        ("ask for attribution", lambda row: row["attribution"]),
+        ("ask that adaptations be shared alike", lambda row: row["share_alike"]),
+        ("may not be used commercially", lambda row: not row["commercial"]),
+    )
+    total = sum(row["bytes"] for row in rows)
+    lines = []
+    for words, test in tests:
+        documents, size = (sum(row[of] for row in rows if test(row)) for of in ("documents", "bytes"))
+        lines.append((words, number(documents), number(size), share(size, total)))
+    return table(("rows that", "documents>", "bytes>", "share of bytes>"), lines)
+
+
 def licence_report(facts: Facts) -> str:
     """The report, in Markdown."""
     rows = licence_rows(facts)
@@ -92,8 +111,8 @@ def licence_report(facts: Facts) -> str:
     ]
     parts = [
         f"# Licences of {escape(facts.title)}\n",
-        f"Corpus `{escape(facts.manifest.id)}`. The licence of every row stands in its column `licence`; a selection by that"
-        " column is a selection by this table. This is a summary for builders, not legal advice.\n",
+        (f"Corpus `{escape(facts.manifest.id)}`. The licence of every row stands in its column `licence`; a selection by that"
+        " column is a selection by this table. This is a summary for builders, not legal advice.\n"),
         "## What may be done\n",
         table(
             ("licence", "commercial use", "attribution", "share alike", "other duties", "documents>", "bytes>", "share>", "held out>", "chat rows>"),
@@ -108,20 +127,7 @@ def licence_report(facts: Facts) -> str:
             ),
         ),
         "## In sum\n",
-        table(
-            ("rows that", "documents>", "bytes>", "share of bytes>"),
-            (
-                (words, number(sum(r["documents"] for r in rows if test(r))), number(sum(r["bytes"] for r in rows if test(r))),
-                 share(sum(r["bytes"] for r in rows if test(r)), total))
-                for words, test in (
-                    ("may be used commercially", lambda r: r["commercial"]),
-                    ("may be used commercially and ask nothing", lambda r: r["commercial"] and not r["obligations"]),
-                    ("ask for attribution", lambda r: r["attribution"]),
-                    ("ask that adaptations be shared alike", lambda r: r["share_alike"]),
-                    ("may not be used commercially", lambda r: not r["commercial"]),
-                )
-            ),
-        ),
+        _sums(rows),
         "## Duties\n",
         table(("duty", "brought by"), ((duty, ", ".join(of)) for duty, of in obligations([r["licence"] for r in rows]).items())),
         "## Conflicts\n",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["escape", "number", "share", "table"]
+__all__ = ["escape", "number", "share", "size", "table"]
 
 _MARKS = re.compile(r"([\\`*_\[\]<>|#&~])")
 
@@ -18,6 +18,14 @@ def number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+
+
+def size(value: float) -> str:
+    """Bytes in the unit that suits them: "963 bytes", "12.4 kB", "1.30 GB"."""
+    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= least:
+            return f"{value / least:.3g} {unit}" if value < 999.5 * least else f"{value / least:,.0f} {unit}"
+    return f"{value:,.0f} bytes"
 
 
 def share(part: float, whole: float) -> str:

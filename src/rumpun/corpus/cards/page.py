@@ -8,7 +8,8 @@ from typing import Any
 from rumpun.corpus.cards.counts import count_rows
 from rumpun.corpus.cards.facts import Facts, language_name
 from rumpun.corpus.cards.licence_report import conflicts, licence_rows
-from rumpun.corpus.cards.plots import Picture
+from rumpun.corpus.cards.markdown import size
+from rumpun.corpus.cards.plots import PPI, Picture
 from rumpun.corpus.cards.responsible import biases, limitations, personal
 
 __all__ = ["page"]
@@ -52,21 +53,20 @@ def page(facts: Facts, pictures: Sequence[Picture]) -> str:
 
 
 def _picture(item: Picture) -> Mapping[str, str]:
-    data = base64.b64encode(item.svg.encode()).decode()
-    return {
-        "title": item.title,
-        "alt": item.alt,
-        "src": f"data:image/svg+xml;base64,{data}",
-        "name": item.name,
-    }
+    # PNG, since an SVG's letters would be drawn in whatever face the reader's machine has, and would not fit
+    data = base64.b64encode(item.png).decode()
+    width = (
+        int.from_bytes(item.png[16:20], "big") * 72 // PPI
+    )  # of the drawing, in pixels: from the PNG's header
+    return {"title": item.title, "alt": item.alt, "src": f"data:image/png;base64,{data}", "width": str(width)}
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str]]:
-    with_text = sum(1 for size in facts.sums("language", outcome="train").values() if size)
+    with_text = sum(1 for n in facts.sums("language", outcome="train").values() if n)
     removed = sum(facts.manifest.summary["rows"]["dropped"].values())
     tiles = [
         (f"{facts.total('train'):,}", "documents train"),
-        (f"{facts.total('train', 'bytes') / 1e6:,.1f} MB", "of text, each document once"),
+        (size(facts.total("train", "bytes")), "of text, each document once"),
         (f"{with_text} of {len(facts.tags())}", "languages have text"),
         (f"{facts.total('heldout'):,}", "documents held out"),
         (f"{removed:,}", "removed, each with its reason"),
@@ -74,7 +74,7 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
     ]
     packed = facts.manifest.summary.get("packed", {})
     if packed:
-        tiles.append((f"{sum(item['tokens'] for item in packed.values()) / 1e6:,.1f} M", "tokens packed"))
+        tiles.append((f"{sum(item['tokens'] for item in packed.values()):,}", "tokens packed"))
     return tiles
 
 

@@ -4,19 +4,18 @@ They are narrow, so that a telephone shows their letters at full size; colours a
 colour-blind eyes, with dark letters on white; each has a sentence that says what it shows.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rumpun.corpus.cards.facts import FATES, Facts, fate, language_name
-from rumpun.corpus.cards.markdown import share
+from rumpun.corpus.cards.markdown import share, size
 from rumpun.errors import MissingPartError
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Picture", "draw"]
+__all__ = ["PPI", "Picture", "draw"]
 
 _INK, _GRID = "#1a1a1a", "#e3e3e3"
 _COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#999999", "#1a1a1a")
@@ -25,7 +24,7 @@ _DUTIES = ("nothing", "attribution", "share alike", "notice", "other")
 _WIDTH = 250  # of the plotting area; with labels about 350 in all
 _ROW = 18  # height of a bar with its gap
 _MOST = 20  # bars of a ranking
-_PPI = 144
+PPI = 216  # three dots a pixel, for sharp letters on telephones
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,11 @@ class Picture:
 
 def _altair() -> Any:
     try:
-        import altair as found
+        import altair as alt
         import vl_convert  # noqa: F401
     except ImportError as error:
         raise MissingPartError("drawing the cards' plots", "corpus") from error
-    return found
-
-
-def _megabytes(size: float) -> float:
-    return size / 1e6
+    return alt
 
 
 def _finish(chart: "alt.Chart", name: str, title: str, words: str) -> Picture:
@@ -69,11 +64,15 @@ def _finish(chart: "alt.Chart", name: str, title: str, words: str) -> Picture:
         .configure_view(stroke=None)
         .to_dict()
     )  # fmt: skip
-    svg = vl_convert.vegalite_to_svg(whole)
-    svg = re.sub(
-        r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1
-    )  # as wide as the page lets it be
-    return Picture(name, title, words, svg, vl_convert.vegalite_to_png(whole, ppi=_PPI))
+    svg, png = vl_convert.vegalite_to_svg(whole), vl_convert.vegalite_to_png(whole, ppi=PPI)
+    return Picture(name, title, words, svg, png)
+
+
+def _colours(alt: Any, field: str, names: Sequence[str], rows: Sequence[dict[str, Any]], value: str) -> Any:
+    """A colour for each name, the same in every corpus; the legend shows those that are there."""
+    there = [name for name in names if any(row[field] == name and row[value] for row in rows)]
+    scale = alt.Scale(domain=list(names), range=list(_COLOURS[: len(names)]))
+    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(values=there) if len(there) > 1 else None)
 
 
 def _rows_height(count: int) -> int:
@@ -82,9 +81,9 @@ def _rows_height(count: int) -> int:
 
 def _languages(alt: Any, facts: Facts) -> Picture:
     sizes = facts.sums("language", "class", outcome="train")
-    totals = {tag: sum(size for (of, _), size in sizes.items() if of == tag) for tag in facts.tags()}
+    totals = {tag: sum(n for (of, _), n in sizes.items() if of == tag) for tag in facts.tags()}
     rows = [
-        {"language": tag, "class": name, "size": _megabytes(sizes.get((tag, name), 0)), "order": n}
+        {"language": tag, "class": name, "size": sizes.get((tag, name), 0), "order": n}
         for tag in totals
         for n, name in enumerate(_CLASSES)
     ]
@@ -93,15 +92,19 @@ def _languages(alt: Any, facts: Facts) -> Picture:
         .mark_bar()
         .encode(
             y=alt.Y("language:N", sort=list(totals), title=None),
-            x=alt.X("size:Q", title="megabytes of text that trains, each document once"),
-            color=alt.Color("class:N", scale=alt.Scale(domain=list(_CLASSES), range=list(_COLOURS[:7]))),
+            x=alt.X(
+                "size:Q",
+                axis=alt.Axis(format="~s", tickCount=5),
+                title="bytes of text that trains, each document once",
+            ),
+            color=_colours(alt, "class", _CLASSES, rows, "size"),
             order=alt.Order("order:Q"),
         )
     )
     ranked = sorted(totals, key=lambda tag: -totals[tag])
-    most = ", ".join(f"{language_name(tag)} {_megabytes(totals[tag]):.2f} MB" for tag in ranked[:3])
+    most = ", ".join(f"{language_name(tag)} {size(totals[tag])}" for tag in ranked[:3] if totals[tag])
     empty = [language_name(tag) for tag in totals if not totals[tag]]
-    words = f"Bars, a language each, by kind of source. The most: {most}." + (
+    words = f"Bars, a language each, by kind of source. The most: {most or 'none'}." + (
         f" None: {', '.join(empty)}." if empty else ""
     )
     return _finish(chart, "languages", "What it is made of", words)
@@ -128,7 +131,7 @@ def _fates(alt: Any, facts: Facts) -> Picture:
         .encode(
             y=alt.Y("language:N", sort=tags, title=None),
             x=alt.X("share:Q", title="% of the documents read", scale=alt.Scale(domain=[0, 100])),
-            color=alt.Color("fate:N", scale=alt.Scale(domain=list(FATES), range=list(_COLOURS))),
+            color=_colours(alt, "fate", FATES, rows, "share"),
             order=alt.Order("order:Q"),
         )
     )
@@ -150,10 +153,8 @@ def _ranking(alt: Any, rows: Sequence[dict[str, Any]], colours: Sequence[str], a
     y = alt.Y("name:N", sort=names, title=None)
     bars = base.mark_bar().encode(
         y=y,
-        x=alt.X("value:Q", title=axis),
-        color=alt.Color(
-            "kind:N", scale=alt.Scale(domain=list(colours), range=list(_COLOURS[: len(colours)]))
-        ),
+        x=alt.X("value:Q", title=axis, axis=alt.Axis(format="~s", tickCount=4)),
+        color=_colours(alt, "kind", colours, rows, "value"),
     )
     labels = base.mark_text(align="left", dx=3, color=_INK, fontSize=10).encode(
         y=y, x="value:Q", text="label:N"
@@ -175,20 +176,18 @@ def _reasons(alt: Any, facts: Facts) -> Picture:
 
 
 def _sources(alt: Any, facts: Facts) -> Picture:
-    sizes = {source: size for (source,), size in facts.sums("source", outcome="train").items()}
-    licences: dict[str, str] = {}
-    for source, licence in facts.sums("source", "licence", outcome="train"):
-        licences[source] = licence
+    sizes = {source: n for (source,), n in facts.sums("source", outcome="train").items()}
+    licences: dict[str, str] = dict(list(facts.sums("source", "licence", outcome="train")))  # type: ignore[arg-type]
     ranked = sorted(sizes, key=lambda name: (-sizes[name], name))[:_MOST]
     rows = [
         {
-            "name": name, "kind": facts.duties(licences[name]), "value": _megabytes(sizes[name]),
-            "label": f"{_megabytes(sizes[name]):.2f}",
+            "name": name, "kind": facts.duties(licences[name]), "value": sizes[name],
+            "label": size(sizes[name]),
         }
         for name in ranked
     ]  # fmt: skip
-    chart = _ranking(alt, rows, _DUTIES, "megabytes of text that trains")
-    told = ", ".join(f"{name} {_megabytes(sizes[name]):.2f} MB" for name in ranked[:3])
+    chart = _ranking(alt, rows, _DUTIES, "bytes of text that trains")
+    told = ", ".join(f"{name} {size(sizes[name])}" for name in ranked[:3])
     words = f"Bars, a source each, coloured by what the licence asks; {len(ranked)} of {len(sizes)} sources. The most: {told or 'none'}."
     return _finish(chart, "sources", "Whose text it is, and what the licence asks", words)
 
@@ -198,16 +197,15 @@ def _epochs(alt: Any, facts: Facts) -> Picture:
     unit = facts.figures.get("mixture", {}).get("unit", "bytes")
     tags = facts.tags()
     rows = [
-        {"language": tag, "what": what, "value": found[tag][key] / 1e6}
+        {"language": tag, "what": what, "value": found[tag][key]}
         for tag in tags
         for what, key in (("available", "available"), ("taken, with repetitions", "taken"))
         if tag in found and found[tag][key]
     ]
     base = alt.Chart(alt.Data(values=rows), width=_WIDTH, height=_rows_height(len(tags)))
     y = alt.Y("language:N", sort=tags, title=None, scale=alt.Scale(domain=tags))
-    x = alt.X(
-        "value:Q", title=f"millions of {unit} (each line ten times the last)", scale=alt.Scale(type="log")
-    )
+    axis = alt.Axis(format="~s", tickCount=4)
+    x = alt.X("value:Q", title=f"{unit}, on a scale of powers", scale=alt.Scale(type="log"), axis=axis)
     lines = base.mark_line(color="#6b6b6b").encode(y=y, x=x, detail="language:N")
     colours = alt.Scale(domain=["available", "taken, with repetitions"], range=["#E69F00", "#0072B2"])
     shapes = alt.Scale(domain=["available", "taken, with repetitions"], range=["square", "circle"])
@@ -230,7 +228,7 @@ def _groups(alt: Any, facts: Facts) -> Picture:
         total = sum(n for (of, _), n in counts.items() if of == tag)
         for name in FATES[2:]:
             part = 100 * counts.get((tag, name), 0) / total if total else None
-            label = "" if part is None else ("0" if not part else f"{part:.0f}" if part >= 1 else "<1")
+            label = "" if part is None else ("0" if not part else f"{part:.0f}" if part >= 1 else "")
             rows.append(
                 {
                     "language": tag,
@@ -254,12 +252,12 @@ def _groups(alt: Any, facts: Facts) -> Picture:
     labels = base.mark_text(fontSize=10).encode(
         y=y, x=x, text="label:N", color=alt.condition("datum.dark", alt.value("white"), alt.value(_INK))
     )
-    worst = max((row for row in rows if row["share"]), key=lambda row: row["share"], default=None)
-    told = (
-        f"The most: {language_name(worst['language'])}, {worst['fate']}, {worst['share']:.0f} %."
-        if worst
-        else "Nothing was removed."
-    )
+    shares = {(tag, name): n for (tag, name), n in counts.items() if name in FATES[2:] and n}
+    totals = {tag: sum(n for (of, _), n in counts.items() if of == tag) for tag, _ in shares}
+    told = "Nothing was removed."
+    if shares:
+        tag, name = max(shares, key=lambda key: (shares[key] / totals[key[0]], key))
+        told = f"The most: {language_name(tag)}, {name}, {share(shares[tag, name], totals[tag])}."
     words = f"A table of languages and kinds of reason, with the percentage of documents that each removed. {told}"
     return _finish(cells + labels, "removed", "What was removed in which language, in per cent", words)
 

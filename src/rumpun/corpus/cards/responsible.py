@@ -1,6 +1,5 @@
 """The responsible-AI fields of a corpus (Croissant RAI 1.0), from what it counted and what its makers say."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from rumpun.corpus.cards.facts import Facts, language_name
@@ -57,7 +56,7 @@ def limitations(facts: Facts) -> list[str]:
 
 def personal(facts: Facts) -> list[str]:
     """Sentences on personal data."""
-    edits: Mapping[str, int] = facts.manifest.summary.get("edits", {})
+    edits: dict[str, int] = facts.manifest.summary.get("edits", {})
     masked = {rule.split(".", 1)[1]: n for rule, n in edits.items() if rule.startswith("personal.")}
     dropped = sum(
         n for rule, n in facts.manifest.summary["rows"]["dropped"].items() if rule.startswith("personal.")
