@@ -133,6 +133,7 @@ def garden(tmp_path_factory):
         ("ปลูกขิงและขมิ้นไว้หลังบ้าน", {"row-5": "exact", "row-6": "spacing"}),
         ("หลังบ้านน้ำใส", {"row-5": "spacing", "row-6": "spelling"}),
         ("屋后种了姜", {"row-8": "exact"}),
+        ("姜黄", {"row-8": "exact"}),
         ("gừng và nghệ", {"row-9": "exact"}),
         ("gu\u031b\u0300ng va\u0300 nghe\u0323\u0302", {"row-9": "spelling"}),
         ("there is no such sentence", {}),
@@ -166,7 +167,7 @@ def test_malay_is_found_in_the_other_script(tmp_path):
     assert short.not_asked == ("script: needs 3 words and 9 consonants",)
 
 
-@pytest.mark.parametrize("query", ["", "   ", "ab", "!?…", "ก", "\u200b\u200b"])
+@pytest.mark.parametrize("query", ["", "   ", "ab", "!?…", "ก", "姜", "\u200b\u200b"])
 def test_too_short_a_text_is_refused(garden, query):
     with pytest.raises(UsageError, match="a trace needs 4 or more") as refused:
         garden.find(query)

@@ -233,6 +233,8 @@ def test_the_old_name_leads_to_what_stands_in_its_place(store, corpus):
     assert second.corpus == first.now
     assert "row-1" not in column(Path(second.now), "id")
     assert "Siti" not in column(Path(second.now), "contributor")
+    with pytest.raises(InputError, match="'Siti', which was withdrawn on 20"):
+        withdraw([SITI], corpus)
     with pytest.raises(InputError, match="rows were withdrawn from it") as refused:
         index_corpus(Path(first.now), store)
     assert refused.value.hint == f"use {second.now}"

@@ -268,14 +268,11 @@ def show(
 def card(folder: str, out: Path | None, store: Path | None, as_json: bool) -> None:
     """Render the cards of CORPUS again: data card, Croissant, licence report, EU summary, counts and plots."""
     from rumpun.cli.show import put_json
-    from rumpun.corpus.cards import render_cards
+    from rumpun.corpus.cards import render
     from rumpun.corpus.find import corpus_folder, store_of
-    from rumpun.records.artefacts import read_manifest
 
     place = corpus_folder(folder, store_of(store))
-    target = out or Path(f"{place.name}-cards")
-    render_cards(place, read_manifest(place), target)
-    files = [str(path) for path in sorted(target.rglob("*")) if path.is_file()]
+    files = [str(path) for path in render(place, out or Path(f"{place.name}-cards"))]
     if as_json:
         put_json({"corpus": str(place), "files": files})
         return
@@ -362,6 +359,6 @@ def _show_withdrawal(done: "Withdrawal") -> None:
     )
     if proof.texts_too_short:
         put(f"  {proof.texts_too_short:,} texts have too few letters to be searched")
-    put(f"  {proof.spans_shared:,} spans and {proof.rows_sharing:,} rows of others hold the same words:")
+    put(f"  {proof.spans_shared:,} spans and {proof.rows_sharing:,} rows of others hold the same words")
     for other in proof.shared:
         put(f"    {other.source}  {other.id}: {other.text}")

@@ -23,9 +23,10 @@ from rumpun.corpus.fold_variants import variants
 from rumpun.corpus.trace_shard import Hit, Shard
 from rumpun.errors import InputError, UsageError
 
-__all__ = ["MIN_FOLDED", "Found", "Match", "Place", "TraceIndex"]
+__all__ = ["MIN_FOLDED", "Found", "Match", "Place", "TraceIndex", "long_enough"]
 
-MIN_FOLDED = 4  # letters and digits of a query, folded
+MIN_FOLDED = 4  # letters and digits of a query, folded; a Han character counts as two
+_HAN = (0x3400, 0x9FFF), (0x20000, 0x323AF)  # unified ideographs
 KINDS = ("exact", "spacing", "spelling", "script")
 _LOOKED_AT = 48  # documents of each spelling that are looked at, to show the closest
 _PLACES = 3  # of one document, shown
@@ -132,9 +133,9 @@ class TraceIndex:
             UsageError: the span has fewer than MIN_FOLDED letters and digits.
         """
         direct = fold(text)
-        if len(direct.codes) < MIN_FOLDED:
+        if not long_enough(direct):
             raise UsageError(
-                f"the text has {len(direct.codes)} letters and digits, a trace needs {MIN_FOLDED} or more",
+                f"the text has {len(direct.codes)} letters and digits, a trace needs {MIN_FOLDED} or more (2 in Han)",
                 "give a longer piece of the text",
             )
         asked, not_asked = [_Asked(folded_bytes(direct.codes), _trimmed(text, direct))], []
@@ -185,6 +186,13 @@ class TraceIndex:
                     looked += 1
                     seen.add((number, document))
                     yield match
+
+
+def long_enough(folded: Folded) -> bool:
+    """Whether a text has the letters that a trace needs."""
+    codes = folded.codes
+    han = sum(int(((codes >= first) & (codes <= last)).sum()) for first, last in _HAN)
+    return len(codes) + han >= MIN_FOLDED
 
 
 def _other_spellings(text: str, direct: bytes) -> list[_Asked]:

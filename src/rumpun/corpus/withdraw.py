@@ -23,7 +23,7 @@ from rumpun.corpus.withdraw_artefacts import Standing, ancestors, current, finis
 from rumpun.corpus.withdraw_manifest import STEP, VERSION, less
 from rumpun.corpus.withdraw_proof import Proof, prove
 from rumpun.corpus.withdraw_rows import Taken, count_rows, rewrite
-from rumpun.corpus.withdrawn import Entry, Withdrawn, record
+from rumpun.corpus.withdrawn import Entry, Withdrawn, record, withdrawn
 from rumpun.errors import EnvironmentFault, InputError, nearest
 from rumpun.records.artefacts import (
     MANIFEST,
@@ -142,6 +142,12 @@ def _refuse_unknown(gone: Withdrawn, taken: Taken, folder: Path, old: Manifest) 
     for entry in gone.entries:
         if entry.line in taken.seen:
             continue
+        listed = next((item for item in withdrawn().entries if item.line == entry.line), None)
+        if listed:
+            raise InputError(
+                f"{folder}: no row of the {entry.what} '{entry.name}', which was withdrawn on {listed.at[:10]}",
+                "nothing is left to do; a corpus in another folder is named by --corpus",
+            )
         names = sorted({source.name for source in old.sources})
         hint = (
             nearest(entry.name, names)

@@ -20,7 +20,7 @@ from rumpun.corpus.index import corpus_files, rows_of
 from rumpun.corpus.letters import Letters
 from rumpun.corpus.overlap import HeldOut
 from rumpun.corpus.spool import by_characters
-from rumpun.corpus.trace import MIN_FOLDED, TraceIndex
+from rumpun.corpus.trace import TraceIndex, long_enough
 from rumpun.corpus.withdraw_rows import count_rows
 from rumpun.corpus.withdrawn import Withdrawn
 from rumpun.errors import RumpunError
@@ -128,7 +128,7 @@ def _spans(text: str) -> list[str]:
     """The whole text, and up to eight passages of 64 folded letters at even distances; none of a text too short."""
     folded = fold(text)
     size = len(folded.codes)
-    if size < MIN_FOLDED:
+    if not long_enough(folded):
         return []
     found = [text]
     if size > _SPAN_LETTERS:
