@@ -114,7 +114,7 @@ def measure(path: Path) -> dict[str, float]:
     file = find(params).files[0]
     before = peak_kb()
     cpu, wall = time.process_time(), time.monotonic()
-    facts = examine({"file": as_json(file), "on_bad_input": "report"})
+    facts = examine({"files": [as_json(file)], "on_bad_input": "report"})[0]
     rows = size = rejected = 0
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         for spans in group([file], [facts]):

@@ -14,6 +14,7 @@ from rumpun.corpus.parts import documents_schema, part_paths, read_part
 from rumpun.corpus.withdrawn import Entry, record
 from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import read_manifest, verify
+from rumpun.records.licences import terms
 from rumpun.steps import plan
 
 
@@ -230,3 +231,24 @@ def test_what_was_taken_back_is_not_read_again(tmp_path, store, home):
     assert texts(second) == ["dua"]
     assert read_manifest(second).summary["skipped"] == {"withdrawn": 3}
     assert [source.name for source in read_manifest(second).sources] == ["one"]
+
+
+def test_rows_may_name_sources_of_their_own(tmp_path, store):
+    found = [
+        {"text": n, "language": "id", "source": source}
+        for n, source in (("satu", "a"), ("dua", "b"), ("tiga", ""))
+    ]
+    made = jsonl(tmp_path / "all.jsonl", found)
+    folder = read(store, files=files(made))
+    assert [row["source"] for row in rows(folder)] == ["a", "b", "all"]
+    assert {name: source["rows"] for name, source in sources(folder).items()} == {"a": 1, "b": 1, "all": 1}
+    assert [source.name for source in read_manifest(folder).sources] == ["a", "all", "b"]
+    made = jsonl(
+        tmp_path / "l.jsonl", [{"text": n, "language": "id", "licence": n} for n in ("MIT", "CC0-1.0 OR MIT")]
+    )
+    (entry,) = read_manifest(read(store, files=files(made))).sources
+    assert entry.licence == "(CC0-1.0 OR MIT) AND MIT"
+    assert terms(entry.licence).oblige
+    made = jsonl(tmp_path / "all.jsonl", found)
+    folder = read(store, files=files(made, source="mine"))
+    assert {row["source"] for row in rows(folder)} == {"mine"}

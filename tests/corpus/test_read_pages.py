@@ -119,7 +119,7 @@ def test_a_crawl(tmp_path, store, packed):
     ("windows-1258", TEXTS["vi"], cp1258),
     ("gb2312", TEXTS["zh"], lambda text: text.encode("gb18030")),
     ("big5", TRADITIONAL, lambda text: text.encode("big5hkscs")),
-])  # fmt: skip
+], ids=["tis-620", "windows-1258", "gb2312", "big5"])  # fmt: skip
 @pytest.mark.parametrize("said", ["header", "page", "nowhere", "falsely"])
 def test_encodings_declared_or_not(tmp_path, store, charset, text, encode, said):
     import unicodedata

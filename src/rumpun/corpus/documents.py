@@ -5,30 +5,32 @@ are looked at, then read in groups, then the parts get their keys; each of these
 takes up where it was.
 """
 
-import hashlib
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from rumpun.corpus.documents_listing import added, count_rule, entries, sources
 from rumpun.corpus.documents_params import ReadParams
 from rumpun.corpus.documents_units import Found, as_json, find, group, identity
 from rumpun.corpus.policy import HINTS, rejected_schema, stopped
 from rumpun.corpus.readers import SourceFile
 from rumpun.corpus.withdrawn import withdrawn
 from rumpun.errors import InputError
-from rumpun.records.artefacts import SourceEntry
-from rumpun.records.licences import terms
 from rumpun.steps import Outcome, Progress, Work, step
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["ReadParams", "read"]
+
+T = TypeVar("T")
+_LOOKED_AT_BYTES = 64 << 20  # in one unit of work
+_NUMBERED_BYTES = 32 << 20
 
 
 @step(kind="documents", version=1, identity=identity, part="corpus")
@@ -47,7 +49,7 @@ def read(params: ReadParams, work: Work) -> Outcome:
     reading.read()
     parts = reading.number()
     rejected = reading.gather()
-    listed = reading.sources()
+    listed = sources(found, reading.examined, reading.tallies())
     (work.folder / "sources.json").write_text(
         json.dumps(listed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
@@ -56,7 +58,7 @@ def read(params: ReadParams, work: Work) -> Outcome:
     for source in listed:
         languages.update(source["languages"])
     return Outcome(
-        sources=_entries(listed),
+        sources=entries(listed),
         languages=tuple(tag for tag, _ in sorted(languages.items()) if tag),
         summary={
             "documents": rows,
@@ -65,8 +67,8 @@ def read(params: ReadParams, work: Work) -> Outcome:
             "files": len(found.files),
             "languages": dict(sorted(languages.items())),
             "rejected": rejected,
-            "recoded": _added(source["recoded"] for source in listed),
-            "skipped": _added(source["skipped"] for source in listed),
+            "recoded": added(source["recoded"] for source in listed),
+            "skipped": added(source["skipped"] for source in listed),
             "ignored_files": len(found.ignored),
         },
         tools={"pyarrow": pa.__version__} | _page_tools(found.files),
@@ -96,13 +98,6 @@ def _page_tools(files: Sequence[SourceFile]) -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
-def _added(counts: Iterator[Mapping[str, int]]) -> dict[str, int]:
-    total = Counter[str]()
-    for count in counts:
-        total.update(count)
-    return dict(sorted(total.items()))
-
-
 @dataclass(slots=True)
 class _Reading:
     """One run under way."""
@@ -119,16 +114,21 @@ class _Reading:
         from rumpun.corpus.engine import map_parts
 
         units = [
-            {"file": as_json(file), "on_bad_input": self.params.on_bad_input, "seen": _seen(file)}
-            for file in self.found.files
+            {
+                "files": [as_json(file) for file in some],
+                "seen": [_seen(file) for file in some],
+                "on_bad_input": self.params.on_bad_input,
+            }
+            for some in _batches(self.found.files, _size, _LOOKED_AT_BYTES)
         ]
-        self.examined = map_parts(
+        found = map_parts(
             examine,
             units,
             progress=self.work.progress,
             note="files looked at",
             keep=self.work.scratch / "looked",
         )
+        self.examined = [facts for some in found for facts in some]
 
     def read(self) -> None:
         """Every group of spans into local parts."""
@@ -162,7 +162,7 @@ class _Reading:
 
     def _nothing(self) -> InputError:
         rules = Counter[str]()
-        for tally in self._tallies():
+        for tally in self.tallies():
             rules.update({rule: count["reports"] for rule, count in tally["rejected"].items()})
         rules.update(facts["rule"] for facts in self.examined if facts["rule"])
         said = ", ".join(f"{count} times {rule}" for rule, count in rules.most_common(3)) or "no rows"
@@ -171,25 +171,29 @@ class _Reading:
 
     def number(self) -> int:
         """Keys through all parts, and the parts to their place; returns how many."""
-        from rumpun.corpus.documents_read import number_part
+        from rumpun.corpus.documents_read import number_parts
         from rumpun.corpus.engine import map_parts
 
-        units: list[dict[str, Any]] = []
+        parts: list[dict[str, Any]] = []
         key = 0
-        made = self.work.scratch / "parts"
         for part in (part for item in self.groups for part in item["parts"]):
-            units.append({"from": part["path"], "folder": str(made), "number": len(units), "key": key})
+            parts.append({"from": part["path"], "number": len(parts), "key": key, "bytes": part["bytes"]})
             key += part["rows"]
+        made = self.work.scratch / "parts"
+        units = [
+            {"folder": str(made), "parts": some}
+            for some in _batches(parts, lambda part: int(part["bytes"]), _NUMBERED_BYTES)
+        ]
         placed = map_parts(
-            number_part,
+            number_parts,
             units,
             progress=self.work.progress,
             note="keys given",
             keep=self.work.scratch / "numbered",
         )
-        for item in placed:
-            _place(made / item["name"], self.work.folder / item["name"])
-        return len(units)
+        for name in (name for some in placed for name in some):
+            _place(made / name, self.work.folder / name)
+        return len(parts)
 
     def gather(self) -> dict[str, dict[str, int]]:
         """`rejected.parquet` and, where there are pages, `pages.parquet`; returns rule -> reports and rows."""
@@ -205,7 +209,7 @@ class _Reading:
             for table in self._refusals():
                 out.write_table(table)
                 for rule, rows in zip(table["rule"].to_pylist(), table["rows"].to_pylist(), strict=True):
-                    _count(counts, rule, {"reports": 1, "rows": rows})
+                    count_rule(counts, rule, {"reports": 1, "rows": rows})
         if any(item["pages"] for item in self.groups):
             with pq.ParquetWriter(
                 self.work.folder / "pages.parquet", pages_schema(), compression="zstd"
@@ -245,37 +249,29 @@ class _Reading:
         ]
         return lines
 
-    def _tallies(self) -> Iterator[dict[str, Any]]:
+    def tallies(self) -> Iterator[dict[str, Any]]:
+        """What was counted of each span, in canonical order."""
         return (tally for item in self.groups for tally in item["files"])
 
-    def sources(self) -> list[dict[str, Any]]:
-        """What `sources.json` says: a source after the other, in order of name."""
-        listed: dict[str, dict[str, Any]] = {}
-        for number, (file, facts) in enumerate(zip(self.found.files, self.examined, strict=True)):
-            source = listed.setdefault(file.source, _source(file.source, file))
-            entry = {"name": file.name, "bytes": facts["bytes"], "sha256": facts["sha256"], "rows": 0}
-            if facts["rule"]:
-                entry["rule"] = facts["rule"]
-                _count(source["rejected"], facts["rule"], {"reports": 1, "rows": 0})
-            source["files"].append(entry)
-            for tally in self._of_file().get(number, ()):
-                entry["rows"] += tally["rows"]
-                for name in ("rows", "bytes"):
-                    source[name] += tally[name]
-                for name in ("languages", "licences", "recoded", "skipped"):
-                    source[name] = dict(sorted((Counter(source[name]) + Counter(tally[name])).items()))
-                for rule, count in tally["rejected"].items():
-                    _count(source["rejected"], rule, count)
-        for item in self.found.left_out:
-            source = listed.setdefault(item.source, _source(item.source, None) | {"kind": item.kind})
-            source["left_out"].append({"file": item.path, "rows": item.rows, "reason": item.reason})
-        return [listed[name] for name in sorted(listed)]
 
-    def _of_file(self) -> dict[int, list[dict[str, Any]]]:
-        found: dict[int, list[dict[str, Any]]] = {}
-        for tally in self._tallies():
-            found.setdefault(tally["file"], []).append(tally)
-        return found
+def _batches(items: Sequence[T], size: Callable[[T], int], limit: int) -> list[list[T]]:
+    """Runs of items that come to about `limit` together: a plan over a few small ones is one unit, and no process."""
+    batches: list[list[T]] = []
+    held = limit
+    for item in items:
+        if held >= limit:
+            batches.append([])
+            held = 0
+        batches[-1].append(item)
+        held += size(item)
+    return batches
+
+
+def _size(file: SourceFile) -> int:
+    try:
+        return Path(file.path).stat().st_size if file.path else 0
+    except OSError:
+        return 0
 
 
 def _seen(file: SourceFile) -> str:
@@ -291,64 +287,6 @@ def _line(file: str, source: str, rule: str, detail: str, *, rows: int = 0, size
     return {
         "file": file, "row": 0, "rows": rows, "source": source, "rule": rule, "detail": detail, "size": size, "data": b"",
     }  # fmt: skip
-
-
-def _count(counts: dict[str, dict[str, int]], rule: str, more: Mapping[str, int]) -> None:
-    count = counts.setdefault(rule, {"reports": 0, "rows": 0})
-    count["reports"] += more["reports"]
-    count["rows"] += more["rows"]
-
-
-def _source(name: str, file: SourceFile | None) -> dict[str, Any]:
-    return {
-        "name": name,
-        "kind": file.kind if file else "",
-        "licence": file.licence if file else "",
-        "domain": file.domain if file else "",
-        "repository": file.repository if file else "",
-        "commit": file.commit if file else "",
-        "rows": 0,
-        "bytes": 0,
-        "languages": {},
-        "licences": {},
-        "rejected": {},
-        "recoded": {},
-        "skipped": {},
-        "left_out": [],
-        "files": [],
-    }
-
-
-def _entries(listed: Sequence[Mapping[str, Any]]) -> tuple[SourceEntry, ...]:
-    """For the manifest: each source of which something was read."""
-    return tuple(
-        SourceEntry(
-            name=source["name"],
-            licence=_licence(source["licences"]),
-            url=source["repository"],
-            commit=source["commit"],
-            rows=source["rows"],
-            bytes=source["bytes"],
-            sha256=_sha256([file["sha256"] for file in source["files"] if file["rows"]]),
-        )
-        for source in listed
-        if source["rows"]
-    )
-
-
-def _licence(licences: Mapping[str, int]) -> str:
-    """One expression for all rows; of alternatives the one that obliges least is taken where others join it."""
-    if len(licences) == 1:
-        return next(iter(licences))
-    return " AND ".join(dict.fromkeys(terms(licence).name for licence in sorted(licences)))
-
-
-def _sha256(hashes: Sequence[str]) -> str:
-    """The file's sha256, or where a source has several files the sha256 of their sorted list, a line each."""
-    listed = sorted({item for item in hashes if item})
-    if len(listed) < 2:
-        return listed[0] if listed else ""
-    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
 
 def _place(made: Path, final: Path) -> None:

@@ -1,4 +1,4 @@
-"""What workers do in `corpus.read`: look at a file, read a group of spans, give a part its keys.
+"""What workers do in `corpus.read`: look at files, read a group of spans, give parts their keys.
 
 Each is a function of one unit (plain JSON) and writes only into its own folder, so that any worker may do it, again and in
 any order, with the same result.
@@ -22,15 +22,26 @@ from rumpun.corpus.readers.decode import Decoder
 from rumpun.corpus.readers.stream import CHUNK, compression
 from rumpun.corpus.withdrawn import Entry, Withdrawn
 
-__all__ = ["examine", "number_part", "read_group"]
+__all__ = ["examine", "number_parts", "read_group"]
 
 
-def examine(unit: Mapping[str, Any]) -> dict[str, Any]:
-    """Look at one file: its bytes, its sha256, where it may be cut; `rule` and `detail` where it cannot be used.
+def examine(unit: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Look at some files: bytes, sha256, where each may be cut; `rule` and `detail` where one cannot be used.
 
-    Under the policy "stop" a file that cannot be used raises InputError.
+    Raises:
+        InputError: a file cannot be used, and the policy is to stop.
     """
-    file = msgspec.convert(unit["file"], SourceFile)
+    found = []
+    for told in unit["files"]:
+        file = msgspec.convert(told, SourceFile)
+        facts = _examined(file)
+        if facts["rule"] and unit["on_bad_input"] == "stop":
+            raise stopped(facts["rule"], facts["detail"], file=file.path or file.name, row=0)
+        found.append(facts)
+    return found
+
+
+def _examined(file: SourceFile) -> dict[str, Any]:
     facts: dict[str, Any] = {"bytes": 0, "sha256": "", "spans": [], "rule": "", "detail": ""}
     try:
         if file.format == "inline":
@@ -40,8 +51,6 @@ def examine(unit: Mapping[str, Any]) -> dict[str, Any]:
         facts |= {"rule": "read.missing", "detail": f"missing, though the source '{file.source}' names it"}
     except PermissionError as error:
         facts |= {"rule": "read.missing", "detail": f"cannot be read ({error.strerror})"}
-    if facts["rule"] and unit["on_bad_input"] == "stop":
-        raise stopped(facts["rule"], facts["detail"], file=file.path or file.name, row=0)
     return facts
 
 
@@ -170,15 +179,17 @@ def _inline(file: SourceFile) -> list[tuple[int, dict[str, Any]]]:
     return [(number, dict(row)) for number, row in enumerate(file.inline, 1)]
 
 
-def number_part(unit: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a local part its keys, from `key` on, and write it under its number."""
+def number_parts(unit: Mapping[str, Any]) -> list[str]:
+    """Give local parts their keys and write each under its number; returns the files' names."""
     import numpy as np
     import pyarrow as pa
 
     from rumpun.corpus.parts import documents_schema
 
-    table = read_local(Path(unit["from"]))
-    keys = pa.array(np.arange(unit["key"], unit["key"] + table.num_rows, dtype=np.uint64))
-    whole = table.add_column(0, "key", keys).cast(documents_schema())
-    path = write_part(Path(unit["folder"]), unit["number"], whole)
-    return {"name": path.name, "rows": table.num_rows}
+    names = []
+    for part in unit["parts"]:
+        table = read_local(Path(part["from"]))
+        keys = pa.array(np.arange(part["key"], part["key"] + table.num_rows, dtype=np.uint64))
+        whole = table.add_column(0, "key", keys).cast(documents_schema())
+        names.append(write_part(Path(unit["folder"]), part["number"], whole).name)
+    return names

@@ -63,10 +63,7 @@ class Documents:
     def begin(self, opened: Opened) -> dict[str, Any]:
         """Start counting for a span; the counts are filled in as its documents come."""
         self._told = opened.rejects.reports.total()
-        self._tally = {
-            "file": opened.span.file, "rows": 0, "bytes": 0, "languages": Counter(), "licences": Counter(),
-            "skipped": Counter(),
-        }  # fmt: skip
+        self._tally = {"file": opened.span.file, "sources": {}, "skipped": Counter()}
         return self._tally
 
     def end(self, opened: Opened) -> None:
@@ -74,7 +71,7 @@ class Documents:
         counts = self._tally
         counts["skipped"].update(opened.skipped)
         told = opened.rejects.reports.total() > self._told
-        if not told and not counts["rows"] and not counts["skipped"] and opened.span.start == 0:
+        if not told and not counts["sources"] and not counts["skipped"] and opened.span.start == 0:
             opened.reject("read.empty", "no rows", rows=0)
 
     def add(self, opened: Opened, row: int, record: Record) -> None:
@@ -158,11 +155,13 @@ class Documents:
             self._pages["key"].append(self._rows + len(self._held["text"]) - 1)
             for name in ("title", "fetched", "encoding"):
                 self._pages[name].append(_text(record.get(name)))
-        tally = self._tally
-        tally["rows"] += 1
-        tally["bytes"] += len(data)
-        tally["languages"][language] += 1
-        tally["licences"][licence] += 1
+        of_source = self._tally["sources"].setdefault(
+            values["source"], {"rows": 0, "bytes": 0, "languages": Counter(), "licences": Counter()}
+        )
+        of_source["rows"] += 1
+        of_source["bytes"] += len(data)
+        of_source["languages"][language] += 1
+        of_source["licences"][licence] += 1
         self._bytes += len(data)
         if self._bytes >= PART_BYTES or len(self._held["text"]) >= _MOST_ROWS:
             self._flush()

@@ -169,7 +169,7 @@ def answer(function: bytes, text: str) -> str:
     if kept is not None and kept.is_file():
         return json.dumps({"number": call["number"], "said": kept.read_text(encoding="utf-8")})
     try:
-        work = pickle.loads(function)  # noqa: S301  (pickled by the process that started this one)
+        work = importlib.import_module("daft.pickle").loads(function)
         said = json.dumps({"result": work(call["unit"])}, ensure_ascii=False)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -227,12 +227,17 @@ def _answers(function: Callable[[Any], Any], calls: Sequence[Mapping[str, Any]])
     """
     with _environment():
         import daft
+        import daft.pickle
 
         where = engine()
+        if (
+            where == "native" and daft.get_or_infer_runner_type() != "native"
+        ):  # DAFT_RUNNER, or a Ray job around this
+            daft.set_runner_native()
         number = min(workers(), len(calls)) if where == "native" else _cluster(len(calls))
         worker = _worker(number, processes=where == "native" and number > 1)
         own = where == "ray" or number > 1  # a process of its own for each worker
-        work = worker([*sys.path] if own else [], pickle.dumps(function)).work
+        work = worker([*sys.path] if own else [], daft.pickle.dumps(function)).work
         frame = daft.from_pydict({"call": [json.dumps(call, ensure_ascii=False) for call in calls]})
         if where == "ray":
             frame = frame.into_partitions(min(len(calls), 4 * number))
