@@ -328,7 +328,7 @@ def languages_of(rows):
 
 def test_a_text_in_another_language_goes_and_one_in_a_sister_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "rumpun.corpus.filter_rules.related", lambda tag: {"id": ("ms",), "ms": ("id",)}.get(tag, ())
+        "rumpun.corpus.filter_rules._sisters", lambda tag: {"id": ("ms",), "ms": ("id",)}.get(tag, ())
     )
     monkeypatch.setattr("rumpun.corpus.taggers.language.identifier_languages", lambda: ["id", "ms", "en"])
     said = {

@@ -93,6 +93,19 @@ def test_the_share_is_that_of_the_words_copied(tagger):
     assert (len(words) - 3) / (60 + len(words)) <= share <= len(words) / (60 + len(words)) + 1e-6
 
 
+def test_a_long_text_is_looked_at_in_pieces(tagger, monkeypatch):
+    whole = " ".join(document("id", n, 10)[::-1] for n in range(30))
+    text = whole[:4_000] + " " + item("id", 9) + " " + whole[4_000:]
+    at_once = asked(tagger, [text, whole])
+    monkeypatch.setattr("rumpun.corpus.taggers.decontaminate._PIECE", 1_500)
+    monkeypatch.setattr("rumpun.corpus.taggers.decontaminate._OVERLAP", 600)
+    pieces = asked(tagger, [text, whole])
+    assert pieces[0]["decontaminate.near"] == at_once[0]["decontaminate.near"] == 1
+    assert pieces[0]["decontaminate.benchmark"] == "made-id"
+    assert pieces[0]["decontaminate.share"] == pytest.approx(at_once[0]["decontaminate.share"], rel=0.7)
+    assert pieces[1] == at_once[1]
+
+
 @settings(max_examples=30)
 @given(st.lists(st.text("abcdefgh กขคงจ你好们子 .", max_size=120), max_size=5))
 def test_other_texts_are_no_benchmark(hashes, texts):

@@ -63,7 +63,7 @@ def test_slack_never_makes_a_threshold_stricter_than_its_quantile(rule, values):
 
 
 def test_too_few_documents_ask_the_sisters_in_order_and_then_the_lenient_bound(monkeypatch):
-    monkeypatch.setattr("rumpun.corpus.thresholds.related", lambda tag: {"min": ("ms", "id")}.get(tag, ()))
+    monkeypatch.setattr("rumpun.corpus.thresholds.fallback", lambda tag: {"min": ("ms", "id")}.get(tag, ()))
     rule = RULES["figures.digit_share"]
     samples = Samples([rule.column])
     for name, count, value in (("min", 3, 0.45), ("ms", 4, 0.4), ("id", 30, 0.3)):

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 SLICE_CHARACTERS = 100_000  # code points at once: arrays of under a megabyte stay in the processor's cache
-LOOK = 4_000_000  # code points of one text that the arrays hold; a longer text is judged by its beginning
+LOOK = 1_000_000  # code points of one text that the arrays hold; a longer text is judged by its beginning
 
 # what else a code point is, beside its kind in letters.py; any of these may hold together
 DIGIT, PUNCTUATION, SYMBOL, UPPER, CODE, END, BULLET, ELLIPSIS, CLOSER = (1 << n for n in range(9))

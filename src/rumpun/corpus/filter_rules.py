@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from rumpun.corpus.filter_params import FilterParams
 from rumpun.corpus.letters import Int
 from rumpun.corpus.lines import boilerplate, spans_of
-from rumpun.corpus.thresholds import Rule, Threshold, related, rules
+from rumpun.corpus.thresholds import Rule, Threshold, rules
+from rumpun.language.tables import languages
 from rumpun.records.licences import shippable
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def _stem(tag: str) -> str:
     return tag.split("-", maxsplit=1)[0]
 
 
+def _sisters(tag: str) -> tuple[str, ...]:
+    own = languages().get(tag)
+    return own.sisters if own else ()
+
+
 def relation(declared: str, identified: str, answers: Sequence[str]) -> int:
     """How an identified language stands to the declared one.
 
@@ -52,7 +58,7 @@ def relation(declared: str, identified: str, answers: Sequence[str]) -> int:
         return SAME
     if _stem(declared) not in {_stem(tag) for tag in answers}:
         return UNKNOWN
-    if identified in related(declared) or declared in related(identified):
+    if identified in _sisters(declared) or declared in _sisters(identified):
         return SISTER
     return OTHER
 

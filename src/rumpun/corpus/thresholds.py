@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from rumpun.corpus.lines import mixed
 from rumpun.errors import UsageError, nearest
-from rumpun.language.tables import languages
+from rumpun.language.tables import fallback
 from rumpun.recipes import build
 
-__all__ = ["EVERY", "Rule", "Samples", "Threshold", "derive", "encoded", "related", "rules"]
+__all__ = ["EVERY", "Rule", "Samples", "Threshold", "derive", "encoded", "rules"]
 
 EVERY = "all"  # in a recipe's thresholds: every language
 SAMPLE = 50_000  # trusted documents of a language that its thresholds are derived from, at most
@@ -72,12 +72,6 @@ def rules() -> tuple[Rule, ...]:
     """Every rule, in the order in which they are asked."""
     table = tomllib.loads((Path(__file__).parent / "rules.toml").read_text(encoding="utf-8"))
     return tuple(build(Rule, item, f"rules.toml: {item.get('name', '?')}") for item in table["rule"])
-
-
-def related(tag: str) -> tuple[str, ...]:
-    """A language's sisters, nearest first, from its table; none where it has no table."""
-    own = languages().get(tag)
-    return tuple(getattr(own, "sisters", ()))
 
 
 class Samples:
@@ -171,7 +165,7 @@ def derive(
 
 
 def _own_or_sister(rule: Rule, tag: str, samples: Samples, least: int) -> Threshold:
-    for name in (tag, *related(tag)):
+    for name in (tag, *fallback(tag)):
         values = samples.values(name, rule.column)
         if len(values) >= least:
             value = round(_derived(rule, values), 6)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rumpun.corpus.batch import Batch
+from rumpun.corpus.batch import Batch, slices
 from rumpun.corpus.letters import Hashes, Int
 from rumpun.corpus.taggers import benchmarks
 from rumpun.corpus.taggers.benchmarks import Hashed
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Decontaminate", "prepare"]
 
 _SIEVE_BITS = 24
+_PIECE = 500_000  # code points looked at together
+_OVERLAP = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,25 +95,52 @@ class Decontaminate:
         return benchmarks.hash_benchmark(found)
 
     def tag(self, batch: Batch) -> "dict[str, pa.Array]":
-        """N shares, near matches and names."""
+        """N shares, near matches and names; a long text in pieces, so that memory stays flat."""
         import pyarrow as pa
 
+        pieces = [(row, piece) for row, text in enumerate(batch.texts) for piece in _pieces(text)]
         share, near = np.zeros(len(batch)), np.zeros(len(batch))
         names: list[str | None] = [None] * len(batch)
-        cut = benchmarks.Cut(batch.texts)
-        keys = np.where(cut.letters.letter_counts() > 0, cut.letters.keys(), np.uint64(0))
-        runs, shingles = list(cut.runs()), cut.shingles()
-        for index in _indexes((self.prepared, *self.hashes)):
-            for found, best in ((index.share(keys, runs), share), (index.near(shingles, len(batch)), near)):
-                values, of = found
-                for row in np.flatnonzero(values > np.maximum(share, near)).tolist():
-                    names[row] = index.hashed.names[int(of[row])]
-                np.maximum(best, values, out=best)
+        size = np.bincount([row for row, _ in pieces], [len(piece) for _, piece in pieces], len(batch))
+        for first, last in slices([len(piece) for _, piece in pieces], _PIECE):
+            rows = np.array([row for row, _ in pieces[first:last]], dtype=np.int64)
+            texts = [piece for _, piece in pieces[first:last]]
+            weight = np.array([len(text) for text in texts]) / np.maximum(size[rows], 1)
+            for found, of, largest in self._match(texts):
+                for n in np.flatnonzero(found > np.maximum(share, near)[rows]).tolist():
+                    names[rows[n]] = of[n]
+                if largest:
+                    np.maximum.at(near, rows, found)
+                else:
+                    np.add.at(share, rows, found * weight)
         return {
-            "decontaminate.share": pa.array(share, pa.float32()),
+            "decontaminate.share": pa.array(np.minimum(share, 1), pa.float32()),
             "decontaminate.near": pa.array(near, pa.float32()),
             "decontaminate.benchmark": pa.array(names, pa.string()),
         }
+
+    def _match(self, texts: list[str]) -> Iterator[tuple[NDArray[np.float64], list[str], bool]]:
+        """([N] shares in runs, names, False), then ([N] near matches, names, True), each the best over all files."""
+        cut = benchmarks.Cut(texts)
+        keys = np.where(cut.letters.letter_counts() > 0, cut.letters.keys(), np.uint64(0))
+        runs, shingles = list(cut.runs()), cut.shingles()
+        best = [(np.zeros(len(texts)), [""] * len(texts)) for _ in range(2)]
+        for index in _indexes((self.prepared, *self.hashes)):
+            for (values, of), (most, names) in zip(
+                (index.share(keys, runs), index.near(shingles, len(texts))), best, strict=True
+            ):
+                for row in np.flatnonzero(values > most).tolist():
+                    names[row] = index.hashed.names[int(of[row])]
+                np.maximum(most, values, out=most)
+        for (most, names), largest in zip(best, (False, True), strict=True):
+            yield most, names, largest
+
+
+def _pieces(text: str) -> list[str]:
+    """The text, or pieces of it that overlap by more than a benchmark's string is long."""
+    if len(text) <= _PIECE:
+        return [text]
+    return [text[start : start + _PIECE] for start in range(0, len(text) - _OVERLAP, _PIECE - _OVERLAP)]
 
 
 def _strings(path: Path) -> Iterator[str]:
