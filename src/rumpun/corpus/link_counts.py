@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count_part", "find_repeated", "find_windows", "links_schema", "write_links"]
 
-_WINDOW = np.dtype([("hash", np.uint64), ("text", np.int64), ("start", np.int64), ("end", np.int64)])
+_WINDOW = np.dtype([("hash", np.uint64), ("text", np.int32), ("start", np.int32), ("end", np.int32)])
 
 
 def links_schema() -> "pa.Schema":
