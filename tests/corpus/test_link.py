@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from linked import SYLLABLES, changed, joined, letters_of, linked, run_link, text, words
 
+from rumpun.corpus import link_rows, link_spill
 from rumpun.corpus.parts import part_paths
 from rumpun.errors import InputError, UsageError
 
@@ -62,7 +63,7 @@ def test_planted_copies_are_found_in_every_script_and_nothing_else_goes(tmp_path
 def test_links_do_not_depend_on_parts_or_workers(tmp_path, monkeypatch):
     rows, _ = planted(seed=2, count=6)
     table, summary = linked(tmp_path / "whole", rows)
-    other, told = linked(tmp_path / "parts", rows, part_rows=17)
+    other, told = linked(tmp_path / "parts", rows, part_rows=40)
     assert table.equals(other)
     assert summary == told
     monkeypatch.setenv("RUMPUN_WORKERS", "2")
@@ -70,6 +71,17 @@ def test_links_do_not_depend_on_parts_or_workers(tmp_path, monkeypatch):
     run_link(at, at / "documents", at / "attributes", "again")
     for one, two in zip(part_paths(at / "links"), part_paths(at / "again"), strict=True):
         assert one.read_bytes() == two.read_bytes()
+
+
+def test_links_do_not_depend_on_how_much_is_in_memory(tmp_path, monkeypatch):
+    rows, _ = planted(seed=10, count=6)
+    table, summary = linked(tmp_path, rows, part_rows=40)
+    monkeypatch.setattr(link_spill, "RANGE_ROWS", 64)
+    monkeypatch.setattr(link_rows, "RANGE_ROWS", 64)
+    other, told = run_link(tmp_path, tmp_path / "documents", tmp_path / "attributes", "ranges")
+    assert len(list((tmp_path / "ranges-scratch" / "anchors-repeated").glob("*.npy"))) > 20
+    assert table.equals(other)
+    assert summary == told
 
 
 def test_the_order_of_rows_decides_only_between_equals(tmp_path):
