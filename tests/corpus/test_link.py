@@ -1,5 +1,11 @@
 """The step `corpus.link` on planted duplicates of every kind; texts are made by script and mean nothing."""
 
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 from linked import SYLLABLES, changed, joined, letters_of, linked, run_link, text, words
@@ -232,6 +238,36 @@ def test_a_second_run_over_the_same_scratch_gives_the_same(tmp_path):
     (tmp_path / "links").rename(tmp_path / "first")
     again, told = run_link(tmp_path, tmp_path / "documents", tmp_path / "attributes")
     assert table.equals(again)
+    assert summary == told
+
+
+RUN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from linked import run_link
+at = Path(sys.argv[2])
+run_link(at, at / "documents", at / "attributes", "killed")
+"""
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path):
+    rows, _ = planted(seed=11, count=9)
+    table, summary = linked(tmp_path, rows, part_rows=10)
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(Path(__file__).parent), str(tmp_path)])
+    scratch = tmp_path / "killed-scratch"
+    while not (scratch / "pairs").is_dir():  # in the middle of the bands
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    done = sorted(scratch.glob("signatures/*.npy"))
+    before = [path.stat().st_mtime_ns for path in done]
+    shutil.rmtree(tmp_path / "killed")  # the runner begins the artefact's folder anew
+    other, told = run_link(tmp_path, tmp_path / "documents", tmp_path / "attributes", "killed")
+    assert len(done) == 14
+    assert [path.stat().st_mtime_ns for path in done] == before
+    assert table.equals(other)
     assert summary == told
 
 
