@@ -45,7 +45,7 @@ def _letter(text: str, place: int) -> bool:
 def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked: bool) -> Candidate | None:
     """The layout whose digits start at a place, or None."""
     first = start - layout.lead
-    if first < 0 or not _open(text, first) or (layout.lead and context.is_word(text[first:start])):
+    if first < 0 or not _open(text, first):
         return None
     match = layout.pattern.match(text, first)
     if not match:
@@ -53,7 +53,8 @@ def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked
     rule, value = layout.rule, match.group().upper()
     around = context.around(start)
     word, passes = around.words.get(rule.key), rule.passes(value)
-    if word is None and (rule.identifier.needs_context or passes is False):
+    lead_is_word = layout.lead > 0 and context.is_word(text[first:start])  # "IC1234567"
+    if word is None and (rule.identifier.needs_context or passes is False or lead_is_word):
         return None
     found = Candidate(
         rule.identifier.type, *match.span(), rule.identifier.base, rule.country, ["its layout"], value=value,
