@@ -53,7 +53,10 @@ class Stages:
 
     def _tables(self) -> dict[str, pa.Table]:
         schema = documents_schema()
-        listed = [{name: row[name] for name in schema.names if name != "key"} | {"key": n} for n, row in enumerate(self.rows)]
+        listed = [
+            {name: row[name] for name in schema.names if name != "key"} | {"key": n}
+            for n, row in enumerate(self.rows)
+        ]
         made = [
             {"key": n, "language": row["language"], "kept": True, "failed": []} | row.get("decision", {})
             for n, row in enumerate(self.rows)
@@ -88,7 +91,12 @@ class Stages:
         scratch.mkdir()
         made = build(step.params, params, kind)
         work = Work(
-            inputs=tuple(self.inputs.values()), folder=place, scratch=scratch, seed=seed, progress=quiet, key="f" * 32
+            inputs=tuple(self.inputs.values()),
+            folder=place,
+            scratch=scratch,
+            seed=seed,
+            progress=quiet,
+            key="f" * 32,
         )
         outcome = step.function(made, work)
         manifest = Manifest(

@@ -8,6 +8,7 @@ there a quality bucket's weight jumps by half when two sizes cross, and a small 
 Sizes, budgets and targets are in one unit, bytes of UTF-8 text or tokens, as the caller counts them. K leaves.
 """
 
+import functools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ __all__ = [
 
 Real = NDArray[np.float64]
 Scheme = Literal["natural", "temperature", "unimax", "ratios"]
-_HALVINGS = 48  # of the level: 2**-48 of it is far below one byte of any corpus
+_TURNS = 60  # in search of the level; the sums are piecewise linear in it, so ten are usual
+_CLOSE = 1e-12  # of the budget: below one byte of any corpus
 BUCKETS = ("head", "middle", "tail", "all")  # by the language's own quantiles of quality; "all": not scored
 K = TypeVar("K", bound=Hashable)
 
@@ -61,13 +63,13 @@ class Caps:
 def fill(weights: Real, caps: Real, budget: float) -> Real:
     """[K] shares min(cap, level * weight) that sum to the budget, or to all caps where that is less.
 
-    Whoever has no weight gets nothing.
+    Whoever has no weight (less than 1e-100 of the largest) gets nothing.
     """
     shares = np.zeros(len(weights), dtype=np.float64)
-    here = np.flatnonzero((weights > 0) & (caps > 0))
+    here = np.flatnonzero((weights > 1e-100 * weights.max(initial=0.0)) & (caps > 0))
     if not len(here) or budget <= 0:
         return shares
-    w, c = weights[here], caps[here]
+    w, c = weights[here] / weights.max(), caps[here]
     if c.sum() <= budget:
         shares[here] = c
         return shares
@@ -101,7 +103,7 @@ def language_weights(
         elif scheme == "unimax":
             raw[tag] = float(size > 0)
         else:
-            raw[tag] = size ** (exponent if scheme == "temperature" else 1.0) if size else 0.0
+            raw[tag] = _power(size, exponent if scheme == "temperature" else 1.0)
     return _normal(raw)
 
 
@@ -138,6 +140,10 @@ def spread(
     times = multipliers(strength)
     worth = sizes * np.array([times[leaf.bucket] for leaf in leaves], dtype=np.float64)
     limits = sizes * caps.epochs
+    cascade = functools.partial(
+        _cascade, leaves, sizes, worth, budget=budget, ratios=class_ratios, exponent=source_exponent
+    )
+    free = cascade(limits)
     groupings: list[tuple[Callable[[Leaf], str | None], Callable[[str], float]]] = [
         (lambda leaf: leaf.source, lambda _: caps.source_share),
         (lambda leaf: "machine" if leaf.machine else None, lambda _: caps.machine_share),
@@ -145,23 +151,39 @@ def spread(
     ]
     for group_of, share_of in groupings:
         for group, members in _groups(leaves, group_of).items():
-            limits[members] = fill(worth[members], limits[members], share_of(group) * budget)
+            if share_of(group) < 1:  # each member in proportion to what it would get if there were no shares
+                limits[members] = fill(free[members], limits[members], share_of(group) * budget)
+    return cascade(limits)
+
+
+def _cascade(
+    leaves: Sequence[Leaf],
+    sizes: Real,
+    worth: Real,
+    limits: Real,
+    *,
+    budget: float,
+    ratios: Mapping[str, float],
+    exponent: float,
+) -> Real:
+    """[K] class by class, source by source, leaf by leaf."""
     given = np.zeros(len(leaves), dtype=np.float64)
     classes = _groups(leaves, lambda leaf: leaf.source_class)
     natural = {name: float(sizes[members].sum()) for name, members in classes.items()}
-    shares = _fill_groups(_class_weights(natural, class_ratios), classes, limits, budget)
+    shares = _fill_groups(_class_weights(natural, ratios), classes, limits, budget)
     for name, members in classes.items():
         inner = {
             source: members[places]
             for source, places in _groups([leaves[n] for n in members], lambda leaf: leaf.source).items()
         }
-        weights = {
-            source: float(sizes[places].sum()) ** source_exponent if sizes[places].sum() else 0.0
-            for source, places in inner.items()
-        }
+        weights = {source: _power(float(sizes[places].sum()), exponent) for source, places in inner.items()}
         for source, share in _fill_groups(weights, inner, limits, shares[name]).items():
             given[inner[source]] = fill(worth[inner[source]], limits[inner[source]], share)
     return given
+
+
+def _power(size: float, exponent: float) -> float:
+    return size**exponent if size else 0.0
 
 
 def _groups(leaves: Sequence[Leaf], group_of: Callable[[Leaf], str | None]) -> dict[str, NDArray[np.int64]]:
@@ -225,16 +247,41 @@ def targets(  # noqa: PLR0917 - all of them are tables by language, named at the
             for tag, of in leaves.items()
         }
 
-    high = max((most[tag] / w for tag, w in weights.items() if w > 0 and tag in most), default=0.0)
-    high *= 1 + 1e-9  # so that every language meets its own limit there
-    found = at(high)
-    if _sum(found) <= budget:
+    tags = [tag for tag in leaves if weights.get(tag, 0.0) > 0]
+    w = np.array([weights[tag] for tag in tags], dtype=np.float64)
+    plain = fill(w, np.array([most[tag] for tag in tags], dtype=np.float64), budget)
+    low = float((plain / w).max(initial=0.0))  # the level, if no language falls short within
+    found = at(low)
+    high = max((most[tag] / weights[tag] for tag in tags), default=0.0) * (1 + 1e-9)
+    if low >= high or _sum(found) >= budget * (1 - _CLOSE):
         return found
-    low = 0.0
-    for _ in range(_HALVINGS):
-        level = (low + high) / 2
-        low, high = (level, high) if _sum(at(level)) <= budget else (low, level)
-    return at(low)
+    top = at(high)
+    if _sum(top) <= budget:
+        return top
+    return _between(at, budget, (low, _sum(found)), (high, _sum(top)), found)
+
+
+def _between(
+    at: Callable[[float], dict[str, Real]],
+    budget: float,
+    below: tuple[float, float],
+    above: tuple[float, float],
+    found: dict[str, Real],
+) -> dict[str, Real]:
+    """The shares at the highest level that stays within the budget, by false position with halving (level, sum)."""
+    for turn in range(_TURNS):
+        (low, least), (high, most) = below, above
+        part = (budget - least) / (most - least) if turn % 3 < 2 and most > least else 0.5
+        level = low + min(max(part, 1e-6), 1 - 1e-6) * (high - low)
+        tried = at(level)
+        total = _sum(tried)
+        if total <= budget:
+            below, found = (level, total), tried
+            if total >= budget * (1 - _CLOSE):
+                break
+        else:
+            above = (level, total)
+    return found
 
 
 def _sum(given: Mapping[str, Real]) -> float:
