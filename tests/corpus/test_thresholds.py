@@ -89,6 +89,28 @@ def test_a_recipe_s_value_wins_the_language_s_own_over_that_for_all():
             derive(sampled([0.3]), ["th"], least_documents=20, given=wrong)
 
 
+def test_documents_of_few_lines_are_not_asked_for_shares_of_lines(tmp_path):
+    rule = RULES["figures.ellipsis_share"]
+    samples = Samples([rule.column, "figures.lines"])
+    values = np.array([[1.0, 1]] * 50 + [[0.1, 9]] * 30, dtype=np.float32)
+    samples.add("id", np.arange(80, dtype=np.uint64), values)
+    found = derive(samples, ["id"], least_documents=20, given={})["id"][rule.name]
+    assert (found.documents, found.value) == (30, rule.lowest)
+    rows = [{"text": document("id", n, 30)} for n in range(30)]
+    short, long = "Nenek menanam jahe di belakang rumah…", "Nenek menanam jahe…
+saja
+itu…
+lalu…
+kami…
+dan…"
+    rows += [{"text": short, "source": "crawl"}, {"text": long, "source": "crawl"}]
+    texts = artefact(tmp_path / "documents", "documents", documents(rows))
+    attributes = run_step(tag, {"taggers": ["figures"]}, [texts], tmp_path / "tag")
+    made = whole(run_step(decide, {"least_documents": 20, "trusted": {"id": ["web"]}}, [texts, attributes], tmp_path / "decide"))
+    assert made[30]["kept"]
+    assert "figures.ellipsis_share" in made[31]["failed"]
+
+
 def test_samples_depend_on_keys_alone_and_stay_small():
     rng = np.random.default_rng(1)
     keys, values = np.arange(5_000, dtype=np.uint64), rng.random(5_000, dtype=np.float32)[:, None]

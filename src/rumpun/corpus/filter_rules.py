@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rumpun.corpus.filter_params import FilterParams
 from rumpun.corpus.letters import Int
 from rumpun.corpus.lines import boilerplate, spans_of
-from rumpun.corpus.thresholds import Rule, Threshold, rules
+from rumpun.corpus.thresholds import LINES, Rule, Threshold, rules
 from rumpun.language.tables import languages
 from rumpun.records.licences import shippable
 
@@ -160,6 +160,8 @@ class Judge:
                 limit = limits.of(rule.name)
                 with np.errstate(invalid="ignore"):  # a null figure and a rule that is off fail nothing
                     found = figure < limit if rule.side == "low" else figure > limit
+                if rule.lines and part.has(LINES):
+                    found &= column(part.attributes, LINES) >= rule.lines
                 if rule.name == "language.other":
                     found &= self._elsewhere(part)
             if found is None:

@@ -24,6 +24,7 @@ from rumpun.recipes import build
 __all__ = ["EVERY", "Rule", "Samples", "Threshold", "derive", "encoded", "rules"]
 
 EVERY = "all"  # in a recipe's thresholds: every language
+LINES = "figures.lines"
 SAMPLE = 50_000  # trusted documents of a language that its thresholds are derived from, at most
 
 
@@ -43,6 +44,7 @@ class Rule:
     lowest: float = 0.0
     highest: float = 0.0
     otherwise: float = 0.0
+    lines: int = 0  # that a document needs to be asked; fewer say nothing of a share of lines
 
     def check(self) -> None:
         """Refuse what cannot be meant."""
@@ -100,14 +102,18 @@ class Samples:
         self._kept[language] = [(hashes[order], values[order])]
         self._count[language] = len(order)
 
-    def values(self, language: str, figure: str) -> NDArray[np.float64]:
-        """The figure of the language's sampled documents, without nulls; empty where there are none."""
+    def values(self, language: str, figure: str, lines: int = 0) -> NDArray[np.float64]:
+        """The figure of the language's sampled documents with so many lines, without nulls; empty where there are none."""
         if language not in self._kept or figure not in self.figures:
             return np.zeros(0)
         if len(self._kept[language]) > 1 or self._count[language] > self._most:
             self._prune(language)
-        column = self._kept[language][0][1][:, self.figures.index(figure)].astype(np.float64)
-        return column[~np.isnan(column)]
+        values = self._kept[language][0][1]
+        column = values[:, self.figures.index(figure)].astype(np.float64)
+        asked = ~np.isnan(column)
+        if lines and LINES in self.figures:
+            asked &= values[:, self.figures.index(LINES)] >= lines
+        return column[asked]
 
 
 def _at(ordered: NDArray[np.float64], quantile: float) -> float:
@@ -166,7 +172,7 @@ def derive(
 
 def _own_or_sister(rule: Rule, tag: str, samples: Samples, least: int) -> Threshold:
     for name in (tag, *fallback(tag)):
-        values = samples.values(name, rule.column)
+        values = samples.values(name, rule.column, rule.lines)
         if len(values) >= least:
             value = round(_derived(rule, values), 6)
             return Threshold(value=value, side=rule.side, how=rule.how, of=name, documents=len(values))
