@@ -97,16 +97,21 @@ def test_documents_of_few_lines_are_not_asked_for_shares_of_lines(tmp_path):
     found = derive(samples, ["id"], least_documents=20, given={})["id"][rule.name]
     assert (found.documents, found.value) == (30, rule.lowest)
     rows = [{"text": document("id", n, 30)} for n in range(30)]
-    short, long = "Nenek menanam jahe di belakang rumah…", "Nenek menanam jahe…
-saja
-itu…
-lalu…
-kami…
-dan…"
+    short, long = (
+        "Nenek menanam jahe di belakang rumah…",
+        "\n".join(["jahe…", "saja", "itu…", "lalu…", "kami…", "dan…"]),
+    )
     rows += [{"text": short, "source": "crawl"}, {"text": long, "source": "crawl"}]
     texts = artefact(tmp_path / "documents", "documents", documents(rows))
     attributes = run_step(tag, {"taggers": ["figures"]}, [texts], tmp_path / "tag")
-    made = whole(run_step(decide, {"least_documents": 20, "trusted": {"id": ["web"]}}, [texts, attributes], tmp_path / "decide"))
+    made = whole(
+        run_step(
+            decide,
+            {"least_documents": 20, "trusted": {"id": ["web"]}},
+            [texts, attributes],
+            tmp_path / "decide",
+        )
+    )
     assert made[30]["kept"]
     assert "figures.ellipsis_share" in made[31]["failed"]
 
