@@ -99,7 +99,7 @@ def test_documents_of_few_lines_are_not_asked_for_shares_of_lines(tmp_path):
     rows = [{"text": document("id", n, 30)} for n in range(30)]
     short, long = (
         "Nenek menanam jahe di belakang rumah…",
-        "\n".join(["jahe…", "saja", "itu…", "lalu…", "kami…", "dan…"]),
+        "jahe…\nsaja\nitu…\nlalu…\nkami…\ndan…",
     )
     rows += [{"text": short, "source": "crawl"}, {"text": long, "source": "crawl"}]
     texts = artefact(tmp_path / "documents", "documents", documents(rows))
