@@ -178,6 +178,8 @@ def test_what_is_kept_is_not_done_again(tmp_path):
     again = map_parts(engine_work.write, made, keep=tmp_path / "keep")
     assert first == again
     assert len((tmp_path / "log").read_text().splitlines()) == 5
+    assert map_parts(functools.partial(engine_work.plus, more=1), [1], keep=tmp_path / "keep") == [2]
+    assert map_parts(functools.partial(engine_work.plus, more=2), [1], keep=tmp_path / "keep") == [3]
     map_parts(engine_work.write, [made[0] | {"more": 1}], keep=tmp_path / "keep")
     assert len((tmp_path / "log").read_text().splitlines()) == 6
 
@@ -262,3 +264,17 @@ def test_settings_that_cannot_be_meant(monkeypatch):
     monkeypatch.setenv("RUMPUN_WORKERS", "none")
     with pytest.raises(UsageError, match="RUMPUN_WORKERS"):
         workers()
+
+
+def test_a_cluster_out_of_reach_is_told_at_once(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed (make dev)")
+    done = in_a_process(tmp_path, "write", RAY_ADDRESS="127.0.0.1:1")
+    assert done.returncode != 0
+    assert "RAY_ADDRESS = 127.0.0.1:1: no Ray cluster answers there" in done.stderr
+
+
+def test_without_ray_the_part_is_named(monkeypatch):
+    monkeypatch.setenv("RUMPUN_ENGINE", "ray")
+    monkeypatch.setattr("rumpun.parts.installed", lambda module: module != "ray")
+    with pytest.raises(MissingPartError, match="working on a Ray cluster needs the part 'cluster'"):
+        map_parts(engine_work.double, [1])

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import pickle
+import socket
 import sys
 import threading
 import traceback
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rumpun.errors import EnvironmentFault, UsageError
+from rumpun.parts import require
 from rumpun.steps import Progress, quiet
 
 __all__ = ["RESUBMISSIONS", "engine", "map_parts", "workers"]
@@ -83,7 +85,7 @@ def map_parts(
     are what JSON can say. What a function writes it writes aside and renames, so that a worker killed in the middle
     costs one unit: units that did not come back are handed out again, at most RESUBMISSIONS times. With `keep`, a
     folder that belongs to this run alone, each result is kept there and a finished unit is not done again, not even
-    by a process started anew.
+    by a process started anew: so what a unit wrote must stay where it is until the run is over (link it to its place).
 
     Raises:
         EnvironmentFault: workers died again and again.
@@ -150,7 +152,8 @@ def _call(function: Callable[[Any], Any], number: int, unit: Any, keep: Path | N
     if keep is not None:
         inner = getattr(function, "func", function)
         named = f"{inner.__module__}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
-        said = json.dumps([named, unit], sort_keys=True, ensure_ascii=False)
+        fixed = [repr(getattr(function, "args", ())), repr(getattr(function, "keywords", {}))]
+        said = json.dumps([named, fixed, unit], sort_keys=True, ensure_ascii=False)
         kept = str(keep.absolute() / f"{hashlib.blake2b(said.encode(), digest_size=12).hexdigest()}.json")
     return {"number": number, "unit": unit, "kept": kept}
 
@@ -293,6 +296,7 @@ def _environment() -> Iterator[None]:
 
 def _cluster(units: int) -> int:
     """Join the Ray cluster, or start one of this machine, and give how many workers it shall have."""
+    require("working on a Ray cluster", ["cluster"])
     import daft
     import ray
 
@@ -300,6 +304,7 @@ def _cluster(units: int) -> int:
         address = os.environ.get("RAY_ADDRESS")
         more: dict[str, Any] = {} if address else {"num_cpus": workers(), "include_dashboard": False}
         try:
+            _answers_at(address or "")
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
         except (ConnectionError, OSError) as error:
             raise EnvironmentFault(
@@ -314,3 +319,10 @@ def _cluster(units: int) -> int:
     cluster: Any = ray
     cores = int(cluster.cluster_resources().get("CPU", 1))
     return max(1, min(units, workers() if os.environ.get("RUMPUN_WORKERS") else cores))
+
+
+def _answers_at(address: str) -> None:
+    """Raise OSError where nothing listens at host:port: Ray itself would go on trying for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
