@@ -4,6 +4,8 @@ The texts are written for this test and not reviewed by native speakers.
 """
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from commands import refused, rumpun, said
@@ -13,10 +15,10 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed (make dev)")
 GARDEN = [
     ("kebun", "id", "", "Nenek menanam jahe dan kunyit di belakang rumah sejak lama sekali."),
     ("kebun", "id", "", "Anak-anak membaca buku-buku tua di perpustakaan desa setiap hari Sabtu."),
-    ("dapur", "id", "Siti", "Siti memasak rendang dengan api kecil selama empat jam penuh\u202e merah."),
+    ("dapur", "id", "Siti", "Siti memasak rendang dengan api kecil selama empat jam penuh merah."),
     ("dapur", "id", "Siti", "Resep sambal dari ibu memakai cabai rawit, terasi dan sedikit gula aren."),
-    ("dapur", "id", "Siti", "pendek"),
-    ("suan", "th", "Malee", "ยายปลูกขิงและขมิ้นไว้หลังบ้านมานานแล้ว"),
+    ("kebun", "id", "", "Resep sambal dari ibu memakai cabai rawit, terasi dan sedikit gula aren."),
+    ("suan", "th", "Malee\x1b[31m", "ยายปลูกขิงและขมิ้นไว้หลังบ้านมานานแล้ว"),
 ]
 
 
@@ -47,12 +49,32 @@ def recipe(home):
     (home / "rows.jsonl").write_text(
         "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
     )
+    (home / "other.toml").write_text('name = "other"\n[steps.lid]\nuses = "corpus.read"\n', encoding="utf-8")
     path = home / "garden.toml"
     path.write_text(
         f"""name = "garden"
+[steps.documents]
+uses = "corpus.read"
+with = {{ from_inventory = false, files = [{{ path = "{home}/rows.jsonl" }}] }}
+[steps.attributes]
+uses = "corpus.tag"
+needs = ["documents"]
+with = {{ taggers = ["normalise", "language", "figures", "minhash"] }}
+[steps.links]
+uses = "corpus.link"
+needs = ["documents", "attributes"]
+[steps.decisions]
+uses = "corpus.filter"
+needs = ["documents", "attributes", "links"]
+with = {{ other_language = "keep" }}
+[steps.mixture]
+uses = "corpus.mix"
+needs = ["documents", "attributes", "decisions"]
+with = {{ held_out_documents_per_language = 0 }}
 [steps.corpus]
-uses = "corpus.build"
-with = {{ languages = ["id", "th"], from_inventory = false, held_out_documents_per_language = 0, max_share_per_source = 1.0, max_share_per_domain = 1.0, files = [{{ path = "{home}/rows.jsonl" }}] }}
+uses = "corpus.write"
+needs = ["documents", "attributes", "links", "decisions", "mixture"]
+with = {{ card = {{ plots = false }} }}
 [steps.index]
 uses = "corpus.index"
 needs = ["corpus"]
@@ -73,7 +95,8 @@ def built(home, recipe):
 
 def test_a_plan_names_the_corpus_steps_alone(home, recipe):
     planned = said(run(home, "build", recipe, "--plan", "--json"))
-    assert [step["uses"] for step in planned["steps"]] == ["corpus.build", "corpus.index"]
+    names = ("read", "tag", "link", "filter", "mix", "write", "index")
+    assert [step["uses"] for step in planned["steps"]] == [f"corpus.{name}" for name in names]
 
 
 def test_a_text_is_traced(home, built):
@@ -106,13 +129,13 @@ def test_a_long_answer_is_traced_by_its_parts(home, built):
 
 def test_nothing_of_a_text_reaches_the_terminal_as_a_command(home, built):
     for arguments in (
-        ("trace", "memasak rendang", "--corpus", built["corpus"]),
+        ("trace", "ขิงและขมิ้น", "--corpus", built["corpus"]),
         ("show", built["corpus"], "--n", "9"),
     ):
         shown = run(home, *arguments)
         assert shown.returncode == 0, shown.stderr
-        assert "\u202e" not in shown.stdout
-        assert "\\u202e" in shown.stdout
+        assert "\x1b" not in shown.stdout
+        assert "Malee\\u001b[31m" in shown.stdout
 
 
 def test_samples_of_kept_and_dropped(home, built):
@@ -121,8 +144,10 @@ def test_samples_of_kept_and_dropped(home, built):
     assert {item["id"] for item in found if item["place"] == "train"} == {f"row-{n}" for n in (0, 1, 2, 3, 5)}
     thai = said(run(home, "show", built["corpus"], "--language", "th", "--json"))["documents"]
     assert [item["id"] for item in thai] == ["row-5"]
-    dropped = said(run(home, "show", built["corpus"], "--reason", "too short", "--json"))["documents"]
-    assert [(item["id"], item["rule"]) for item in dropped] == [("row-4", "too short")]
+    dropped = said(run(home, "show", built["corpus"], "--reason", "exact", "--json"))["documents"]
+    assert [(item["id"], item["rule"], item["text"]) for item in dropped] == [
+        ("row-4", "exact.duplicate", GARDEN[4][3])
+    ]
     line, hint = refused(run(home, "show", built["corpus"], "--source", "kebum"), 2)
     assert "no document of the source 'kebum'" in line
     assert hint == "did you mean 'kebun'?"
@@ -149,35 +174,52 @@ def test_samples_of_kept_and_dropped(home, built):
             "'kebun'",
         ),
         (("index", "{index}"), 3, "a trace, not a corpus", "written corpus"),
-        (("mix", "{recipe}", "--dry-run"), 2, "no step that uses corpus.mix", "corpus"),
+        (("mix", "{home}/other.toml", "--dry-run"), 2, "no step that uses corpus.mix", "corpus"),
         (("build", "{recipe}", "--engine", "spark"), 2, "spark", "--help"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_a_mend(home, recipe, built, arguments, code, message, hint):
-    given = [argument.format(recipe=recipe, **built) for argument in arguments]
+    given = [argument.format(recipe=recipe, home=home, **built) for argument in arguments]
     line, said_hint = refused(run(home, *given), code)
     assert message in line
     assert hint in said_hint
 
 
+def holding(index):
+    """How many documents hold a sentence of Siti's, one of nobody's, and one that somebody else had too."""
+    from rumpun.corpus.trace import TraceIndex
+
+    opened = TraceIndex.open(index)
+    return [
+        opened.find(text).documents
+        for text in ("memasak rendang", "jahe dan kunyit", "Resep sambal dari ibu")
+    ]
+
+
 def test_a_contributor_is_taken_back(home, recipe, built, tmp_path):
-    """In a store of its own, so that the other tests keep theirs; `corpus.build` knows no contributors, so by source."""
-    place = tmp_path / "store"
-    folder = said(run(home, "build", recipe, "--store", place, "--json"))["steps"]["corpus"]
-    dry = said(run(home, "withdraw", "--source", "dapur", "--corpus", folder, "--dry-run", "--json"))
-    assert (dry["rows"], dry["now"], dry["proof"]) == ({"train": 2, "drops": 1}, "", None)
-    done = said(run(home, "withdraw", "--source", "dapur", "--corpus", recipe, "--store", place, "--json"))
-    assert done["rows"] == {"train": 2, "drops": 1}
+    """In a home of its own, since the list of what was taken back is the home's."""
+    mine = tmp_path / "home"
+    shutil.copytree(
+        home / "data" / "artefacts", mine / "data" / "artefacts", ignore=shutil.ignore_patterns("names")
+    )
+    folder = mine / "data" / "artefacts" / Path(built["corpus"]).name
+    dry = said(run(mine, "withdraw", "--contributor", "Siti", "--corpus", folder, "--dry-run", "--json"))
+    assert (dry["rows"], dry["now"], dry["proof"]) == ({"train": 2}, "", None)
+    done = said(run(mine, "withdraw", "--contributor", "Siti", "--corpus", folder, "--json"))
+    assert done["rows"] == {"train": 2}
     assert (done["proof"]["rows_left"], done["proof"]["found_after"]) == (0, 0)
     assert done["proof"]["found_before"] == done["proof"]["spans"] > 0
-    after = said(run(home, "trace", "memasak rendang", "--corpus", recipe, "--store", place, "--json"))
-    assert after["documents"] == 0
-    assert (
-        said(run(home, "trace", "jahe dan kunyit", "--corpus", recipe, "--store", place, "--json"))[
-            "documents"
-        ]
-        == 1
-    )
-    line, hint = refused(run(home, "trace", "memasak rendang", "--corpus", folder), 3)
+    kinds = ["attributes", "corpus", "decisions", "documents", "links", "mixture", "trace"]
+    assert sorted(item["kind"] for item in done["out_of_use"]) == kinds
+    assert done["copies_dropped"] == 1
+    assert holding(done["index"]) == [0, 1, 0]  # the copy was dropped before; the next build takes it in
+    line, hint = refused(run(mine, "trace", "memasak rendang", "--corpus", folder), 3)
     assert "rows were withdrawn from it" in line
     assert hint == f"use {done['now']}"
+    cards = said(run(mine, "card", done["now"], "--out", tmp_path / "cards", "--json"))["files"]
+    assert "withdrawn" in (tmp_path / "cards" / "counts.csv").read_text()
+    assert any(name.endswith("croissant.json") for name in cards)
+
+    again = said(run(mine, "build", recipe, "--json"))["steps"]  # reads the sources anew, and heeds the list
+    assert again["corpus"] not in (str(folder), done["now"])
+    assert holding(again["index"]) == [0, 1, 1]

@@ -254,8 +254,9 @@ def show(
             limit = "" if item.threshold is None else f", threshold {item.threshold:g}"
             value = "" if item.value is None else f" = {item.value:g}"
             why = f"  {escaped(item.rule)}{value}{limit}  {escaped(item.detail)}".rstrip()
+        by = f"  by {escaped(item.contributor)}" if item.contributor else ""
         click.echo(
-            f"{item.place:8} {item.language:5} {escaped(item.source)}  {escaped(item.id)}  {escaped(item.licence)}{why}"
+            f"{item.place:8} {item.language:5} {escaped(item.source)}  {escaped(item.id)}  {escaped(item.licence)}{by}{why}"
         )
         click.echo(f"         {escaped(item.text, 400) or '(written down without its text)'}")
 
@@ -337,6 +338,10 @@ def _show_withdrawal(done: "Withdrawal") -> None:
     put(f"  by source: {', '.join(f'{name} {n:,}' for name, n in done.by_source.items()) or 'none in use'}")
     put(f"  by language: {', '.join(f'{tag} {n:,}' for tag, n in done.by_language.items()) or 'none in use'}")
     put(f"  rows that stay: {done.rows_left:,}")
+    if done.copies_dropped:
+        put(
+            f"  rows of others, dropped as copies of these: {done.copies_dropped:,}; the next build takes them in"
+        )
     for title, group in (
         ("out of use" if not done.dry_run else "would be moved out of use", done.out_of_use),
         ("made from it, and still here: a person decides", done.made_from),

@@ -22,7 +22,7 @@ from rumpun.corpus.index import IndexParams, index_corpus
 from rumpun.corpus.withdraw_artefacts import Standing, ancestors, current, finish, made_from, retire
 from rumpun.corpus.withdraw_manifest import STEP, VERSION, less
 from rumpun.corpus.withdraw_proof import Proof, prove
-from rumpun.corpus.withdraw_rows import Taken, count_rows, rewrite
+from rumpun.corpus.withdraw_rows import Taken, copies_of, count_rows, rewrite
 from rumpun.corpus.withdrawn import Entry, Withdrawn, record, withdrawn
 from rumpun.errors import EnvironmentFault, InputError, nearest
 from rumpun.records.artefacts import (
@@ -51,6 +51,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     by_source: dict[str, int]
     by_language: dict[str, int]
     rows_left: int
+    copies_dropped: int  # rows of others, dropped as copies of what goes: the next build takes them in
     out_of_use: tuple[Standing, ...]  # moved out of use
     made_from: tuple[Standing, ...]  # stand, and were made from what was taken back
     also_in: tuple[Standing, ...]  # other corpora in the store that hold such rows
@@ -92,15 +93,16 @@ def withdraw(
         _refuse_unknown(gone, taken, folder, old)
         indexes = _indexes(store, old.id)
         standing = _standing(store, folder, old, gone, indexes)
+        told = _told(gone, taken, folder, standing)
         if dry_run:
-            return _told(gone, taken, folder, standing)
+            return told
         record(gone.entries, reason)
         made = _remake(folder, old, gone, indexes, progress)
         stages = {manifest.id: "" for manifest in ancestors(store, old)}
         facts = {"reason": reason, "entries": [entry.line for entry in gone.entries]}
         retire(store, stages | made.replaced, facts)
         return msgspec.structs.replace(
-            _told(gone, taken, folder, standing),
+            told,
             dry_run=False,
             now=str(made.corpus),
             index=str(made.index),
@@ -215,6 +217,7 @@ def _told(
         by_source=dict(sorted(sources.items())),
         by_language=dict(sorted(languages.items())),
         rows_left=taken.kept,
+        copies_dropped=copies_of(folder, taken, gone),
         proof=None,
         **standing,
     )

@@ -6,6 +6,7 @@ conversations and the drops (which hold texts too); packed shards lose the same 
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST
 from rumpun.records.documents import document_id
 
-__all__ = ["STALE", "Taken", "count_rows", "rewrite"]
+__all__ = ["STALE", "Taken", "copies_of", "count_rows", "rewrite"]
 
 STALE = ("cards", "figures.json")  # tell the old figures: made again from the new ones
+_COPY = re.compile(r"the same as key (\d+)")  # as corpus.filter says it
 _GROUP_BYTES = 32 << 20  # of a written row group
 _COLUMNS = ("id", "source", "contributor", "language", "rule", "key", "licence", "domain", "times")
 # place in the corpus -> the role of a source in the manifest
@@ -94,6 +96,24 @@ def count_rows(corpus: Path, gone: Withdrawn, *, sizes: bool = True) -> Taken:
         if place:
             _count(place, path, gone, taken, sizes=sizes)
     return taken
+
+
+def copies_of(corpus: Path, taken: Taken, gone: Withdrawn) -> int:
+    """Dropped rows of others that were dropped as copies of rows that go: the next build takes them in."""
+    import pyarrow.parquet as pq
+
+    keys = {key for of_language in taken.keys.values() for key in of_language}
+    found = 0
+    for path in sorted((corpus / "drops").glob("*.parquet")) if keys else ():
+        with pq.ParquetFile(path) as file:
+            names = [
+                name for name in ("detail", "id", "source", "contributor") if name in file.schema_arrow.names
+            ]
+            for batch in file.iter_batches(batch_size=4096, columns=names):
+                for row in batch.to_pylist():
+                    copy = _COPY.fullmatch(row.get("detail") or "")
+                    found += bool(copy and int(copy.group(1)) in keys and not gone.takes(row))
+    return found
 
 
 def rewrite(corpus: Path, folder: Path, gone: Withdrawn, texts: TextIO) -> Taken:
