@@ -370,7 +370,6 @@ class _Writing:
                     "step": item.manifest.maker.step,
                     "version": item.manifest.maker.version,
                     "id": item.manifest.id,
-                    "created": item.manifest.created,
                     "tools": item.manifest.maker.tools,
                 }
                 for item in self.work.inputs

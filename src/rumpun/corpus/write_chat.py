@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ class Chat:
 
 
 def _units(params: BuildParams) -> tuple[list[Unit], list[LeftOut]]:
-    units, left = find_units(params)
+    # what is held out may be no source of the inventory, and bears on pairs alone
+    units, left = find_units(replace(params, held_out_sources={}))
     return [u for u in units if u.kind in _KINDS], [item for item in left if item.kind in _KINDS]
 
 

@@ -197,7 +197,6 @@ def _provenance(facts: Facts) -> dict[str, Any]:
             "@type": "prov:Activity",
             "@id": f"urn:rumpun:{item['id']}",
             "prov:label": f"{item['step']}, version {item['version']}",
-            **({"prov:endedAtTime": item["created"]} if item["created"] else {}),
         }
         for item in facts.figures.get("made_by", [])
     ]
