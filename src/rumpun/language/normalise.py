@@ -82,7 +82,7 @@ _CLOSER_LOOK = re.compile(f"[{_CLOSER}]")
 _SIGNS_LOOK = re.compile(f"[{HIDDEN}{LINE_ENDS}]")
 _LETTERS_LOOK = re.compile(f"[{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}]")
 _ASCII_LOOK = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
-_LONG = 200  # code points from which one look at arrays is quicker than several patterns
+_LONG = 400  # code points from which one look at arrays is quicker than several patterns
 _BURMESE_STAGES = ("zawgyi", "burmese.order", "burmese.lookalike")
 _MYANMAR_LOOK = re.compile("[\u1022-\u103e\u1040\u1044\u1047\u105a-\u1097]")
 
@@ -118,7 +118,9 @@ def _normalise(text: str, language: str | None, options: Options) -> Normalised:
     if text.isascii():
         if not _ASCII_LOOK.search(text):
             return Normalised(text, Offsets(len(text)))
-    elif (not (options.digits or _CLOSER_LOOK.search(text)) and is_composed(text)) or (len(text) > _LONG and not options.digits and _looks_clean(text)):
+    elif (not (options.digits or _CLOSER_LOOK.search(text)) and is_composed(text)) or (
+        len(text) > _LONG and not options.digits and _looks_clean(text, options)
+    ):
         return Normalised(text, Offsets(len(text)))
     work = _Work(text, language, options)
     work.run()
@@ -127,10 +129,10 @@ def _normalise(text: str, language: str | None, options: Options) -> Normalised:
     return Normalised(work.text, Offsets(len(text), work.steps), work.changes)
 
 
-def _looks_clean(text: str) -> bool:
+def _looks_clean(text: str, options: Options) -> bool:
     from rumpun.language.normalise_look import clean
 
-    return clean(text)
+    return (options.word_marks == "keep" or "\u200b" not in text) and clean(text)
 
 
 class _Work:

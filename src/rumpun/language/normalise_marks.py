@@ -232,9 +232,21 @@ def burmese(text: str, *, lookalikes: bool = True) -> Mended:
 
 # neighbours, as character classes, that call for a closer look besides those whose classes stand the wrong way round
 PAIRS = (
-    ("\u0e4d", "\u0e32\u0e48-\u0e4b"), ("\u0e33", "\u0e48-\u0e4b"), ("\u0e40", "\u0e40"),
-    ("\u0ecd", "\u0eb2\u0ec8-\u0ecb"), ("\u0eb3", "\u0ec8-\u0ecb"), ("\u0ec0", "\u0ec0"),
-    ("\u179a\u17b6-\u17cb\u17cd-\u17d1\u17d3\u17dd", "\u17d2"), ("\u17c1", "\u17b6\u17b8\u17bb-\u17bd"),
-    ("\u1040\u1047", _CARRIED), ("\u1044", "\u1004"), ("\u1025", "\u102e\u1037\u103a"),
-    ("\u0bc6\u0bc7", "\u0bbe"), ("\u0b92\u0bc6", "\u0bd7"),
+    ("\u0e4d", "\u0e32"), ("\u0e48-\u0e4b", "\u0e48-\u0e4b"), ("\u0e33", "\u0e48-\u0e4b"), ("\u0e40", "\u0e40"),
+    ("\u0ecd", "\u0eb2"), ("\u0ec8-\u0ecb", "\u0ec8-\u0ecb"), ("\u0eb3", "\u0ec8-\u0ecb"), ("\u0ec0", "\u0ec0"),
+    ("\u17b6-\u17cb\u17cd-\u17d1\u17d3\u17dd", "\u17d2"), ("\u17c1", "\u17b6\u17b8\u17bb-\u17bd"),
+    ("\u1040\u1047", _CARRIED), ("\u1025", "\u102e\u103a"), ("\u103a", "\u103a"), ("\u0bc6\u0bc7", "\u0bbe"), ("\u0b92\u0bc6", "\u0bd7"),
 )  # fmt: skip
+BEFORE_ASAT = (
+    f"{_MEDIALS}\u102b-\u1030\u1032\u1036"  # what an asat stands before in a contraction (E is none of it)
+)
+# three in a row that do, where the first two alone do not; a later one holds where two begin alike
+TRIPLES = (
+    ("\u0e4d", "\u0e48-\u0e4b", "\u0e32"),
+    ("\u0ecd", "\u0ec8-\u0ecb", "\u0eb2"),
+    ("\u17d2", "\u1780-\u17b3", "\u17cc"),
+    ("\u17d2", "\u179a", "\u17cc\u17d2"),
+    (f"\u1031{BEFORE_ASAT[len(_MEDIALS) :]}\u1037", "\u103a", BEFORE_ASAT),
+    ("\u1044", "\u1004", "\u103a"),
+    ("\u1025", "\u1037", "\u103a"),
+)

@@ -14,7 +14,7 @@ import regex
 
 from rumpun.language.offsets import Edit, rewrite
 
-__all__ = ["HIDDEN", "LINE_ENDS", "hidden", "line_ends"]
+__all__ = ["HIDDEN", "LINE_ENDS", "ends_word", "hidden", "line_ends"]
 
 LINE_ENDS = "\r\x0b\x0c\x85\u2028\u2029"  # become a line feed; so does CR LF
 HIDDEN = (  # a character class
@@ -57,7 +57,7 @@ def _chooser(text: str, *, word_marks: bool) -> Callable[[re.Match[str]], str]:
             return run
         if not before or not after:
             return ""
-        if word_marks and _ZWSP in run and _ends_word(before, after):
+        if word_marks and _ZWSP in run and ends_word(before, after):
             return _ZWSP
         joiner = next((sign for sign in run if sign in (_ZWNJ, _ZWJ)), "")
         return joiner if joiner and _joins(joiner, before, after) else ""
@@ -65,7 +65,8 @@ def _chooser(text: str, *, word_marks: bool) -> Callable[[re.Match[str]], str]:
     return choose
 
 
-def _ends_word(before: str, after: str) -> bool:
+def ends_word(before: str, after: str) -> bool:
+    """Whether a word of a script without spaces may end between two code points."""
     return bool(
         _UNSPACED.match(before)
         and _UNSPACED.match(after)

@@ -20,7 +20,11 @@ def _tai(block: int) -> str:
         return "".join(chr(block + code) for code in codes)
 
     lao = block == 0xE80
-    c = r"[\u0E81\u0E82\u0E84\u0E86-\u0E8A\u0E8C-\u0EA3\u0EA5\u0EA7-\u0EAE\u0EDC-\u0EDF][\u0EBC\u0EBA]?" if lao else r"[\u0E01-\u0E2E]\u0E3A?"
+    c = (
+        r"[\u0E81\u0E82\u0E84\u0E86-\u0E8A\u0E8C-\u0EA3\u0EA5\u0EA7-\u0EAE\u0EDC-\u0EDF][\u0EBC\u0EBA]?"
+        if lao
+        else r"[\u0E01-\u0E2E]\u0E3A?"
+    )
     c = f"(?:{c})"
     t = f"[{at(0x48)}-{at(0x4B)}]?"
     e, ae, ai = at(0x40), at(0x41), at(0x44)  # vowels before the consonant
