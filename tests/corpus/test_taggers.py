@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_parts import artefact, documents, run_step
+from made_parts import artefact, documents, plain_map, run_step, whole
 from made_texts import SENTENCES, document
 
 from rumpun.corpus.batch import Batch
+from rumpun.corpus.tag import tag
 from rumpun.corpus.taggers import benchmarks, make
 from rumpun.corpus.taggers.benchmarks import hash_benchmark, read_hashes, write_hashes
 from rumpun.corpus.taggers.decontaminate import Decontaminate
@@ -263,6 +264,30 @@ def test_held_out_sources_are_measured_and_never_learnt_from(tmp_path):
     assert (summary["positives"], summary["rest"]) == (80, 60)
     assert (summary["held_out"]["by"], summary["held_out"]["documents"]) == ("sources", 40 + 60)
     assert summary["held_out"]["auc"] > 0.95
+
+
+def test_a_model_among_the_inputs_of_tagging_is_used_and_a_missing_one_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("rumpun.corpus.engine.map_parts", plain_map)
+    texts = corpus_for_quality(tmp_path)
+    params = {
+        "positives": {"id": ["good-0", "good-1", "good-2"]},
+        "least_documents": 20,
+        "documents": 100,
+        "buckets": 4096,
+    }
+    model = run_step(train_quality, params, [texts], tmp_path / "model")
+    rows = whole(run_step(tag, {"taggers": ["figures"]}, [texts, model], tmp_path / "tag"))
+    assert [row["quality.score"] is None for row in rows] == [False] * 240 + [True] * 5
+    assert (
+        np.mean([row["quality.score"] for row in rows[:120]])
+        > 0.7
+        > 0.3
+        > np.mean([row["quality.score"] for row in rows[120:240]])
+    )
+    assert all(0 < row["quality.score"] < 1 for row in rows[:240])
+    with pytest.raises(UsageError, match="the tagger 'quality' has no model") as caught:
+        run_step(tag, {"taggers": ["quality"]}, [texts], tmp_path / "none")
+    assert "corpus.train_quality" in caught.value.hint
 
 
 def test_a_model_without_documents_is_refused(tmp_path):
