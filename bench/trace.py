@@ -7,7 +7,8 @@ time, and written as a corpus. Each query is a passage of 30 to 60 characters of
 written; one in three is asked as it stands, one with other spacing, one in capitals or with its marks apart. A document is
 found if it is among the first five. `first` is the first time that a query is asked after opening, `again` the second. Ten
 answers of about 1,000 characters, half of them passages of documents, are searched for spans. Making is measured with as many
-workers as RUMPUN_WORKERS says; its processor seconds are the kernel's, workers included.
+workers as RUMPUN_WORKERS says; its processor seconds are the kernel's, workers included. At the end one contributor of a
+hundred is taken back: corpus and index are made again without those rows, and their spans are searched.
 """
 
 # ruff: noqa: A005  (a script that is never imported; the benchmark is named after the command)
@@ -34,6 +35,8 @@ from rumpun.corpus.index import index_corpus
 from rumpun.corpus.synthetic import CharacterModel, documents, real_texts
 from rumpun.corpus.trace import TraceIndex
 from rumpun.corpus.trace_spans import find_spans
+from rumpun.corpus.withdraw import withdraw
+from rumpun.corpus.withdrawn import Entry
 from rumpun.language.tables import WORKING
 from rumpun.records.artefacts import Maker, Manifest, read_manifest, write_manifest
 
@@ -69,6 +72,7 @@ def write_corpus(folder: Path, size: int, wanted: int, rng: random.Random) -> li
                         "language": language,
                         "source": f"made-{language}",
                         "licence": "CC0-1.0",
+                        "contributor": f"contributor-{number % 100}",
                     }
                 )
                 if len(text) > 80 and (len(seen) < wanted or rng.random() < wanted / (number + 1)):
@@ -152,6 +156,25 @@ def spans(index: TraceIndex, chosen: list[tuple[str, str]], rng: random.Random) 
     return clock.told() | {"covered": round(sum(covered) / len(covered), 3)}
 
 
+def withdrawal(corpus: Path) -> dict[str, Any]:
+    """Take one contributor of a hundred back; seconds, and what the proof says."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["RUMPUN_HOME"] = home  # the list of what was taken back is not the user's
+        start, before = time.perf_counter(), cpu()
+        done = withdraw([Entry(what="contributor", name="contributor-7")], corpus)
+    proof = done.proof
+    assert proof is not None
+    return {
+        "wall_s": round(time.perf_counter() - start, 1),
+        "cpu_s": round(cpu() - before, 1),
+        "rows": done.rows,
+        "spans": proof.spans,
+        "found_before": proof.found_before,
+        "found_after": proof.found_after,
+        "spans_shared": proof.spans_shared,
+    }
+
+
 def command_seconds(corpus: Path, query: str) -> float:
     """The whole command in a process of its own, start included: the better of two."""
     best = 1e9
@@ -231,6 +254,8 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         result["index_bytes_per_token"] = round(summary["index_bytes"] / tokens, 2)
     if arguments.command:
         result["command_s"] = command_seconds(corpus, queries[0][1])
+    if arguments.withdraw:
+        result["withdraw_1_of_100"] = withdrawal(corpus)
     return result
 
 
@@ -243,6 +268,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--folder", type=Path, help="kept afterwards")
     parser.add_argument("--tokenizer", default="", help="a tokenizer.json, for bytes a token")
+    parser.add_argument("--no-withdraw", dest="withdraw", action="store_false", help="take nothing back")
     parser.add_argument(
         "--no-command", dest="command", action="store_false", help="leave the command's start out"
     )

@@ -1,8 +1,14 @@
 """Tracing: against a search that tries every slice of every text; variants named, every hit looked at, damage refused."""
 
 import json
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 import unicodedata
 from pathlib import Path
 
@@ -264,3 +270,44 @@ def test_a_corpus_without_an_index_names_the_mend(tmp_path):
     with pytest.raises(InputError, match="no trace index of it") as refused:
         indexes_of(corpus, [])
     assert refused.value.hint == f"rumpun corpus index {corpus}"
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from rumpun.corpus.index import IndexParams, index_corpus
+print(index_corpus(Path(sys.argv[1]), Path(sys.argv[2]), IndexParams(shard_bytes=60_000)))
+"""
+
+
+def test_killed_and_resumed_or_with_more_workers_the_bytes_are_the_same(tmp_path):
+    rows = [
+        row(" ".join(random.Random(n).choices(GARDEN, k=3)), n, language="ms" if n % 2 else "th")
+        for n in range(900)
+    ]
+    corpus = make_corpus(tmp_path / "corpora", rows)
+
+    def start(store, workers):
+        return subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(corpus), str(store)],
+            env=os.environ | {"RUMPUN_WORKERS": workers},
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    whole = Path(start(tmp_path / "whole", "1").communicate(timeout=120)[0].strip())
+    assert verify(whole).summary["shards"] > 3
+    store = tmp_path / "killed"
+    for attempt in range(3):
+        child = start(store, "2")
+        time.sleep(1.2 + 0.7 * attempt)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        for path in store.glob("[!.]*/manifest.json"):
+            verify(path.parent)
+    last = Path(start(store, "2").communicate(timeout=120)[0].strip())
+    assert [(f.path, f.sha256) for f in verify(last).files] == [
+        (f.path, f.sha256) for f in verify(whole).files
+    ]
+    assert not list((store / ".making").glob("*/"))
