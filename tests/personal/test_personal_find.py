@@ -185,6 +185,12 @@ def test_points_do_not_hide_a_number_that_a_word_names():
     assert find("359.517.006 orang, 65.80726157 persen, 031.1") == []
 
 
+def test_numbers_glued_to_one_another_are_each_found():
+    assert [f.type for f in find("IC880101-14-5678S1234567D")] == ["MY_NRIC", "SG_NRIC"]
+    assert [f.type for f in find("12/OUKAMA(N)123456\u200b880101-14-5678")] == ["MM_NRC", "MY_NRIC"]
+    assert [f.type for f in find("a@example.com081234567890")] == ["EMAIL", "PHONE"]
+
+
 def test_many_texts_are_as_one_by_one():
     texts = [text for text, _, _ in TABLE]
     assert find_all(texts) == [find(text) for text in texts] == tag(texts)

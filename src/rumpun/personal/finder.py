@@ -66,6 +66,7 @@ def _find(original: str, rules: Rules, least: float) -> list[Found]:
     free = [found for found in _free(text) if found.type in rules.types]
     unsure = [found for found in free if found.needs_context]
     sure = _settled([found for found in free if found.score >= least and not found.needs_context])
+    text = _without(text, sure)
     context = Context(text, rules.words, [(found.start, found.end) for found in (*sure, *unsure)])
     found = [*sure, *readings(text, rules, context), *with_letters(text, rules, context)]
     for candidate in unsure:
@@ -77,6 +78,15 @@ def _find(original: str, rules: Rules, least: float) -> list[Found]:
     kept = [candidate for candidate in found if round(candidate.score, 3) >= least]
     kept += _again(text, kept)
     return [candidate.found() for candidate in _settled(kept)]
+
+
+def _without(text: str, sure: list[Candidate]) -> str:
+    """The text with what is found already blotted out, as long as before: it is no part of another number."""
+    pieces, last = [], 0
+    for found in sure:
+        pieces += [text[last : found.start], "\0" * (found.end - found.start)]
+        last = found.end
+    return "".join(pieces) + text[last:] if sure else text
 
 
 def _free(text: str) -> Iterable[Candidate]:

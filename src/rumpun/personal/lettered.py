@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rumpun.personal.found import Candidate
 from rumpun.personal.numbers import scored
-from rumpun.personal.rules import Lettered, Rules
+from rumpun.personal.rules import Lettered, Rule, Rules
 from rumpun.personal.runs import MASK, Context
 
 __all__ = ["hidden_numbers", "shapes", "with_letters"]
@@ -45,10 +45,8 @@ def _letter(text: str, place: int) -> bool:
 def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked: bool) -> Candidate | None:
     """The layout whose digits start at a place, or None."""
     first = start - layout.lead
-    if first < 0 or not _open(text, first):
-        return None
-    match = layout.pattern.match(text, first)
-    if not match:
+    match = layout.pattern.match(text, first) if first >= 0 else None
+    if not match or not (_open(text, first) or _behind_digits(text, first, layout.rule, match.group())):
         return None
     rule, value = layout.rule, match.group().upper()
     around = context.around(start)
@@ -61,6 +59,11 @@ def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked
         key=rule.key, needs_context=rule.identifier.needs_context, rank=rule.rank,
     )  # fmt: skip
     return scored(found, rule, passes, word, around=around, asked=asked, stuck=False)
+
+
+def _behind_digits(text: str, first: int, rule: Rule, value: str) -> bool:
+    """Whether a number in capitals whose check passes is glued to the digits of another."""
+    return text[first - 1].isdigit() and value.isupper() and rule.passes(value) is True
 
 
 def _open(text: str, first: int) -> bool:

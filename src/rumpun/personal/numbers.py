@@ -291,7 +291,7 @@ def _ordinary(window: Window) -> bool:
     if len(groups) >= 3 and set(groups) <= {1, 2, 4} and groups.count(4) <= 1 and len(digits) <= 8:
         return True  # 2024-01-15, 1.2.3.4
     if groups == (4, 4):
-        years = all("1800" <= year <= "2600" for year in (digits[:4], digits[4:]))
+        years = all("1000" <= year <= "2600" for year in (digits[:4], digits[4:]))
         hours = (
             digits[:2] < "25"
             and digits[2:4] in ("00", "30")
