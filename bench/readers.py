@@ -167,6 +167,7 @@ def main() -> None:
                 facts = found[name]
                 print(
                     f"{name:16} {facts['text_mb_per_cpu_second']:8.1f} MB of text/CPU-s"
+                    f" {facts['file_mb'] / facts['cpu_seconds']:8.1f} MB of file/CPU-s"
                     f" {facts['documents_per_cpu_second']:9.0f} documents/CPU-s  peak {facts['peak_mb']:6.0f} MB"
                     f"  ({facts['documents']} documents, {facts['rejected']} refused)"
                 )

@@ -283,6 +283,8 @@ def test_a_source_whose_checksum_changed_is_left_out(tmp_path, store):
         ("text/gone.parquet", 0, "read.missing"),
         ("text/other.parquet", 0, "read.checksum"),
     ]
+    named = files(path, sha256="0" * 64, language="id") + files(jsonl(tmp_path / "a.jsonl", [{"text": "x"}]))
+    assert rules(read(store, files=named)) == [("other.parquet", 0, "read.checksum")]
     with pytest.raises(InputError, match=r"gone\.parquet: missing, though the source 'gone' names it"):
         read(store, **params, on_bad_input="stop")
 

@@ -35,6 +35,7 @@ class Files:
     )  # ours -> theirs: { text = "content", contributor = "author" }
     documents: str = "file"  # of text files: a document is the file, a paragraph or a line
     encoding: str = ""  # of text and JSON Lines, where it is not UTF-8
+    sha256: str = ""  # of a single file: another one is refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,8 @@ def _check_files(item: Files) -> None:
         raise ValueError(f"files: format = {item.format!r} ({nearest(item.format, list(FORMATS))})")
     if item.documents not in _DOCUMENTS:
         raise ValueError(f"files: documents = {item.documents!r} ({nearest(item.documents, _DOCUMENTS)})")
+    if item.sha256 and not re.fullmatch(r"[0-9a-f]{64}", item.sha256):
+        raise ValueError(f"files: sha256 = {item.sha256!r}: expected 64 hex digits")
     if item.encoding and not known_encoding(item.encoding):
         raise ValueError(f"files: encoding = {item.encoding!r}: not a text encoding such as 'cp874'")
 

@@ -68,7 +68,7 @@ def _look(file: SourceFile, facts: dict[str, Any]) -> None:
     lines = size > SPLIT_BYTES and splits_by_line(file) and not compression(path)
     facts["sha256"], cuts = _hashed(path, lines=lines)
     if file.sha256 and facts["sha256"] != file.sha256:
-        detail = f"sha256 {facts['sha256'][:12]}…, the inventory says {file.sha256[:12]}…"
+        detail = f"sha256 {facts['sha256'][:12]}…, {file.sha256[:12]}… was expected"
         facts |= {"rule": "read.checksum", "detail": detail}
         return
     if file.format == "parquet" and size > SPLIT_BYTES:

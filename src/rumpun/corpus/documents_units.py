@@ -137,6 +137,7 @@ def _from_place(item: Files, params: ReadParams, ignored: list[str]) -> list[Sou
             columns=item.columns,
             documents=item.documents,
             encoding=item.encoding,
+            sha256=item.sha256 if path == place else "",
             own_names=bool(item.source),
         )
         for path in found

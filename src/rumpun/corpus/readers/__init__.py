@@ -92,6 +92,8 @@ class Opened:
     recoded: Counter[str] = field(default_factory=Counter)  # encoding -> rows
     skipped: Counter[str] = field(default_factory=Counter)  # what is no document, by reason
     damaged: bool = False  # the file broke off
+    damaged_after: int = -1  # byte of the file, where that is known
+    proven: int = 0  # bytes before it, decompressed, for which a checksum speaks
 
     @property
     def path(self) -> Path:
@@ -102,19 +104,24 @@ class Opened:
         """Refuse a row of this file; see `Rejects.add`."""
         self.rejects.add(rule, detail, file=self.file.name, source=self.file.source, **more)
 
-    def damage(self, detail: str) -> None:
+    def damage(self, detail: str, after: int = -1, proven: int = 0) -> None:
         """The file cannot be read from here on; what came before it stands."""
         self.damaged = True
+        self.damaged_after = after
+        self.proven = proven
         self.reject("read.corrupt", detail, rows=0)
 
-    def chunks(self, *, text: bool = True) -> Iterator[bytes]:
-        """The span's bytes, decompressed; none, and a refusal, where they shall be text and are not."""
+    def chunks(self, *, text: bool = True, start: int = 0) -> Iterator[bytes]:
+        """The span's bytes, decompressed; none, and a refusal, where they shall be text and are not.
+
+        `start` is where in the span to begin: for gzip, where a member does.
+        """
         packed = compression(self.path)
         named = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}.get(self.path.suffix.lower(), packed)
         if named != packed:
             self.damage(f"named {self.path.suffix}, but it does not begin as {named}")
             return
-        found = chunks(self.path, packed, self.damage, start=self.span.start, end=self.span.end)
+        found = chunks(self.path, packed, self.damage, start=self.span.start + start, end=self.span.end)
         if text and self.span.start == 0:
             first = next(found, b"")
             if looks_binary(first):

@@ -14,10 +14,12 @@ from typing import Any
 
 from rumpun.corpus.policy import KEPT_BYTES
 
-__all__ = ["CHUNK", "ChunkFile", "Lines", "chunks", "compression", "looks_binary"]
+__all__ = ["CHUNK", "ChunkFile", "Lines", "chunks", "compression", "looks_binary", "next_member"]
 
 CHUNK = 1 << 20
 _PIECE = 64 << 10  # compressed bytes that are given to zlib at once
+_MEMBER = b"\x1f\x8b\x08"
+_TRIED = 4096  # bytes from which a member must show how its content begins
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _BINARY = (
     b"%PDF-",
@@ -32,7 +34,8 @@ _BINARY = (
 )
 _SIXTEEN = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
-Damaged = Callable[[str], None]  # what is wrong, with its place
+# what is wrong, after which byte of the file (-1: unknown), and how many bytes that were given are proven by a checksum
+Damaged = Callable[[str, int, int], None]
 
 
 def compression(path: Path) -> str:
@@ -50,13 +53,15 @@ def looks_binary(head: bytes) -> bool:
 
 
 def chunks(path: Path, packed: str, damaged: Damaged, *, start: int = 0, end: int = -1) -> Iterator[bytes]:
-    """The file's bytes, decompressed, about CHUNK at a time; `start` and `end` cut a file that is not compressed.
+    """The file's bytes, decompressed, about CHUNK at a time, from `start` to `end`, which are bytes of the file.
+
+    A file that is compressed is read to its end; gzip may start where a member does.
 
     UTF-16 with its mark comes as UTF-8, and UTF-8 loses its mark. At damage `damaged` is called and the bytes end.
     """
     make = {"": _plain, "gzip": _gzip, "zstd": _zstd}[packed]
     with path.open("rb") as stream:
-        found = _plain(stream, damaged, start, end) if not packed else make(stream, damaged, 0, -1)
+        found = make(stream, damaged, start, end)
         yield from _unmarked(found, damaged) if start == 0 else found
 
 
@@ -69,14 +74,16 @@ def _plain(stream: Any, _: Damaged, start: int, end: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _gzip(stream: Any, damaged: Damaged, _start: int, _end: int) -> Iterator[bytes]:
+def _gzip(stream: Any, damaged: Damaged, start: int, _: int) -> Iterator[bytes]:
     """Member after member. At an error the piece is given again byte by byte, so that nothing before it is lost."""
+    stream.seek(start)
     unpack = zlib.decompressobj(wbits=31)
     fed = False  # whether the member under way has begun
+    total = proven = 0
     while piece := stream.read(_PIECE):
         while piece:
             if unpack.eof:
-                unpack, fed = zlib.decompressobj(wbits=31), False
+                unpack, fed, proven = zlib.decompressobj(wbits=31), False, total
                 if not piece.strip(b"\0"):  # padding after the last member
                     break
             before = unpack.copy()
@@ -90,16 +97,38 @@ def _gzip(stream: Any, damaged: Damaged, _start: int, _end: int) -> Iterator[byt
                     out = unpack.decompress(unpack.unconsumed_tail, CHUNK) if unpack.unconsumed_tail else b""
             except zlib.error as error:
                 yield _until(before, piece)[given:]
+                # a checksum stands at a member's end alone: what came of this one may be garbled
                 place = stream.tell() - len(piece)
-                unread = stream.seek(0, 2) - place
-                damaged(
-                    f"gzip damaged after byte {place} ({_words(error)}); the last {unread} bytes were not read"
-                )
+                damaged(f"gzip damaged after byte {place} ({_words(error)})", place, proven)
                 return
+            total += given
             piece = unpack.unused_data
     if fed and not unpack.eof:
         yield unpack.flush()
-        damaged(f"gzip ends in the middle, at byte {stream.tell()}")
+        damaged(f"gzip ends in the middle, at byte {stream.tell()}", stream.tell(), proven)
+
+
+def next_member(path: Path, after: int, begins: bytes) -> int:
+    """Where, after a byte of a gzip file, the next member starts whose content begins so; -1 where none does."""
+    with path.open("rb") as stream:
+        stream.seek(after)
+        at, held = after, b""
+        while piece := stream.read(_PIECE):
+            held += piece
+            place = held.find(_MEMBER)
+            while 0 <= place <= len(held) - _TRIED or (place >= 0 and len(piece) < _PIECE):
+                with contextlib.suppress(zlib.error):
+                    if (
+                        zlib.decompressobj(wbits=31)
+                        .decompress(held[place : place + _TRIED], 64)
+                        .startswith(begins)
+                    ):
+                        return at + place
+                place = held.find(_MEMBER, place + 1)
+            keep = len(held) - place if place >= 0 else len(_MEMBER) - 1
+            at += len(held) - keep
+            held = held[len(held) - keep :]
+    return -1
 
 
 def _words(error: Exception) -> str:
@@ -141,7 +170,7 @@ def _zstd(stream: Any, damaged: Damaged, _start: int, _end: int) -> Iterator[byt
             while chunk := unpacked.read(1 << 10):
                 yield chunk[given:]
                 given = max(0, given - len(chunk))
-    damaged(f"zstd damaged near byte {sips.at} ({said})")
+    damaged(f"zstd damaged near byte {sips.at} ({said})", sips.at, 0)
 
 
 class _Sips(io.RawIOBase):
@@ -176,7 +205,7 @@ def _unmarked(found: Iterator[bytes], damaged: Damaged) -> Iterator[bytes]:
     for chunk in found:
         yield decoder.decode(chunk).encode("utf-8", "replace")
     if decoder.getstate()[0]:
-        damaged("UTF-16 ends in the middle of a character")
+        damaged("UTF-16 ends in the middle of a character", -1, 0)
 
 
 class Lines:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rumpun.corpus.policy import KEPT_BYTES
 from rumpun.corpus.readers import Opened, Record
 from rumpun.corpus.readers.html import record_of
-from rumpun.corpus.readers.stream import ChunkFile
+from rumpun.corpus.readers.stream import ChunkFile, compression, next_member
 
 __all__ = ["read"]
 
@@ -21,29 +21,60 @@ _HEAD_BYTES = 64 << 10  # of an HTTP header
 
 
 def read(opened: Opened) -> Iterator[tuple[int, Record]]:
-    """(row, record) of each document; rows are WARC records, of whatever type, counted from 1."""
+    """(row, record) of each document; rows are WARC records, of whatever type, counted from 1.
+
+    After damage in a gzip file, which holds each record in a member of its own, reading goes on at the next record.
+    """
+    row = start = 0
+    while start >= 0:
+        opened.damaged = False
+        held: _Held | None = None  # until it is known whether its member is whole
+        for item in _records(opened, start, row):
+            if held is not None and held.record is not None:
+                yield held.row, held.record
+            held, row = item, item.row
+        if held is not None and held.record is not None:
+            if opened.damaged and held.at >= opened.proven and compression(opened.path) == "gzip":
+                data = str(held.record.get("text")).encode("utf-8", "replace")
+                opened.reject("read.corrupt", "its checksum is not its own", row=row, data=data)
+            else:
+                yield held.row, held.record
+        start = -1
+        if opened.damaged and opened.damaged_after >= 0 and compression(opened.path) == "gzip":
+            start = next_member(opened.path, opened.damaged_after + 1, b"WARC/")
+    if not row and not opened.damaged:
+        opened.reject("read.corrupt", "no WARC record in it", rows=0)
+
+
+class _Held(NamedTuple):
+    """A WARC record that was read."""
+
+    row: int
+    at: int  # byte of the unpacked stream
+    record: Record | None  # None where it is no document
+
+
+def _records(opened: Opened, start: int, row: int) -> Iterator[_Held]:
+    """Each record from a byte of the file on."""
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-    stream = io.BufferedReader(ChunkFile(opened.chunks(text=False)), 256 << 10)
-    row = 0
+    stream = io.BufferedReader(ChunkFile(opened.chunks(text=False, start=start)), 256 << 10)
     try:
         for record in ArchiveIterator(stream, parse_http=False):
             row += 1
+            at = record.stream_pos
             kind = record.record_type
             if kind in (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion):
-                found = _document(opened, row, record, http=kind == WarcRecordType.response)
-                if found is not None:
-                    yield row, found
+                yield _Held(row, at, _document(opened, row, record, http=kind == WarcRecordType.response))
             else:
-                opened.skipped[
-                    f"record {(record.headers.get('WARC-Type') or 'without type')[:20].lower()}"
-                ] += 1
+                named = (record.headers.get("WARC-Type") or "without type")[:20].lower()
+                opened.skipped[f"record {named}"] += 1
+                yield _Held(row, at, None)
     except (OSError, ValueError, RuntimeError, EOFError) as error:
         if getattr(error, "errno", None):  # of the disk, not of the parser
             raise
-        opened.damage(f"no WARC after record {row} ({str(error)[:120]})")
-    if not row and not opened.damaged:
-        opened.reject("read.corrupt", "no WARC record in it", rows=0)
+        if not opened.damaged:
+            opened.damage(f"no WARC after record {row} ({str(error)[:120]})")
 
 
 class _Body(NamedTuple):
