@@ -58,6 +58,21 @@ def test_a_pipe_is_answered_line_by_line():
         assert process.wait(30) == 0
 
 
+def test_the_lines_before_a_bad_one_are_answered():
+    done = lid(data="สวัสดี\n".encode() + b"\xff\n" + "สวัสดี\n".encode())
+    assert done.stdout.decode() == "th\t1.0000\n"
+    assert done.returncode == 3
+
+
+def test_a_line_of_a_megabyte_is_one_line_and_offsets_are_code_points():
+    long = "ຂ້ອຍມັກກິນເຂົ້າ " * 40_000
+    data = f"{long}\n😀 Selamat pagi 你好\n".encode()
+    done = lid("--json", data=data)
+    rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert rows[0]["spans"] == [{"start": 0, "end": len(long), "language": "lo", "probability": 1.0}]
+    assert [(s["start"], s["end"]) for s in rows[1]["spans"]] == [(0, 15), (15, 17)]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_lines_are_whole_however_the_bytes_come(size):
     data = "satu\r\n\nသုံး\nสี่".encode()

@@ -11,8 +11,8 @@ import click
 def lid(files: tuple[Path, ...], as_json: bool) -> None:
     """Identify each line of FILES or of standard input: one line out for each line in, empty ones too.
 
-    Prints the BCP-47 tag and its probability; `und` where a line has no letters of a known script or no language
-    reaches the least probability.
+    Prints the BCP-47 tag of the main language and its probability; `und` where a line has no letters of a known
+    script or no language reaches 0.2. With --json also the spans: code points of the line, and the language there.
     """
     import sys
 
@@ -21,7 +21,7 @@ def lid(files: tuple[Path, ...], as_json: bool) -> None:
     from rumpun.language.lines import lines_of
 
     for _, _, lines in lines_of(files):
-        for found in identify_all(lines):
+        for found in identify_all(lines, spans=as_json):
             if as_json:
                 spans = [
                     {"start": s.start, "end": s.end, "language": s.language, "probability": s.probability}

@@ -21,18 +21,26 @@ def batches(stream: BinaryIO, name: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         InputError: a line is not UTF-8; the message names it.
     """
-    rest, number = b"", 1
+    rest: list[bytes] = []  # pieces of a line whose end has not come: joined once, however long it is
+    number = 1
     while chunk := _some(stream):
         *whole, last = chunk.split(b"\n")
         if whole:
-            whole[0] = rest + whole[0]
-            rest = last
-            yield number, [_text(line, name, number + n) for n, line in enumerate(whole)]
+            whole[0] = b"".join((*rest, whole[0]))
+            rest = []
+            good: list[str] = []
+            try:
+                for n, line in enumerate(whole):
+                    good.append(_text(line, name, number + n))
+            except InputError:
+                yield number, good  # the lines before the bad one are answered all the same
+                raise
+            yield number, good
             number += len(whole)
-        else:
-            rest += last
+        if last:
+            rest.append(last)
     if rest:
-        yield number, [_text(rest, name, number)]
+        yield number, [_text(b"".join(rest), name, number)]
 
 
 def _some(stream: BinaryIO) -> bytes:

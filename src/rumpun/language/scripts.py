@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["SCRIPTS", "runs", "script_counts", "script_of"]
+__all__ = ["SCRIPTS", "runs", "script_counts", "script_numbers", "script_of"]
 
 _RANGES: tuple[tuple[int, int, str], ...] = (
     (0x41, 0x5A, "Latn"), (0x61, 0x7A, "Latn"), (0xAA, 0xAA, "Latn"), (0xBA, 0xBA, "Latn"),
@@ -60,13 +60,32 @@ def _table() -> "tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]":
     return np.array(starts), np.array(numbers, np.int8)
 
 
-def _numbers(text: str) -> "npt.NDArray[np.int8]":
+@functools.cache
+def _plane() -> "npt.NDArray[np.int8]":
+    """The number of every code point of the first plane: one look-up instead of a search."""
     import numpy as np
 
     starts, numbers = _table()
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    found: npt.NDArray[np.int8] = numbers[np.searchsorted(starts, points, side="right") - 1]
+    found: npt.NDArray[np.int8] = numbers[np.searchsorted(starts, np.arange(0x10000), side="right") - 1]
     return found
+
+
+def script_numbers(points: "npt.NDArray[np.uint32]") -> "npt.NDArray[np.int8]":
+    """For each code point the place of its script in SCRIPTS; 0 for what has none."""
+    import numpy as np
+
+    found: npt.NDArray[np.int8] = _plane()[np.minimum(points, 0xFFFF)]
+    high = np.flatnonzero(points > 0xFFFF)
+    if len(high):
+        starts, numbers = _table()
+        found[high] = numbers[np.searchsorted(starts, points[high], side="right") - 1]
+    return found
+
+
+def _numbers(text: str) -> "npt.NDArray[np.int8]":
+    import numpy as np
+
+    return script_numbers(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
 
 
 def script_counts(text: str) -> dict[str, int]:
