@@ -42,6 +42,7 @@ _LATIN_RULES: tuple[tuple[str, Callable[[str], str]], ...] = (
 _DOUBLED = regex.compile(r"\b(\p{L}{2,})[-\u2010\u2011 ]\1(?=\P{L}|$)")
 _TWO = regex.compile(r"\b(\p{Script=Latin}{2,})[2\u00b2](?!\d)")
 _TONES = "[\u0300\u0301\u0303\u0309\u0323]"
+_TONE, _MARK = regex.compile(_TONES), regex.compile(r"\p{M}")
 _VOWEL_PAIRS = "o[ae]|u[ey]"
 _TONE_FIRST = regex.compile(rf"(?<!q)([ou])({_TONES})([aey])(?![\p{{L}}\p{{M}}])", regex.IGNORECASE)
 _TONE_LAST = regex.compile(rf"(?<!q)({_VOWEL_PAIRS})({_TONES})(?![\p{{L}}\p{{M}}])", regex.IGNORECASE)
@@ -76,14 +77,14 @@ def _latin(text: str) -> Iterator[tuple[str, str]]:
     yield "reduplication written with 2, written out", whole
     yield "reduplication written with 2", _DOUBLED.sub(r"\g<1>2", text)
     apart = unicodedata.normalize("NFD", text)
-    if regex.search(_TONES, apart):
+    if _TONE.search(apart):
         for rule, spelled in (
             ("tone mark on the second vowel", _TONE_FIRST.sub(r"\1\3\2", apart)),
             ("tone mark on the first vowel", _TONE_LAST.sub(_first, apart)),
         ):
             if spelled != apart:
                 yield rule, unicodedata.normalize("NFC", spelled)
-    if not regex.search(r"\p{M}", apart):
+    if not _MARK.search(apart):
         lower = whole.lower()
         for rule, change in _LATIN_RULES:
             spelled = change(lower)
