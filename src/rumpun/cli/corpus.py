@@ -25,7 +25,7 @@ def corpus() -> None:
     """Build a corpus, trace a text in it, look at it, take rows back."""
 
 
-@corpus.command()
+@corpus.command(short_help="Make the corpus of a recipe.")
 @click.argument("recipe", type=FILE)
 @click.option("--engine", type=click.Choice(["native", "ray"]), help="This machine, or a Ray cluster.")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores).")
@@ -72,7 +72,7 @@ def build(
         click.echo(f"{name:12} {folder}")
 
 
-@corpus.command()
+@corpus.command(short_help="Plan the mixture of a recipe.")
 @click.argument("recipe", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing.")
 @STORE
@@ -104,7 +104,7 @@ def mix(recipe: Path, dry_run: bool, store: Path | None, as_json: bool) -> None:
         )  # fmt: skip
 
 
-@corpus.command()
+@corpus.command(short_help="Index a corpus, so that texts can be traced.")
 @click.argument("folder", metavar="CORPUS")
 @STORE
 @JSON
@@ -128,7 +128,7 @@ def index(folder: str, store: Path | None, as_json: bool) -> None:
     )
 
 
-@corpus.command()
+@corpus.command(short_help="Find every document that holds a text.")
 @click.argument("text")
 @CORPUS
 @click.option(
@@ -216,7 +216,7 @@ def _show_spans(found: "Spans") -> None:
         _show_found(span.found, "  ")
 
 
-@corpus.command()
+@corpus.command(short_help="Show some documents, kept and dropped.")
 @click.argument("folder", metavar="CORPUS")
 @click.option("--language", default="", help="A BCP-47 tag.")
 @click.option("--source", default="", help="A source's name.")
@@ -261,7 +261,7 @@ def show(
         click.echo(f"         {escaped(item.text, 400) or '(written down without its text)'}")
 
 
-@corpus.command()
+@corpus.command(short_help="Render the cards of a corpus again.")
 @click.argument("folder", metavar="CORPUS")
 @click.option("--out", type=FILE, help="The folder to write (default: CORPUS-cards in the working folder).")
 @STORE
@@ -281,7 +281,7 @@ def card(folder: str, out: Path | None, store: Path | None, as_json: bool) -> No
         click.echo(path)
 
 
-@corpus.command()
+@corpus.command(short_help="Take rows back, and prove that they are gone.")
 @click.option("--source", "sources", multiple=True, help="Every row of a source. May be repeated.")
 @click.option("--row", "rows", multiple=True, help="A row by its id. May be repeated.")
 @click.option(
