@@ -218,6 +218,8 @@ def scripts(documents: int, folder: Path) -> list[dict[str, Any]]:
     from rumpun.corpus.minhash import signatures, sketch
 
     found = []
+    warm = Batch(["bambu"], ["id"])
+    signatures(warm.codes, warm.kinds, warm.starts, warm.ends)  # tables are made once a process
     for language in LANGUAGES:
         path = folder / f"{language}.jsonl"
         write_synthetic(

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from linked import SYLLABLES, changed, joined, letters_of, linked, run_link, text, words
 
 from rumpun.corpus import link_rows, link_spill
-from rumpun.corpus.parts import part_paths
+from rumpun.corpus.parts import part_paths, read_part, write_part
 from rumpun.errors import InputError, UsageError
 
 
@@ -127,6 +128,38 @@ def test_human_text_stays_before_machine_translation_and_the_longer_before_the_s
     assert table["near.first"].to_pylist() == [2, 2, None]
     assert table["near.cluster"].to_pylist() == [0, 0, 0]
     assert all(0.7 <= s <= 1 for s in table["near.similarity"].to_pylist()[:2])
+
+
+def test_a_copy_lies_in_the_cluster_of_its_text(tmp_path):
+    rng = np.random.default_rng(12)
+    base = words("lo", 250, rng)
+    near = joined("lo", changed("lo", base, 3, rng))
+    rows = [
+        {"text": joined("lo", base)},
+        {"text": near + near[:40]},
+        {"text": joined("lo", base)},
+        {"text": near + near[:40]},
+    ]
+    table, summary = linked(tmp_path, rows)
+    assert table["exact.first"].to_pylist() == [None, None, 0, 1]
+    assert table["near.cluster"].to_pylist() == [0, 0, 0, 0]
+    assert table["near.keep"].to_pylist() == [False, True, False, False]
+    assert table["near.first"].to_pylist() == [1, None, 1, 1]
+    assert table["near.similarity"].to_pylist()[3] == 1
+    assert summary["near"]["duplicates"] == 1
+
+
+def test_the_better_before_the_longer(tmp_path):
+    rng = np.random.default_rng(13)
+    base = words("ta", 250, rng)
+    rows = [{"text": joined("ta", [*changed("ta", base, n, rng), *base[:n]])} for n in range(3)]
+    table, _ = linked(tmp_path, rows)
+    assert table["near.keep"].to_pylist() == [False, False, True]
+    attributes = read_part(tmp_path / "attributes" / "part-00000.parquet")
+    scores = pa.array([0.25, 0.75, None], pa.float32())
+    write_part(tmp_path / "scored", 0, attributes.append_column("quality.score", scores))
+    table, _ = run_link(tmp_path, tmp_path / "documents", tmp_path / "scored", "again")
+    assert table["near.keep"].to_pylist() == [False, True, False]
 
 
 def test_short_texts_take_part_in_exact_duplicates_alone(tmp_path):

@@ -219,6 +219,13 @@ class _Link:
         first[found.rows[left]] = found.first[left].astype(np.uint64)
         close[found.rows] = found.similarity
         self.gone[found.rows[left]] = _NEAR
+        # a copy of a text lies in that text's cluster: if the text itself cannot be used, the copy may stand for it there
+        same = load(self.scratch / "exact.first.npy")
+        copies = np.flatnonzero(same != NONE)
+        of = same[copies].astype(np.int64)
+        copies, of = copies[cluster[of] != NONE], of[cluster[of] != NONE]
+        cluster[copies], close[copies] = cluster[of], close[of]
+        first[copies] = np.where(first[of] == NONE, of.astype(np.uint64), first[of])
         for name, array in (("near.cluster", cluster), ("near.first", first), ("near.similarity", close)):
             save(self.scratch / f"{name}.npy", array)
         save(self.scratch / "gone.npy", self.gone)

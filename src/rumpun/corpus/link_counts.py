@@ -36,14 +36,14 @@ def links_schema() -> "pa.Schema":
     return pa.schema(
         [
             ("key", pa.uint64()),
-            ("exact.first", pa.uint64()),  # the first document with the same text; null for that one itself
+            ("exact.first", pa.uint64()),  # the first document with the same text; null for it
             ("url.first", pa.uint64()),  # the first with the same address; null for that one itself
             (
                 "near.cluster",
                 pa.uint64(),
-            ),  # the lowest key of its cluster, of which one document stays; null outside
+            ),  # the lowest key of those of which one stays; null outside clusters
             ("near.keep", pa.bool_()),  # false where another document stays in its place
-            ("near.first", pa.uint64()),  # that other document
+            ("near.first", pa.uint64()),  # that other document; a copy's is its text's
             ("near.similarity", pa.float32()),  # estimated, to that other document
             ("lines.frequent", pa.list_(pa.int32())),  # numbers of lines that many documents have
             (
