@@ -141,8 +141,10 @@ class Batch:
     @functools.cached_property
     def codes(self) -> NDArray[np.uint32]:
         """[C] code points of all texts, side by side."""
-        joined = "".join(text[:LOOK] for text in self.texts).encode("utf-32-le", "surrogatepass")
-        return np.frombuffer(joined, dtype=np.uint32)
+        texts = self.texts
+        if len(texts) and self.lengths.max() > LOOK:
+            texts = [text[:LOOK] for text in texts]
+        return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
     @functools.cached_property
     def kinds(self) -> NDArray[np.uint8]:

@@ -161,7 +161,8 @@ def _word_mean(batch: Batch, solid: Int) -> NDArray[np.float64]:
     opens[firsts] = inside[firsts]
     places = np.flatnonzero(opens)
     runs = np.searchsorted(places, batch.ends) - np.searchsorted(places, batch.starts)
-    words = np.array([tag in known() and spaced(tag) for tag in batch.languages], dtype=np.bool_)
+    apart = {tag: tag in known() and spaced(tag) for tag in set(batch.languages)}
+    words = np.array([apart[tag] for tag in batch.languages], dtype=np.bool_)
     return np.where(words, _over(solid, runs), np.nan)
 
 

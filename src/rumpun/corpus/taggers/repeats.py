@@ -72,7 +72,7 @@ def _keys(places: Int, owner: Int, hashes: Hashes) -> Hashes:
     keys *= _LAST
     keys >>= np.uint64(64 - 44)
     keys |= owner.astype(np.uint64) << _TEXT_BIT
-    keys.sort()
+    keys.view(np.int64).sort()  # the same order, since no key reaches 2**63, and a fifth faster
     return keys
 
 
