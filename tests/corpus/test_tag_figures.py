@@ -139,6 +139,10 @@ def test_slices_cover_every_row_once_and_are_no_larger_than_asked(lengths, most)
         assert sum(lengths[first:last]) <= most or last - first == 1
 
 
+def test_empty_texts_by_the_hundred_thousand_are_no_slice_of_their_own():
+    assert list(slices([0] * 45_000)) == [(0, 20_000), (20_000, 40_000), (40_000, 45_000)]
+
+
 def test_every_tagger_of_the_table_says_what_it_adds():
     for name in TABLE:
         try:

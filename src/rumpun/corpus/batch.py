@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 SLICE_CHARACTERS = 100_000  # code points at once: arrays of under a megabyte stay in the processor's cache
+SLICE_ROWS = 20_000  # texts at once, however short
 LOOK = 1_000_000  # code points of one text that the arrays hold; a longer text is judged by its beginning
 
 # what else a code point is, beside its kind in letters.py; any of these may hold together
@@ -222,11 +223,11 @@ class Batch:
 
 
 def slices(lengths: Sequence[int], most: int = SLICE_CHARACTERS) -> Iterator[tuple[int, int]]:
-    """(first row, row after the last) of runs of rows with at most `most` characters in all; a row is never cut."""
+    """(first row, row after the last) of runs of at most SLICE_ROWS rows with `most` characters in all; no row is cut."""
     start, size = 0, 0
     for row, length in enumerate(lengths):
         taken = min(length, LOOK)
-        if row > start and size + taken > most:
+        if row > start and (size + taken > most or row - start >= SLICE_ROWS):
             yield start, row
             start, size = row, 0
         size += taken
