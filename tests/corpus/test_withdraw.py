@@ -478,6 +478,12 @@ def test_the_list_is_appended_to_and_heeded(home):
     assert gone.takes({"source": "s", "id": "b"})
     assert gone.takes({"source": "x", "id": "b", "contributor": "Siti"})
     assert not gone.takes({"source": "x", "id": "ab", "contributor": None})
+    assert gone.named({"source": "s", "id": "a#2", "contributor": "Siti"}) == {
+        "source s",
+        "row a",
+        "contributor Siti",
+    }
+    assert gone.named({"source": "x", "id": "ab", "contributor": None}) == set()
     list_path().write_text('{"what": "row"}\n')
     with pytest.raises(InputError, match=r"withdrawn\.jsonl:1: not a withdrawal"):
         withdrawn()

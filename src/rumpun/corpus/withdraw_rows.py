@@ -154,7 +154,7 @@ def _count(place: str, path: Path, gone: Withdrawn, taken: Taken, *, sizes: bool
     for row in rows:
         if gone.takes(row):
             taken.count(place, row, row["bytes"])
-            taken.seen |= {entry.line for entry in gone.entries if Withdrawn((entry,)).takes(row)}
+            taken.seen |= gone.named(row)
         else:
             taken.kept += place != "drops"
 

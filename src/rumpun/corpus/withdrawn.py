@@ -61,6 +61,17 @@ class Withdrawn:
         """The same of a row with `source`, `id` and perhaps `contributor`."""
         return self.holds(row.get("source") or "", str(row.get("id") or ""), row.get("contributor") or "")
 
+    def named(self, row: Mapping[str, Any]) -> set[str]:
+        """The entries, as people name them, by which a row was taken back."""
+        row_id = str(row.get("id") or "")
+        asked = (
+            ("source", row.get("source")),
+            ("row", row_id),
+            ("row", row_id.rpartition("#")[0]),
+            ("contributor", row.get("contributor")),
+        )
+        return {f"{what} {name}" for what, name in asked if name and name in self._names[what]}
+
 
 def list_path() -> Path:
     """Where the list lies."""
