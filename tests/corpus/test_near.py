@@ -1,6 +1,7 @@
 """Buckets, clusters and who stays, on signatures made by hand."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +49,7 @@ def test_a_bucket_larger_than_all_pairs_is_peeled():
     got = alike(band_keys(found, 0, 6), rows, signatures, 0.6)
     assert (groups[got.one] == groups[got.other]).all()
     assert len(got.one) == 297  # the first of each group with all of its others
-    assert got.uncompared == 0
+    assert len(got.left) == 0
 
 
 def test_a_bucket_without_likeness_ends_and_says_so(monkeypatch):
@@ -57,7 +58,7 @@ def test_a_bucket_without_likeness_ends_and_says_so(monkeypatch):
     found = rng.integers(256, size=(100, BINS), dtype=np.uint8)
     got = alike(np.zeros(100, np.uint64), np.arange(100), Signatures([found]), 0.6)
     assert len(got.one) == 0
-    assert got.uncompared == 95
+    assert len(got.left) == 95
 
 
 @settings(max_examples=200, deadline=None)
@@ -79,7 +80,9 @@ def test_components_are_those_of_a_plain_union_find(edges):
     assert label.tolist() == [root(n) for n in rows.tolist()]
 
 
-def test_one_stays_by_rank_and_nothing_goes_that_is_not_like_one_that_stays():
+@pytest.mark.parametrize("rounds", [0, 1, near.ROUNDS])
+def test_one_stays_by_rank_and_nothing_goes_that_is_not_like_one_that_stays(monkeypatch, rounds):
+    monkeypatch.setattr(near, "ROUNDS", rounds)
     rng = np.random.default_rng(4)
     chain = [rng.integers(256, size=BINS, dtype=np.uint8)]
     for n in range(6):  # each like the one before it, the first and the last not alike at all

@@ -155,7 +155,7 @@ def find_pairs(unit: dict[str, Any]) -> dict[str, int]:
         made = np.zeros(len(pairs.one), dtype=PAIR)
         made["one"], made["other"], made["similarity"] = pairs.one, pairs.other, pairs.similarity
         found.append(made)
-        uncompared += pairs.uncompared
+        uncompared += len(pairs.left)
     every = np.concatenate(found)
     save(scratch / "pairs" / f"band-{band:03}.npy", every)
     return {"pairs": len(every), "uncompared": uncompared}

@@ -21,6 +21,7 @@ __all__ = ["Pairs", "Settled", "Signatures", "alike", "components", "settle"]
 
 ALL_PAIRS = 32  # documents of a bucket that are compared each with each: 496 pairs
 PEELS = 64  # in a larger bucket; documents alike in many bands meet again elsewhere
+ROUNDS = 256  # in which the best of a component is compared with all others; the rest goes by the pairs that are known
 _AT_ONCE = 1 << 16  # pairs whose signatures are in memory together: 17 MB
 Bytes = NDArray[np.uint8]
 
@@ -32,7 +33,7 @@ class Pairs:
     one: Int  # [P]
     other: Int  # [P]
     similarity: NDArray[np.float32]  # [P]
-    uncompared: int = 0  # rows of large buckets that were left after PEELS rounds
+    left: Int  # rows that were still to be compared when the rounds were over
 
 
 class Signatures:
@@ -81,7 +82,7 @@ def alike(keys: Hashes, rows: Int, signatures: Signatures, threshold: float) -> 
         np.concatenate([one, peeled.one]),
         np.concatenate([other, peeled.other]),
         np.concatenate([found, peeled.similarity]),
-        peeled.uncompared,
+        peeled.left,
     )
 
 
@@ -102,14 +103,15 @@ def _each_with_each(
     return np.concatenate(ones), np.concatenate(others), np.concatenate(found)
 
 
-def _peel(rows: Int, group: Int, signatures: Signatures, threshold: float, rounds: int | None) -> Pairs:
+def _peel(rows: Int, group: Int, signatures: Signatures, threshold: float, rounds: int) -> Pairs:
     """Compare the first row of every group with the rest; those that are not like it go on among themselves.
 
     Groups are ascending; within a group the order of the rows is the order in which they are first.
     """
     ones, others, found = [rows[:0]], [rows[:0]], [np.zeros(0, dtype=np.float32)]
-    done = 0
-    while len(rows) and (rounds is None or done < rounds):
+    for _ in range(rounds):
+        if not len(rows):
+            break
         new = np.concatenate([[True], group[1:] != group[:-1]])
         first = rows[np.flatnonzero(new)][np.cumsum(new) - 1]
         one, other, group = first[~new], rows[~new], group[~new]
@@ -119,8 +121,7 @@ def _peel(rows: Int, group: Int, signatures: Signatures, threshold: float, round
         others.append(other[kept])
         found.append(close[kept])
         rows, group = other[~kept], group[~kept]
-        done += 1
-    return Pairs(np.concatenate(ones), np.concatenate(others), np.concatenate(found), len(rows))
+    return Pairs(np.concatenate(ones), np.concatenate(others), np.concatenate(found), rows)
 
 
 def components(one: Int, other: Int) -> tuple[Int, Int]:
@@ -167,12 +168,36 @@ def settle(
     """
     rows, component = components(one, other)
     order = np.lexsort((rows, *(column[rows] for column in reversed(rank)), component))
-    peeled = _peel(rows[order], component[order], signatures, threshold, None)
-    rows = np.unique(np.concatenate([peeled.one, peeled.other]))
-    first, close = rows.copy(), np.ones(len(rows), dtype=np.float32)
-    gone = np.searchsorted(rows, peeled.other)
-    first[gone], close[gone] = peeled.one, peeled.similarity
+    peeled = _peel(rows[order], component[order], signatures, threshold, ROUNDS)
+    late = _by_pairs(peeled.left, one, other)
+    stay, go = (np.concatenate(ends) for ends in zip((peeled.one, peeled.other), late, strict=True))
+    close = np.concatenate([peeled.similarity, signatures.similarity(*late)])
+    rows = np.unique(np.concatenate([stay, go]))
+    first, similar = rows.copy(), np.ones(len(rows), dtype=np.float32)
+    gone = np.searchsorted(rows, go)
+    first[gone], similar[gone] = stay, close
     lowest = rows.copy()
     stays = np.searchsorted(rows, first)
     np.minimum.at(lowest, stays, rows)
-    return Settled(rows, lowest[stays], first, close)
+    return Settled(rows, lowest[stays], first, similar)
+
+
+def _by_pairs(rows: Int, one: Int, other: Int) -> tuple[Int, Int]:
+    """(rows that stay, rows that go for them): each row in order stays unless it is in a pair with one that stays.
+
+    Bounded work for what is left of a component of many thousand documents that all differ a little.
+    """
+    among = np.isin(one, rows) & np.isin(other, rows)
+    near: dict[int, list[int]] = {}
+    for a, b in zip(one[among].tolist(), other[among].tolist(), strict=True):
+        near.setdefault(a, []).append(b)
+        near.setdefault(b, []).append(a)
+    gone: dict[int, int] = {}
+    stayed: set[int] = set()
+    for row in rows.tolist():
+        if row not in gone:
+            stayed.add(row)
+            for neighbour in near.get(row, ()):
+                if neighbour not in stayed:
+                    gone.setdefault(neighbour, row)
+    return np.array(list(gone.values()), dtype=np.int64), np.array(list(gone), dtype=np.int64)
