@@ -14,7 +14,7 @@ from rumpun.corpus.mixture_step import plan_rows
 from rumpun.corpus.packed import DOCUMENTS, PackedShards
 from rumpun.corpus.packed_tokenizer import PackTokenizer
 from rumpun.corpus.parts import drops_schema
-from rumpun.corpus.write import corpus_schema
+from rumpun.corpus.write_rows import corpus_schema
 from rumpun.corpus.write_texts import apply_edits
 from rumpun.errors import InputError
 from rumpun.records.artefacts import read_manifest, verify

@@ -27,6 +27,7 @@ from rumpun.corpus.parts import drops_schema, part_paths, read_part, write_part
 from rumpun.corpus.write_chat import Chat, chat_identity, write_chat
 from rumpun.corpus.write_figures import Counts, entries, summary
 from rumpun.corpus.write_params import WriteParams
+from rumpun.corpus.write_rows import Shelf, corpus_schema, dropped, refused
 from rumpun.corpus.write_texts import Part, final_array, join_parts
 from rumpun.errors import InputError
 from rumpun.records.artefacts import Maker, Manifest, now, sha256_file
@@ -38,20 +39,11 @@ if TYPE_CHECKING:
     from rumpun.corpus.overlap import HeldOut
     from rumpun.corpus.packed import Packer
 
-__all__ = ["FIGURES", "WriteParams", "corpus_schema", "write"]
+__all__ = ["FIGURES", "WriteParams", "write"]
 
 FIGURES = "figures.json"
-_GROUP_BYTES = 4 << 20  # of text, held for each language before it is written
 _COPIED = ("id", "source", "licence", "url", "domain", "contributor")
 _PACKED_AT_ONCE = 512  # documents
-
-
-def corpus_schema() -> "pa.Schema":
-    """Columns of train/ and heldout/."""
-    import pyarrow as pa
-
-    names = ("id", "text", "language", "source", "licence", "url", "domain", "contributor")
-    return pa.schema([*((name, pa.string()) for name in names), ("key", pa.uint64()), ("times", pa.uint16())])
 
 
 def _identity(params: WriteParams) -> dict[str, str]:
@@ -84,40 +76,6 @@ def write(params: WriteParams, work: Work) -> Outcome:
     return outcome
 
 
-class _Shelf:
-    """One Parquet file a language, written in groups of about _GROUP_BYTES."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self._folder = folder
-        self._waiting: dict[str, list[pa.Table]] = {}
-        self._writers: dict[str, Any] = {}
-
-    def put(self, language: str, table: "pa.Table") -> None:
-        """Append rows of one language."""
-        waiting = self._waiting.setdefault(language, [])
-        waiting.append(table)
-        if sum(item.nbytes for item in waiting) >= _GROUP_BYTES:
-            self._flush(language)
-
-    def _flush(self, language: str) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.concat_tables(self._waiting.pop(language)).combine_chunks()
-        if language not in self._writers:
-            path = self._folder / f"{language}.parquet"
-            self._writers[language] = pq.ParquetWriter(path, corpus_schema(), compression="zstd")
-        self._writers[language].write_table(table)
-
-    def close(self) -> None:
-        """Write what waits, and the files' ends."""
-        for language in sorted(self._waiting):
-            self._flush(language)
-        for writer in self._writers.values():
-            writer.close()
-
-
 @dataclass(slots=True)
 class _Writing:
     """One corpus under way."""
@@ -148,7 +106,7 @@ class _Writing:
                 f"{len(parts)} parts of documents, {len(mixed)} of the mixture",
                 "name steps in `needs` that were made from the same documents",
             )
-        shelves = {name: _Shelf(self.work.folder / name) for name in ("train", "heldout")}
+        shelves = {name: Shelf(self.work.folder / name) for name in ("train", "heldout")}
         packer = self._packer()
         for part, path in zip(parts, mixed, strict=True):
             self._part(part, read_part(path), shelves, packer)
@@ -169,7 +127,7 @@ class _Writing:
         return Packer(self.work.folder / "packed", tokenizer, self.params.shard_tokens)
 
     def _part(
-        self, part: Part, mixed: "pa.Table", shelves: Mapping[str, _Shelf], packer: "Packer | None"
+        self, part: Part, mixed: "pa.Table", shelves: Mapping[str, Shelf], packer: "Packer | None"
     ) -> None:
         documents, decisions = read_part(part.documents), read_part(part.decisions)
         if not documents["key"].equals(decisions["key"]) or not documents["key"].equals(mixed["key"]):
@@ -265,21 +223,7 @@ class _Writing:
                 f"{part.documents}, row {row}: removed by no rule",
                 "run the recipe again from corpus.filter on",
             )
-        columns: dict[str, Any] = {
-            "key": taken["key"],
-            "id": taken["id"],
-            "language": decided["language"],
-            "source": taken["source"],
-            "contributor": taken["contributor"],
-            "stage": pc.list_element(pc.split_pattern(rule, ".", max_splits=1), 0),
-            "rule": rule,
-            "value": pc.if_else(own, over["value"], decided["value"]),
-            "threshold": pc.if_else(own, over["threshold"], decided["threshold"]),
-            "detail": pc.fill_null(decided["detail"], ""),
-            "text": taken["text"],
-        }
-        schema = drops_schema()
-        table = pa.table([columns[name] for name in schema.names], schema=schema)
+        table = dropped(taken, decided, over, rule)
         write_part(self.work.folder / "drops", part.number, table)
         counted = pa.table(
             {
@@ -313,7 +257,7 @@ class _Writing:
                     for row in rows:
                         self.counts.rejected[row["source"], row["rule"]] += row["rows"]
                     out.write_table(
-                        pa.Table.from_pylist([_refused(row) for row in rows], schema=drops_schema())
+                        pa.Table.from_pylist([refused(row) for row in rows], schema=drops_schema())
                     )
 
     def _held_out(self) -> "dict[str, HeldOut]":
@@ -418,12 +362,3 @@ def _pack(packer: "Packer", language: str, table: "pa.Table") -> None:
     for start in range(0, table.num_rows, _PACKED_AT_ONCE):
         some = table.slice(start, _PACKED_AT_ONCE)
         packer.put(language, some["text"].to_pylist(), some["key"].to_pylist(), some["times"].to_pylist())
-
-
-def _refused(row: Mapping[str, Any]) -> dict[str, Any]:
-    rule = str(row["rule"])
-    where = f"{row['file']}:{row['row']}" if row["row"] else str(row["file"])
-    return {
-        "id": where, "language": "", "source": row["source"], "contributor": "", "stage": rule.split(".", maxsplit=1)[0], "rule": rule,
-        "value": float(row["rows"]), "detail": row["detail"], "text": (row["data"] or b"").decode("utf-8", "replace"),
-    }  # fmt: skip

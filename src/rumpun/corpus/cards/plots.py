@@ -21,6 +21,7 @@ _INK, _GRID = "#1a1a1a", "#e3e3e3"
 _COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#999999", "#1a1a1a")
 _CLASSES = ("curated", "web", "teaching", "software", "seed", "parallel", "other")
 _DUTIES = ("nothing", "attribution", "share alike", "notice", "other")
+_LEFT = FATES[6]
 _WIDTH = 250  # of the plotting area; with labels about 350 in all
 _ROW = 18  # height of a bar with its gap
 _MOST = 20  # bars of a ranking
@@ -163,7 +164,8 @@ def _ranking(alt: Any, rows: Sequence[dict[str, Any]], colours: Sequence[str], a
 
 
 def _reasons(alt: Any, facts: Facts) -> Picture:
-    dropped = facts.manifest.summary["rows"]["dropped"]
+    every = facts.manifest.summary["rows"]["dropped"]
+    dropped = {rule: n for rule, n in every.items() if fate(rule) != _LEFT}  # budgets would hide all others
     ranked = sorted(dropped, key=lambda rule: (-dropped[rule], rule))[:_MOST]
     rows = [
         {"name": rule, "kind": fate(rule), "value": dropped[rule], "label": f"{dropped[rule]:,}"}
@@ -171,8 +173,12 @@ def _reasons(alt: Any, facts: Facts) -> Picture:
     ]
     chart = _ranking(alt, rows, FATES, "documents removed")
     told = ", ".join(f"{rule} {dropped[rule]:,}" for rule in ranked[:5])
-    words = f"Bars, a rule each, the {len(ranked)} that removed most. {told or 'Nothing was removed'}."
-    return _finish(chart, "reasons", "Why documents are not in it", words)
+    left = sum(every.values()) - sum(dropped.values())
+    words = (
+        f"Bars, a rule each, the {len(ranked)} that removed most. {told or 'Nothing was removed'}."
+        f" Not shown: {left:,} documents that were left over by budgets or for overlapping held-out text."
+    )
+    return _finish(chart, "reasons", "Which rules removed documents", words)
 
 
 def _sources(alt: Any, facts: Facts) -> Picture:
@@ -228,7 +234,7 @@ def _groups(alt: Any, facts: Facts) -> Picture:
         total = sum(n for (of, _), n in counts.items() if of == tag)
         for name in FATES[2:]:
             part = 100 * counts.get((tag, name), 0) / total if total else None
-            label = "" if part is None else ("0" if not part else f"{part:.0f}" if part >= 1 else "")
+            label = "" if part is None else ("0" if not part else f"{part:.0f}" if part >= 1 else "<1")
             rows.append(
                 {
                     "language": tag,
