@@ -34,10 +34,9 @@ def sample(text: str, characters: int) -> str:
 
 def identifier_languages() -> list[str]:
     """Every tag that the identifier can answer."""
-    from rumpun.language import identifier
+    from rumpun.language.identifier import _BY_SCRIPT, latin
 
-    scripted = getattr(identifier, "_BY_SCRIPT", {})
-    return sorted({*identifier.latin().labels, *scripted.values(), "shn"})
+    return sorted({*latin().labels, *_BY_SCRIPT.values(), "shn"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +99,7 @@ class LanguageTagger:
         asked = [sample(text, self.characters) for text in batch.texts]
         chosen = self._chosen(batch)
         asked += [text for _, text in chosen]
-        found = identify_all(asked)
+        found = identify_all(asked, spans=False)
         whole, single = found[: len(batch)], found[len(batch) :]
         right, seen = np.zeros(len(batch)), np.zeros(len(batch))
         for (owner, _), line in zip(chosen, single, strict=True):
