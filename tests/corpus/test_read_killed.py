@@ -70,3 +70,39 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, monkeypatch):
     assert {f.path: f.sha256 for f in again.files} == {f.path: f.sha256 for f in whole.files}
     assert again.summary == whole.summary
     assert not list((store / ".making").glob("*/keep"))
+
+
+FULL = """
+import resource, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from reading import files, jsonl, read
+from rumpun.errors import EnvironmentFault
+store = Path(sys.argv[1])
+limit = int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+try:
+    read(store, files=files(store.parent / "small.jsonl"))
+    read(store, files=files(store.parent / "large.jsonl"))
+except EnvironmentFault as error:
+    print(error.exit_code, error.message, "|", error.hint)
+"""
+
+
+def test_a_disk_that_takes_no_more_leaves_the_last_good_state(tmp_path, monkeypatch):
+    dice = random.Random(1)
+    jsonl(tmp_path / "small.jsonl", [{"text": "satu", "language": "id"}])
+    noise = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz ", k=4000)) for _ in range(400)]
+    jsonl(tmp_path / "large.jsonl", [{"text": text, "language": "id"} for text in noise])
+    store = tmp_path / "store"
+    command = [sys.executable, "-c", FULL, str(store), str(Path(__file__).parent)]
+    done = subprocess.run([*command, "500000"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("5 step documents: [Errno 27]")
+    assert done.stdout.rstrip().endswith("it resumes")
+    (folder,) = [path.parent for path in store.glob("[!.]*/manifest.json")]
+    assert read_manifest(folder).summary["documents"] == 1
+    assert not list(folder.glob(".*"))
+    done = subprocess.run([*command, "-1"], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    made = {read_manifest(path.parent).summary["documents"] for path in store.glob("[!.]*/manifest.json")}
+    assert made == {1, 400}
