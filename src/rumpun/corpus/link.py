@@ -28,6 +28,7 @@ from rumpun.steps import Outcome, Work, step
 __all__ = ["LinkParams", "link"]
 
 _ADDRESS_SHARE = 0.5  # a source whose addresses repeat more than this names files or books, not documents
+_ROWS_AT_LEAST = 1 << 20  # of bands together in one unit
 _STAYS, _EXACT, _NEAR = 0, 1, 2
 
 
@@ -192,11 +193,16 @@ class _Link:
         """`near.*`: clusters of what is no exact duplicate."""
         rank = _joined(self.scratch / "rank", axis=1)
         save(self.scratch / "skip.npy", (self.gone != _STAYS) | (rank[3] > 0))
-        units = [
-            {"band": band, "similarity": self.params.near_similarity}
-            for band in range(self.params.near_bands)
-        ]
-        told = self._map(link_rows.find_pairs, units, "near-duplicates, by bands")
+        many = max(1, _ROWS_AT_LEAST // max(1, self.documents))  # a unit is worth a worker
+        bands = list(range(self.params.near_bands))
+        told = self._map(
+            link_rows.find_pairs,
+            [
+                {"of_bands": bands[first : first + many], "similarity": self.params.near_similarity}
+                for first in bands[::many]
+            ],
+            "near-duplicates, by bands",
+        )
         pairs = np.concatenate([load(path) for path in sorted((self.scratch / "pairs").glob("band-*.npy"))])
         signatures = Signatures(
             [load(path) for path in sorted((self.scratch / "signatures").glob("part-*.npy"))]
@@ -206,7 +212,7 @@ class _Link:
         self.summary["near"] = {
             "clusters": len(np.unique(found.cluster)),
             "duplicates": int((found.first != found.rows).sum()),
-            "rows_not_compared_in_large_buckets": sum(one["uncompared"] for one in told),
+            "rows_not_compared_in_large_buckets": sum(one["left"] for one in told),
             "without_signature": int((rank[3] > 0).sum()),
         }
 

@@ -5,6 +5,7 @@ document's key: documents are numbered densely through all parts. NONE stands wh
 """
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,25 +141,25 @@ def _parts(folder: Path) -> list[NDArray[Any]]:
 
 
 def find_pairs(unit: dict[str, Any]) -> dict[str, int]:
-    """Of one band: pairs of rows that are alike."""
-    scratch, band = Path(unit["scratch"]), unit["band"]
+    """Of some bands: pairs of rows that are alike."""
+    scratch, bands = Path(unit["scratch"]), unit["of_bands"]
     files = _parts(scratch / "bands")
     signatures = Signatures(_parts(scratch / "signatures"))
     skip = load(scratch / "skip.npy")
     count = max(1, -(-len(skip) // RANGE_ROWS))
     found: list[NDArray[Any]] = [np.zeros(0, dtype=PAIR)]
-    uncompared = 0
-    for number in range(count):
+    left = 0
+    for band, number in itertools.product(bands, range(count)):
         low, high = (number << 64) // count, ((number + 1) << 64) // count
         keys, rows = _of_range(files, band, skip, low, high)
         pairs = alike(keys, rows, signatures, unit["similarity"])
         made = np.zeros(len(pairs.one), dtype=PAIR)
         made["one"], made["other"], made["similarity"] = pairs.one, pairs.other, pairs.similarity
         found.append(made)
-        uncompared += len(pairs.left)
+        left += len(pairs.left)
     every = np.concatenate(found)
-    save(scratch / "pairs" / f"band-{band:03}.npy", every)
-    return {"pairs": len(every), "uncompared": uncompared}
+    save(scratch / "pairs" / f"band-{bands[0]:03}.npy", every)
+    return {"pairs": len(every), "left": left}
 
 
 def _of_range(

@@ -18,6 +18,9 @@ The signature's format (SCHEME names it; a change of any of these lines is a new
 Two signatures agree in a bin with probability s + (1 - s)/256, where s is the Jaccard similarity of the two sets; `similarity`
 solves this for s. Its standard error is about sqrt(s(1-s)/128), 0.041 at s = 0.7.
 
+One implementation, in numpy: rensa 0.5 takes a Python string a shingle, and on the same letters, processor and hour made 4.9 MB
+of signatures a second where this made 22.
+
 Shapes: N texts, C code points, L letters, R shingles.
 """
 

@@ -8,6 +8,9 @@ An anchor is the start of a half window (half of the window's letters) whose has
 the text: winnowing (Schleimer, Wilkerson and Aiken, SIGMOD 2003). A whole window holds all its half windows, so both copies
 of it pick the same anchor. Letters are as in `minhash`: spaces, digits and signs do not count and may differ.
 
+A suffix array was measured beside it: pydivsufsort with its table of common prefixes 4.9 MB of Latin a processor second, one shard
+at a time; anchors 40, over all shards, and windows only where something is shared.
+
 Shapes: L letters of a block, W windows.
 """
 
