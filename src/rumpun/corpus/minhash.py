@@ -9,8 +9,9 @@ The signature's format (SCHEME names it; a change of any of these lines is a new
 3. Its hash is Σ m(c_j)·B^(k-1-j) modulo 2**64 for j = 0 … k-1, where m(c) is splitmix64 of the folded code point and
    B = 0x9E3779B97F4A7C15.
 4. The set of hashes is sketched into 128 bins by the rounds of Dahlgaard, Knudsen and Thorup, "Fast Similarity Sketching"
-   (FOCS 2017): in round r every hash h gives x = mix(h xor splitmix64(r)); its bin is the top seven bits of x; a bin keeps
-   the smallest x of the first round that reaches it. Rounds stop when every bin is filled, at the latest after 128 (a bin
+   (FOCS 2017): in round r every hash h gives x = mix(h xor z), where z is 0 in round 0 and splitmix64(r) later, and mix
+   multiplies by 0x9FB21C651E98DF25, xors what is 32 bits higher and multiplies by 0xD6E8FEB86659FD93. The bin of x is its top
+   seven bits; a bin keeps the smallest x of the first round that reaches it. Rounds stop when every bin is filled, at the latest after 128 (a bin
    that is still empty is 0). Long texts take one round; the estimate is unbiased and its variance that of MinHash. A text with
    fewer than MIN_SHINGLES shingles, equal ones counted as often as they stand, has no signature.
 5. A bin's byte is bits 16 to 23 of its x: b-bit minwise hashing (Li and König, WWW 2010) with b = 8.
