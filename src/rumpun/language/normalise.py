@@ -80,6 +80,9 @@ _CLOSER = (  # code points that call for a closer look
 )
 _CLOSER_LOOK = re.compile(f"[{_CLOSER}]")
 _SIGNS_LOOK = re.compile(f"[{HIDDEN}{LINE_ENDS}]")
+_BEYOND_THAI = re.compile(
+    f"[\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}]"
+)
 _LETTERS_LOOK = re.compile(f"[{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}]")
 _ASCII_LOOK = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _LONG = 400  # code points from which one look at arrays is quicker than several patterns
@@ -155,14 +158,16 @@ class _Work:
                 self._done("hidden", *hidden(self.text, word_marks=self._options.word_marks == "keep"))
                 self._compose()
             converted = self.changes.get("zawgyi", 0)
-            if BURMESE_LOOK.search(self.text) or zawgyi.probability(self.text):
+            others = _BEYOND_THAI.search(self.text)  # one scan instead of one for each of the others
+            if others and (BURMESE_LOOK.search(self.text) or zawgyi.probability(self.text)):
                 self._burmese()
             if self.changes.get("zawgyi", 0) == converted:
                 break
-        for look, mend in ((THAI_LOOK, thai_order), (LAO_LOOK, lao_order), (KHMER_LOOK, khmer)):
+        looks = ((THAI_LOOK, thai_order), (LAO_LOOK, lao_order), (KHMER_LOOK, khmer))
+        for look, mend in looks if others else looks[:1]:
             if look.search(self.text):
                 self._all(mend(self.text))
-        if self._options.homoglyphs and _LETTERS_LOOK.search(self.text):
+        if others and self._options.homoglyphs and _LETTERS_LOOK.search(self.text):
             self._done("presentation", *homoglyphs.letters(self.text))
             self._done("homoglyph", *homoglyphs.latin_words(self.text))
         if self._options.digits:
