@@ -17,6 +17,15 @@ ORDER = (
     "run_stages",
     "bits_per_byte",
     "cold_start",
+    "identify",
+    "normalise",
+    "personal",
+    "readers",
+    "corpus_engine",
+    "filters",
+    "dedup",
+    "trace",
+    "corpus_growth",
 )
 
 

@@ -5,7 +5,6 @@ up. A killed build resumes from its scratch folder and ends with the same bytes.
 """
 
 import json
-import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.corpus.inventory import LeftOut, Unit, find_units, identity
 from rumpun.corpus.params import BuildParams
+from rumpun.corpus.parts import place
 from rumpun.errors import InputError
 from rumpun.records.places import source_data
 from rumpun.steps import Outcome, Work, step
@@ -186,7 +186,7 @@ class _Build:
             (folder / name).mkdir(exist_ok=True)
             for tag, item in settled.items():
                 if item.train if name == "train" else item.held_out:
-                    _place(scratch / f"{tag}.{name}.parquet", folder / name / f"{tag}.parquet")
+                    place(scratch / f"{tag}.{name}.parquet", folder / name / f"{tag}.parquet")
         parts = [scratch / f"unit-{n}.drops.jsonl" for n in range(len(self._texts()))]
         parts += [scratch / f"{tag}.drops.jsonl" for tag in self.params.languages]
         with (folder / "drops.jsonl").open("wb") as drops:
@@ -200,13 +200,6 @@ class _Build:
         if chat.held_out:
             _jsonl(folder / "heldout" / "chat.jsonl", chat.held_out)
         self._step("corpus whole")
-
-
-def _place(made: Path, final: Path) -> None:
-    try:
-        os.link(made, final)  # the scratch copy stays until the whole artefact stands
-    except OSError:
-        shutil.copyfile(made, final)
 
 
 def _jsonl(path: Path, rows: list[dict[str, Any]]) -> None:

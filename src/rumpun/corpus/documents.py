@@ -6,8 +6,6 @@ takes up where it was.
 """
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rumpun.corpus.documents_listing import added, count_rule, entries, sources
 from rumpun.corpus.documents_params import ReadParams
 from rumpun.corpus.documents_units import Found, as_json, find, group, identity
+from rumpun.corpus.parts import place
 from rumpun.corpus.policy import HINTS, rejected_schema, stopped
 from rumpun.corpus.readers import SourceFile
 from rumpun.corpus.withdrawn import withdrawn
@@ -192,7 +191,7 @@ class _Reading:
             keep=self.work.scratch / "numbered",
         )
         for name in (name for some in placed for name in some):
-            _place(made / name, self.work.folder / name)
+            place(made / name, self.work.folder / name)
         return len(parts)
 
     def gather(self) -> dict[str, dict[str, int]]:
@@ -287,10 +286,3 @@ def _line(file: str, source: str, rule: str, detail: str, *, rows: int = 0, size
     return {
         "file": file, "row": 0, "rows": rows, "source": source, "rule": rule, "detail": detail, "size": size, "data": b"",
     }  # fmt: skip
-
-
-def _place(made: Path, final: Path) -> None:
-    try:
-        os.link(made, final)  # the scratch copy stays until the whole artefact stands
-    except OSError:
-        shutil.copyfile(made, final)

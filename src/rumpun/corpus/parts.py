@@ -7,6 +7,7 @@ through all parts.
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ __all__ = [
     "drops_schema",
     "each_part",
     "part_paths",
+    "place",
     "read_part",
     "write_part",
 ]
@@ -102,6 +104,14 @@ def write_part(folder: Path, number: int, table: "pa.Table") -> Path:
     finally:
         aside.unlink(missing_ok=True)
     return path
+
+
+def place(made: Path, final: Path) -> None:
+    """Put a finished file from the scratch folder into the artefact's; the scratch copy stays until the whole stands."""
+    try:
+        os.link(made, final)
+    except OSError:
+        shutil.copyfile(made, final)
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> "pa.Table":

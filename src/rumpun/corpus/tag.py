@@ -59,7 +59,7 @@ def tag(params: TagParams, work: Work) -> Outcome:
     import pyarrow as pa
 
     from rumpun.corpus import engine
-    from rumpun.corpus.parts import part_paths
+    from rumpun.corpus.parts import part_paths, place
 
     chosen = _chosen(params, work)
     paths = part_paths(work.input("documents").folder)
@@ -72,10 +72,8 @@ def tag(params: TagParams, work: Work) -> Outcome:
         note="documents tagged, by parts",
         keep=work.scratch / "results",
     )
-    for path in sorted(made.glob("part-*.parquet")):
-        path.replace(work.folder / path.name)
-    for path in sorted(work.scratch.glob("benchmarks.*")):
-        path.replace(work.folder / path.name)
+    for path in [*sorted(made.glob("part-*.parquet")), *sorted(work.scratch.glob("benchmarks.*"))]:
+        place(path, work.folder / path.name)
     seconds: dict[str, float] = defaultdict(float)
     for result in results:
         for name, spent in result["cpu_seconds"].items():
