@@ -10,14 +10,16 @@ import pytest
 from mixworld import FORMS, Stages, document, documents
 from world import several
 
-from rumpun.corpus.mixture_step import plan_rows
+from rumpun.corpus.mixture_step import plan_rows, plan_table
 from rumpun.corpus.packed import DOCUMENTS, PackedShards
 from rumpun.corpus.packed_tokenizer import PackTokenizer
 from rumpun.corpus.parts import drops_schema
 from rumpun.corpus.write_rows import corpus_schema
 from rumpun.corpus.write_texts import apply_edits
-from rumpun.errors import InputError
+from rumpun.errors import InputError, UsageError
+from rumpun.recipes.recipe import Recipe, StepEntry
 from rumpun.records.artefacts import read_manifest, verify
+from rumpun.steps import plan
 
 DROPPED = {
     "kept": False,
@@ -174,14 +176,46 @@ def test_quality_and_epochs_choose_and_repeat_and_the_same_seed_chooses_the_same
 
 def test_the_plan_says_what_the_mixture_does(tmp_path):
     stages = Stages(tmp_path, few())
-    rows = plan_rows(stages.mix(max_per_language=2000))
+    rows = plan_rows(stages.mix(max_per_language=2000, languages=["id", "km", "th"]))
     whole = [row for row in rows if not row["source"]]
-    assert {row["language"] for row in whole} == {"id", "th"}
+    assert [row["language"] for row in whole] == ["id", "km", "th"]
+    assert whole[1] | {"by_quality": {}} == whole[1] == whole[1] | {"documents": 0, "taken": 0, "share": 0}
     for row in whole:
         parts = [other for other in rows if other["source"] and other["language"] == row["language"]]
         for key in ("documents", "available", "taken"):
             assert row[key] == sum(other[key] for other in parts)
     assert sum(row["share"] for row in whole) == pytest.approx(1)
+
+
+def listing(folder):
+    return sorted((path.as_posix(), path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+def test_a_dry_run_shows_the_very_rows_and_writes_nothing(tmp_path):
+    stages = Stages(tmp_path / "stages", few())
+    mixed = {"max_per_language": 2000, "held_out_sources": {"id": ["held"]}}
+    read = {"from_inventory": False, "files": [{"path": str(tmp_path / "rows.jsonl")}]}
+    (tmp_path / "rows.jsonl").write_text('{"text": "x", "language": "id"}\n')
+    steps = [
+        StepEntry(uses="corpus.read", name="documents", params=read),
+        StepEntry(uses="corpus.tag", name="attributes", needs=("documents",)),
+        StepEntry(uses="corpus.filter", name="decisions", needs=("documents", "attributes")),
+        StepEntry(
+            uses="corpus.mix", name="mixture", needs=("documents", "attributes", "decisions"), params=mixed
+        ),
+    ]
+    recipe = Recipe(name="dry", seed=7, steps=tuple(steps))
+    store = tmp_path / "store"
+    with pytest.raises(UsageError, match="the step documents has not been made"):
+        plan_table(recipe, store)
+    for item in plan(recipe, store)[:3]:
+        shutil.copytree(stages.inputs[item.name].folder, item.folder)
+    before = listing(store)
+    rows = plan_table(recipe, store)
+    assert listing(store) == before
+    assert rows == plan_rows(stages.mix(**mixed))
+    with pytest.raises(UsageError, match=r"no step that uses corpus\.mix"):
+        plan_table(Recipe(name="dry", seed=7, steps=tuple(steps[:3])), store)
 
 
 def tokenizer(folder):

@@ -139,10 +139,10 @@ def drop_overlaps(table: Table, params: MixParams, scratch: Path, progress: Prog
     units = [
         {
             "number": part.number,
-            "documents": str(part.documents),
-            "attributes": str(part.attributes),
-            "decisions": str(part.decisions),
-            "held": str(path),
+            "documents": str(part.documents.absolute()),
+            "attributes": str(part.attributes.absolute()),
+            "decisions": str(part.decisions.absolute()),
+            "held": str(path.absolute()),
             "words": params.held_out_run_words,
             "letters": params.held_out_run_letters,
         }

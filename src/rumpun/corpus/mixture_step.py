@@ -104,20 +104,22 @@ def _finite(value: float) -> float | None:
 def _figures(table: Table, picks: Picks, how: Mapping[str, str], params: MixParams) -> dict[str, Any]:
     total = sum(item.taken for of in picks.chosen.values() for item in of)
     languages: dict[str, Any] = {}
-    for tag, chosen in picks.chosen.items():
+    for tag in dict.fromkeys([*params.languages, *picks.chosen]):  # one without a document has a row of zeros
+        chosen = picks.chosen.get(tag, [])
         held = table.of(tag, HELD)
+        cut = picks.cuts.get(tag, (math.inf, -math.inf))
         available = sum(item.leaf.size for item in chosen)
         taken = sum(item.taken for item in chosen)
         languages[tag] = {
-            "weight": picks.weights[tag],
+            "weight": picks.weights.get(tag, 0.0),
             "share": taken / total if total else 0.0,
             "available": available,
             "taken": taken,
             "limit": _finite(params.limit(tag)),
             "epochs": taken / available if available else 0.0,
             "epochs_max": params.caps(tag).epochs,
-            "head_from": _finite(picks.cuts[tag][0]),
-            "middle_from": _finite(picks.cuts[tag][1]),
+            "head_from": _finite(cut[0]),
+            "middle_from": _finite(cut[1]),
             "held_out": {
                 "by": how.get(tag, ""),
                 "documents": len(held),

@@ -95,6 +95,8 @@ class Table:
 
     def of(self, language: str, *states: int) -> NDArray[np.int64]:
         """The documents of a language in one of these states."""
+        if language not in self.languages.all:
+            return np.zeros(0, dtype=np.int64)
         number = self.languages.all.index(language)
         return np.flatnonzero((self.language == number) & np.isin(self.state, states))
 
