@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rumpun.corpus import link_counts, link_rows
 from rumpun.corpus.link_rows import NONE, group_key
-from rumpun.corpus.link_spill import load, ranges, save
+from rumpun.corpus.link_spill import join, load, ranges, save
 from rumpun.corpus.minhash import BINS, SCHEME
 from rumpun.corpus.near import Settled, Signatures, settle
 from rumpun.errors import InputError, UsageError
@@ -270,7 +270,7 @@ class _Link:
             link_counts.find_repeated, self._ranges(name, **more), f"{name} counted, by ranges of hashes"
         )
         paths = sorted((self.scratch / f"{name}-repeated").glob("range-*.npy"))
-        save(self.scratch / f"{name}.npy", np.concatenate([load(path) for path in paths], axis=1))
+        join(self.scratch / f"{name}.npy", paths)
 
     def write(self) -> dict[str, Any]:
         """The artefact's parts, and the figures."""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rumpun.corpus.letters import member
 from rumpun.corpus.link_lines import count_lines, frequent_lines
 from rumpun.corpus.link_rows import NONE, part_file, some_columns
-from rumpun.corpus.link_spill import gather, load, save, spill
+from rumpun.corpus.link_spill import gather, load, look_up, save, spill
 from rumpun.corpus.parts import read_part, write_part
 from rumpun.corpus.substrings import Windows, anchors, document_counts, marks, repeated, windows
 
@@ -118,10 +117,10 @@ def find_repeated(unit: dict[str, Any]) -> dict[str, int]:
 def find_windows(unit: dict[str, Any]) -> dict[str, int]:
     """A part's windows around anchors that several documents hold."""
     scratch, part = Path(unit["scratch"]), unit["part"]
-    shared = np.asarray(load(scratch / "anchors.npy")[0])
+    shared = load(scratch / "anchors.npy")[0]
     hashes, texts = load(part_file(scratch, "anchored", part))
     wanted = np.zeros(unit["rows_in_part"], dtype=np.bool_)
-    wanted[texts[member(np.asarray(hashes), shared)].astype(np.int64)] = True
+    wanted[texts[look_up(hashes, shared)[0]].astype(np.int64)] = True
     made = [np.zeros(0, dtype=_WINDOW)]
     for numbers, batch in _batches(unit, wanted) if wanted.any() else ():
         found = windows(
@@ -155,13 +154,13 @@ def write_links(unit: dict[str, Any]) -> dict[str, int]:
     left = _of_part(scratch, "near.first", unit) == NONE
     columns["near.keep"] = pa.array(left)
     columns["near.similarity"] = pa.array(_of_part(scratch, "near.similarity", unit), mask=left)
-    numbers, documents = frequent_lines(unit, np.asarray(load(scratch / "lines.npy")))
+    numbers, documents = frequent_lines(unit, load(scratch / "lines.npy"))
     columns["lines.frequent"], columns["lines.documents"] = numbers, documents
     marked: dict[int, list[dict[str, int]]] = {}
     if unit["letters"]:
         rows = load(part_file(scratch, "windowed", part))
         found = Windows(*(np.asarray(rows[name]) for name in ("hash", "text", "start", "end")))
-        marked = marks(found, np.asarray(load(scratch / "windows.npy")))
+        marked = marks(found, load(scratch / "windows.npy"))
     columns["substrings.marks"] = [marked.get(row, []) for row in range(count)]
     write_part(Path(unit["folder"]), part, pa.table(columns, schema=links_schema()))
     return {

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rumpun.corpus.letters import member
 from rumpun.corpus.link_rows import group_keys, some_columns
+from rumpun.corpus.link_spill import look_up
 from rumpun.corpus.minhash import Hashes, Int
 from rumpun.corpus.parts import read_part
 from rumpun.corpus.substrings import document_counts
@@ -74,8 +74,9 @@ def frequent_lines(unit: dict[str, Any], table: Hashes) -> "tuple[pa.Array, pa.A
     most = np.zeros(len(lines.hashes), dtype=np.int64)
     for group in lines.groups:
         value = _in_group(lines.hashes, group[lines.owner])
-        hit = np.flatnonzero(member(value, table[0]))
-        most[hit] = np.maximum(most[hit], table[1][np.searchsorted(table[0], value[hit])].astype(np.int64))
+        held, where = look_up(value, table[0])
+        hit = np.flatnonzero(held)
+        most[hit] = np.maximum(most[hit], table[1][where[hit]].astype(np.int64))
     hit = np.flatnonzero(most)
     offsets = pa.array(
         np.searchsorted(lines.owner[hit], np.arange(unit["rows_in_part"] + 1)).astype(np.int32)

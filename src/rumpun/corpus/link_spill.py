@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rumpun.corpus.minhash import Hashes
 
-__all__ = ["RANGE_ROWS", "Range", "gather", "load", "ranges", "save", "spill"]
+__all__ = ["RANGE_ROWS", "Range", "gather", "join", "load", "look_up", "ranges", "save", "spill"]
 
 RANGE_ROWS = 2 << 20  # 100 MB while they are sorted
 Range = tuple[int, int]  # hashes from low to below high; high may be 2**64
@@ -71,3 +71,32 @@ def gather(folder: Path, name: str, bounds: Range) -> Hashes:
         found.append(np.asarray(file[:, begin:end]))
     rows = np.concatenate(found, axis=1)
     return rows if len(found) == 1 else rows[:, np.lexsort(rows[::-1])]
+
+
+def join(path: Path, pieces: list[Path]) -> Path:
+    """Write one array from pieces [columns, n], side by side, one in memory at a time."""
+    found = [load(piece) for piece in pieces]
+    width = sum(piece.shape[1] for piece in found)
+    if not width:
+        return save(path, found[0])
+    aside = path.with_name(f".{path.name}.{os.getpid()}.npy")
+    into = np.lib.format.open_memmap(aside, mode="w+", dtype=found[0].dtype, shape=(found[0].shape[0], width))
+    at = 0
+    for piece in found:
+        into[:, at : at + piece.shape[1]] = piece
+        at += piece.shape[1]
+    into.flush()
+    return aside.replace(path)
+
+
+def look_up(values: Hashes, table: Hashes) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which values [n] stand in a sorted table, and where (anywhere for the others).
+
+    The values are gone through in order, so that a table on disk is read from front to back, and none of it is copied.
+    """
+    order = np.argsort(values)
+    at = np.zeros(len(values), dtype=np.int64)
+    if not len(table):
+        return np.zeros(len(values), dtype=np.bool_), at
+    at[order] = np.minimum(np.searchsorted(table, values[order]), len(table) - 1)
+    return np.asarray(table[at] == values), at

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rumpun.corpus.letters import member
+from rumpun.corpus.link_spill import look_up
 from rumpun.corpus.minhash import Block, Hashes, Int, blocks, polynomial
 
 __all__ = ["Windows", "anchors", "document_counts", "marks", "repeated", "windows"]
@@ -111,7 +111,7 @@ def windows(
     found: list[tuple[Hashes, Int, Int, Int]] = []
     for block in blocks(codes, kinds, starts, ends, before=letters, after=letters):
         hashes, at = _anchors(block, letters)
-        at = at[member(hashes, shared)]
+        at = at[look_up(hashes, shared)[0]]
         if not len(at):
             continue
         edge = np.zeros(len(block.letters) + 1, dtype=np.int64)
@@ -168,11 +168,12 @@ def marks(found: Windows, table: Hashes) -> dict[int, list[dict[str, int]]]:
         found: windows, in the order of the texts.
         table: [2, n] sorted hashes of windows, and in how many documents each stands.
     """
-    kept = np.flatnonzero(member(found.hashes, table[0]))
+    held, where = look_up(found.hashes, table[0])
+    kept = np.flatnonzero(held)
     if not len(kept):
         return {}
     text, start, end = found.text[kept], found.start[kept], found.end[kept]
-    documents = table[1][np.searchsorted(table[0], found.hashes[kept])]
+    documents = table[1][where[kept]]
     # ends ascend with starts, so a window opens a new mark where it starts at or after the end of the one before it
     new = np.concatenate([[True], (text[1:] != text[:-1]) | (start[1:] >= end[:-1])])
     first = np.flatnonzero(new)
