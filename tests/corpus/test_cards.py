@@ -257,6 +257,7 @@ def test_pictures_have_words_and_are_what_their_endings_say(made):
     page = text_of(made, "index.html")
     words = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="([^"]+)"', page)
     assert len(words) == 6
+    assert len(page) < 900_000  # a telephone loads it too
     assert all(len(said) > 30 for said in words)
     for path in (made[0] / "cards" / "plots").iterdir():
         data = path.read_bytes()
@@ -265,6 +266,8 @@ def test_pictures_have_words_and_are_what_their_endings_say(made):
             width, height = struct.unpack(">II", data[16:24])
             assert 600 < width < 1400
             assert height > 200
+            assert len(data) < 150_000
+            assert data.count(b"IDAT") == 1
         else:
             assert data.lstrip().startswith(b"<svg")
             assert b"http" not in re.sub(rb'xmlns(:xlink)?="[^"]+"', b"", data)

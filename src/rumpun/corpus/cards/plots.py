@@ -4,6 +4,7 @@ They are narrow, so that a telephone shows their letters at full size; colours a
 colour-blind eyes, with dark letters on white; each has a sentence that says what it shows.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,22 @@ def _finish(chart: "alt.Chart", name: str, title: str, words: str) -> Picture:
         .to_dict()
     )  # fmt: skip
     svg, png = vl_convert.vegalite_to_svg(whole), vl_convert.vegalite_to_png(whole, ppi=PPI)
-    return Picture(name, title, words, svg, png)
+    return Picture(name, title, words, svg, _deflated(png))
+
+
+def _deflated(png: bytes) -> bytes:
+    """The same picture in about a quarter of the bytes: vl-convert deflates for speed (PNG, ISO 15948, chunks)."""
+    before, after, data, at = bytearray(png[:8]), bytearray(), bytearray(), 8
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+        if png[at + 4 : at + 8] == b"IDAT":
+            data += png[at + 8 : end - 4]
+        else:
+            (after if data else before).extend(png[at:end])
+        at = end
+    body = b"IDAT" + zlib.compress(zlib.decompress(data), 9)
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return bytes(before + chunk + after)
 
 
 def _colours(alt: Any, field: str, names: Sequence[str], rows: Sequence[dict[str, Any]], value: str) -> Any:
