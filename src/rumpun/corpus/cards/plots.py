@@ -257,7 +257,7 @@ def _groups(alt: Any, facts: Facts) -> Picture:
                     "fate": name,
                     "share": part,
                     "label": label,
-                    "dark": bool(part and part > 45),
+                    "dark": bool(part and part > 65),
                 }
             )
     base = alt.Chart(alt.Data(values=rows), width=_WIDTH, height=_rows_height(len(tags)))
