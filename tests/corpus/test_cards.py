@@ -134,7 +134,7 @@ def test_a_rule_s_group_is_known_for_every_rule_of_the_filter():
     assert names
     assert fate("near.duplicate") == fate("exact.duplicate") == "duplicate"
     assert fate("heldout.overlap") == fate("mixture.budget") == "left over"
-    assert fate("licence.terms") == "unreadable, licence"
+    assert fate("licence.terms") == "unreadable, licence, withdrawn"
     assert {fate(name) for name in names} <= set(FATES[2:])
     assert FilterParams is not None
 

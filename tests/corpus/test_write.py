@@ -14,6 +14,7 @@ from rumpun.corpus.mixture_step import plan_rows, plan_table
 from rumpun.corpus.packed import DOCUMENTS, PackedShards
 from rumpun.corpus.packed_tokenizer import PackTokenizer
 from rumpun.corpus.parts import drops_schema
+from rumpun.corpus.withdrawn import Entry, record
 from rumpun.corpus.write_rows import corpus_schema
 from rumpun.corpus.write_texts import apply_edits
 from rumpun.errors import InputError, UsageError
@@ -357,6 +358,25 @@ def test_chat_rows_are_written_beside_the_text_and_do_not_repeat_what_is_held_ou
     assert [row["rule"] for row in rows_of(folder, "drops") if row["stage"] == "chat"] == [
         "chat.overlaps_held-out"
     ]
+
+
+def test_chat_rows_of_a_source_that_was_withdrawn_stay_out(tmp_path, world, monkeypatch):
+    monkeypatch.setenv("RUMPUN_HOME", str(tmp_path / "home"))
+    said = {"user": "Ceritakan pagi itu kepada saya", "assistant": several(FORMS["id"], 1, 700)[0]}
+    for name in ("seed-chat", "seed-other"):
+        world.add_jsonl(name, [{"key": name, "topic": "t", "id": said}], "chat", ["id"])
+    chat = {
+        "data": str(world.folder),
+        "chat_languages": ["id"],
+        "chat_seed": True,
+        "held_out_chat_share": 0.0,
+    }
+    before = write(tmp_path / "before", few(), **chat)
+    record([Entry(what="source", name="seed-other")])
+    after = write(tmp_path / "after", few(), **chat)
+    sources = [{json.loads(line)["source"] for line in (f / "chat.jsonl").open()} for f in (before, after)]
+    assert sources == [{"seed-chat", "seed-other"}, {"seed-chat"}]
+    assert read_manifest(after).summary["chat"]["dropped"] == {"withdrawn": 1}
 
 
 def test_layers_and_measures_read_what_is_written(tmp_path):

@@ -162,6 +162,28 @@ def test_tokens_are_made_once(tmp_path: Path, corpus: Input, base_folder: Path) 
     assert all(np.array_equal(a.tokens, b.tokens) for a, b in zip(first, again, strict=True))
 
 
+def test_a_document_is_seen_as_often_as_the_mixture_says(tmp_path: Path, base_folder: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "train").mkdir()
+    rows = [
+        {"text": text, "language": "id", "times": n} for text, n in (("satu", 1), ("dua", 3), ("tiga", 2))
+    ]
+    schema = pa.schema([("text", pa.string()), ("language", pa.string()), ("times", pa.uint16())])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "train" / "id.parquet")
+    tokenizer = Tokenizer(base_folder)
+    (source,) = tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet, chat=False)
+    ends = np.flatnonzero(source.tokens == tokenizer.end)
+    texts = [
+        tokenizer.inner.decode(part[part != tokenizer.end])
+        for part in np.split(source.tokens, ends + 1)
+        if len(part)
+    ]
+    assert texts == ["satu", "dua", "tiga", "dua", "tiga", "dua"]
+    assert source.bytes == 4 + 3 * 3 + 2 * 4
+
+
 def test_the_rate_warms_up_and_falls_to_its_share() -> None:
     params = dataclasses.replace(PARAMS, warmup_share=0.1, decay_share=0.1, learning_rate=1e-3)
     rates = [learning_rate(step, 100, params) for step in range(100)]

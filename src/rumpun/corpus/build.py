@@ -136,9 +136,9 @@ class _Build:
             )
             self.dropped.update(settled[tag].dropped)
             self._step(f"settled {tag}")
-        for place in ("train", "held_out"):
-            self.rows[place] = sum(
-                f["documents"] for s in settled.values() for f in getattr(s, place).values()
+        for part in ("train", "held_out"):
+            self.rows[part] = sum(
+                f["documents"] for s in settled.values() for f in getattr(s, part).values()
             )
         self.rows["dropped"] = dict(sorted(self.dropped.items()))
         return settled

@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 
 from rumpun.corpus.chat import ChatRows, Known, instruct_rows, seed_rows
+from rumpun.corpus.index import chat_text
 from rumpun.corpus.inventory import LeftOut, Unit, find_units
 from rumpun.corpus.overlap import HeldOut, evaluation_keys
 from rumpun.corpus.pairs import add_pairs
 from rumpun.corpus.params import BuildParams
 from rumpun.corpus.parts import drops_schema
+from rumpun.corpus.withdrawn import identity as taken_back
+from rumpun.corpus.withdrawn import withdrawn
 from rumpun.corpus.write_params import WriteParams
 from rumpun.records.artefacts import SourceEntry, sha256_file
+from rumpun.records.documents import document_id
 from rumpun.records.places import source_data
 
 __all__ = ["Chat", "chat_identity", "write_chat"]
@@ -55,7 +59,7 @@ def chat_identity(params: WriteParams) -> dict[str, str]:
         for unit in _units(params.chat({}))[0]
         if unit.path is not None
     ]
-    return {"chat": hashlib.sha256("\n".join(facts).encode()).hexdigest()}
+    return {"chat": hashlib.sha256("\n".join(facts).encode()).hexdigest()} | taken_back()
 
 
 def write_chat(
@@ -91,6 +95,7 @@ def write_chat(
                 (seed_rows if unit.kind == "chat" else instruct_rows)(unit, params, known, seed, rows)
                 progress(f"chat rows of {unit.source}")
         add_pairs([u for u in units if u.kind == "pairs"], params, known, seed, rows, progress=progress)
+        _take_back(rows)
     rows.train.sort(key=lambda item: (item[0], item[1]["source"], item[1]["messages"][0]["content"]))
     _jsonl(folder / "chat.jsonl", (row for _, row in rows.train))
     if rows.held_out:
@@ -105,6 +110,23 @@ def write_chat(
         left_out=left,
         sources=_sources(rows, units),
     )
+
+
+def _take_back(rows: ChatRows) -> None:
+    """Leave out what was withdrawn, by source or by a row's id."""
+    taken = withdrawn()
+    if not taken:
+        return
+
+    def stays(row: dict[str, Any]) -> bool:
+        identity = document_id(chat_text(row))
+        if not taken.takes(row | {"id": identity}):
+            return True
+        rows.drop(identity, row["source"], row["language"], "withdrawn")
+        return False
+
+    rows.train[:] = [item for item in rows.train if stays(item[1])]
+    rows.held_out[:] = [row for row in rows.held_out if stays(row)]
 
 
 def _jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -143,14 +143,22 @@ def _part(folder: Path, rows: Iterator[Row], tokenizer: Tokenizer) -> Path:
 
 
 def _text_rows(shard: Path, tokenizer: Tokenizer) -> Iterator[Row]:
+    """Each document, then once more, in rounds, those that the mixture takes more often (column `times`, if there)."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     try:
-        for batch in pq.ParquetFile(shard).iter_batches(batch_size=_BATCH, columns=["text", "language"]):
-            texts, languages = batch.column("text").to_pylist(), batch.column("language").to_pylist()
-            for text, language, ids in zip(texts, languages, tokenizer.documents(texts), strict=True):
-                yield language, ids, None, len(text.encode())
+        with pq.ParquetFile(shard) as file:
+            columns = ["text", "language"]
+            repeats = "times" in file.schema_arrow.names
+            most = (pc.max(file.read(["times"])["times"]).as_py() or 1) if repeats else 1
+            for turn in range(most):
+                for batch in file.iter_batches(batch_size=_BATCH, columns=columns + ["times"] * repeats):
+                    here = batch.filter(pc.greater(batch["times"], turn)) if repeats else batch
+                    texts, languages = here["text"].to_pylist(), here["language"].to_pylist()
+                    for text, language, ids in zip(texts, languages, tokenizer.documents(texts), strict=True):
+                        yield language, ids, None, len(text.encode())
     except (pa.ArrowException, KeyError) as error:
         raise InputError(f"{shard}: not a shard of documents ({error})", "make the corpus again") from error
 

@@ -20,12 +20,12 @@ __all__ = ["FATES", "Facts", "fate", "language_name", "read_facts"]
 # budget had room for or what overlaps held-out text
 FATES = (
     "trains", "held out", "duplicate", "form or quality", "other language", "personal, toxic, test",
-    "left over", "unreadable, licence",
+    "left over", "unreadable, licence, withdrawn",
 )  # fmt: skip
 _STAGES = {
     "train": 0, "heldout": 1, "exact": 2, "url": 2, "near": 2, "substrings": 2, "figures": 3, "quality": 3, "lines": 3,
     "repeats": 3, "normalise": 3, "language": 4, "personal": 5, "toxicity": 5, "decontaminate": 5, "mixture": 6, "read": 7,
-    "licence": 7,
+    "licence": 7, "withdrawn": 7,
 }  # fmt: skip
 _UNSTATED = "not stated"
 
