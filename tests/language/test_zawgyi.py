@@ -65,6 +65,13 @@ def test_what_is_not_sure_is_left():
     assert normalise(short, zawgyi="likely").text == "\u1019\u1031"
 
 
+def test_stacks_across_rows_alone_are_never_enough():
+    mon = "ပ္ဍဲ" * 6  # Mon stacks consonants of different rows
+    assert probability(mon) < 0.99
+    assert normalise(mon).text == mon
+    assert probability("\u1031က" + "တ\u1039မ") > 0.99 > probability("\u1031က")
+
+
 def test_text_without_burmese_has_no_probability():
     assert probability("Selamat pagi") == 0.0
     assert probability("") == 0.0

@@ -6,8 +6,9 @@ reads. So a line is judged first.
 
 The judgement (`probability`) adds the log odds of signatures, each a place that one encoding writes all the time and
 the other cannot write: E (U+1031) before its consonant, medial RA before its consonant, an asat (Zawgyi U+1039) with no
-consonant behind it, against E behind its syllable, kinzi, medial HA U+103E and asat with a tone mark. The odds are set
-by hand and measured on text (docs/languages.md), not trained. A line with no signature of Zawgyi has probability 0.
+consonant behind it or one of another row, against E behind its syllable, kinzi, medial HA U+103E and asat with a tone
+mark. The odds are set by hand and measured on text (docs/languages.md), not trained. A line with no signature of Zawgyi
+has probability 0.
 
 The conversion follows the published correspondence of the two encodings (the same that Unicode CLDR's transform
 Zawgyi-my and the Rabbit rules describe), syllable by syllable, in code of our own; the marks are then put in Unicode's
@@ -47,6 +48,27 @@ _FOR: tuple[tuple[float, str, str], ...] = (  # log odds, a sign, and what must 
         f"(?![{STACKABLE}])",
     ),  # asat
 )
+# an asat before a consonant of another row of the alphabet: Burmese in Unicode stacks within a row only
+_ROWS = (
+    "\u1000-\u1003",
+    "\u1005-\u100a",
+    "\u100b-\u100f",
+    "\u1010-\u1014",
+    "\u1015-\u1019",
+    "\u101c",
+    "\u101e",
+    "\u1020",
+)
+_ACROSS = (
+    "(?:"
+    + "|".join(f"(?<=[{row}].)(?![{row}])" for row in _ROWS)
+    + f"|(?<![{''.join(_ROWS)}\u103a].))[\u1000-\u1021]"
+)
+_STACK = re.compile(f"\u1039{_ACROSS}")
+_STACK_ODDS, _STACKS = (
+    2.0,
+    2,
+)  # and how many count: Mon stacks across rows, and must never be sure by them alone
 _AGAINST: tuple[tuple[float, str], ...] = (
     (3.0, f"\u1031(?![{CONSONANT}{_RA}\u1031\u106a\u106b\u106e\u106f\u1086\u108f-\u1092\u1097])"),  # E last
     (3.0, "\u1037\u103a|\u103a\u1038"),  # asat with a tone mark
@@ -70,6 +92,7 @@ def probability(line: str) -> float:
     if not _SIGNATURES.search(line):
         return 0.0
     odds = sum(weight * len(pattern.findall(line)) for weight, pattern in _PRO)
+    odds += _STACK_ODDS * min(_STACKS, len(_STACK.findall(line)))
     odds -= sum(weight * len(pattern.findall(line)) for weight, pattern in _CON)
     return 1 / (1 + math.exp(-max(-_MOST, min(_MOST, odds))))
 
