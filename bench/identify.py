@@ -20,7 +20,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -209,7 +208,8 @@ def resident(tool: str) -> None:
     if tool != "none":
         for start in range(0, len(texts), 1000):
             answers(tool)(texts[start : start + 1000])
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = Path("/proc/self/status").read_text(encoding="ascii")  # ru_maxrss would be the parent's
+    print(int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024)
 
 
 def show(tool: str, found: dict) -> None:

@@ -106,7 +106,9 @@ def test_spans_follow_a_change_of_language_within_latin_script():
 
 def test_english_words_in_thai_do_not_make_it_english():
     assert identify("วันนี้ไป shopping ที่ Central World มา deal ดีมาก").language == "th"
+    assert identify("วันนี้ไป shopping ที่ Central World").language == "th"
     assert identify("我们去 shopping mall 买东西").language == "zh"
+    assert identify("The Thai greeting สวัสดี can be said at any time of the day").language == "en"
 
 
 text = st.one_of(

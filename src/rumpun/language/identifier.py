@@ -6,7 +6,7 @@ Jawi has is Malay. Other scripts, kana among them, give `und`. The Latin model i
 file, trained by recipes/lid/run.toml; `identifier.json` has its sources and its accuracy on sources that it has not seen.
 
 A text of several scripts is in the language of most of its letters, where a Han character counts as 2.5 letters, and
-letters of the region's own scripts count half as much again as Latin ones: English words come into Thai or Tamil
+letters of the region's own scripts count twice: English words come into Thai or Tamil
 sentences, seldom the other way. Within Latin script the model has learnt mixed lines, so that function words decide.
 """
 
@@ -32,7 +32,7 @@ _LOOK = 10_000  # code points of a text that are looked at; more do not change t
 _TEXTS = 4096  # worked on at once
 _POINTS = 1 << 19  # code points worked on at once: some 60 MB of arrays
 _HAN = 2.5  # letters that a Han character says as much as
-_OWN = 1.5  # how much a letter of the region's own scripts counts against a Latin one
+_OWN = 2.0  # how much a letter of the region's own scripts counts against a Latin one
 _JAWI_SHARE = 0.02  # of Arabic letters that must be Jawi's own
 _JAWI_CHANCE = 0.6  # other languages of the region are written in Jawi too
 _SHAN_SHARE = 0.1  # of Myanmar letters that must be Shan's own
