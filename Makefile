@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-PARTS := runtime corpus cluster eval train tests
+PARTS := runtime corpus segment cluster eval train tests
 LOCKS := $(foreach part,$(PARTS),requirements/$(part).txt)
 ARGS ?=
 
@@ -25,7 +25,15 @@ dev: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	@sh scripts/system_packages.sh
+	@$(MAKE) --no-print-directory $(VENV)/.icu
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
+
+# ICU has no wheel: it is built where its headers are, and its tests skip where they are not
+$(VENV)/.icu: requirements/icu.txt | $(VENV)/.dev
+	@if pkg-config --exists icu-i18n 2>/dev/null; then \
+	  echo "building PyICU (one or two minutes)"; \
+	  $(PIP) --no-build-isolation --require-hashes -r requirements/icu.txt && touch $@; \
+	else echo "no ICU headers (libicu-dev): its tests skip"; fi
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -16,6 +16,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "corpus": ("pyarrow", "daft", "fastwarc", "resiliparse", "phonenumbers", "pydivsufsort", "altair", "vl_convert"),
     "eval": ("torch", "transformers", "huggingface_hub"),
     "train": ("torch", "transformers", "peft", "sklearn", "pyarrow"),
+    "segment": ("pythainlp", "laonlp", "khmercut"),
+    "icu": ("icu",),
     "cluster": ("ray",),
     "tests": ("pytest", "hypothesis", "openai", "playwright"),
 }

@@ -22,7 +22,7 @@ def entries(path):
 
 
 def test_every_part_is_locked():
-    assert [path.stem for path in LOCKS] == ["build", "cluster", "corpus", "eval", "runtime", "tests", "train"]
+    assert [path.stem for path in LOCKS] == ["build", "cluster", "corpus", "eval", "icu", "runtime", "segment", "tests", "train"]
     assert {path.stem for path in (ROOT / "requirements").glob("*.in")} == {path.stem for path in LOCKS}
 
 
@@ -90,7 +90,7 @@ def test_the_package_asks_for_what_the_parts_lock():
         return asked(line for line in lines if line.strip() and not line.startswith("#"))
 
     assert asked(project["dependencies"]) == listed("runtime")
-    for part in ("corpus", "eval"):
+    for part in ("corpus", "segment", "icu", "cluster", "eval"):
         assert asked(project["optional-dependencies"][part]) <= listed(part)
 
 
