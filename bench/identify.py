@@ -19,6 +19,7 @@ A peer that is not installed is named and left out: pip install pycld2==0.42 fas
 import argparse
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -27,11 +28,8 @@ import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from rumpun.language.snippets import Pool, cut, read_pools
 from rumpun.language.tables import WORKING
-from rumpun.measure.resample import interval
 from rumpun.records.places import source_data
 
 RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "lid" / "run.toml"
@@ -130,9 +128,12 @@ def f1s(truth: Sequence[str], said: Sequence[str], languages: Sequence[str]) -> 
     return found
 
 
-def _recall(right: Sequence[bool]) -> list[float] | None:
-    found = interval(np.array(right, np.float64), np.ones(len(right)), draws=2000)
-    return None if found is None else [round(max(0.0, found[0]), 4), round(min(1.0, found[1]), 4)]
+def _recall(right: Sequence[bool]) -> list[float]:
+    """Wilson's 95 % interval of a share: near 1, where these are, resampling gives an interval of no use."""
+    count, share, z = len(right), sum(right) / len(right), 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return [round(middle - reach, 4), round(middle + reach, 4)]
 
 
 def _working(truth: Sequence[str], said: Sequence[str]) -> float:
@@ -158,7 +159,10 @@ def figures(rows: Pieces, said: Sequence[str], name: str) -> dict[str, object]:
         result[str(length)] = {
             "macro_f1_working": _working(truth, answer),
             "macro_f1_working_alone": _working([t for t, _ in alone], [s for _, s in alone]),
-            "working": [tag for tag in WORKING if tag in every],
+            "f1_working_alone": {
+                tag: round(f1, 4)
+                for tag, f1 in f1s([t for t, _ in alone], [s for _, s in alone], WORKING).items()
+            },
             "macro_f1": round(sum(f1.values()) / max(1, len(f1)), 4),
             "confusion": confused,
             "languages": {

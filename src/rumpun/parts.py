@@ -10,7 +10,7 @@ from rumpun.errors import MissingPartError
 
 __all__ = ["PARTS", "installed", "missing", "part_of", "require"]
 
-# part -> the modules that stand for it
+# part -> the modules that stand for it; the lighter parts first
 PARTS: Mapping[str, tuple[str, ...]] = {
     "runtime": ("xllamacpp", "gguf", "starlette", "uvicorn", "numpy"),
     "corpus": ("pyarrow", "daft", "fastwarc", "resiliparse", "phonenumbers", "pydivsufsort", "altair", "vl_convert"),
@@ -34,9 +34,8 @@ def missing(part: str) -> tuple[str, ...]:
 
 
 def part_of(module: str) -> str | None:
-    """The smallest part that brings a module, or None where it is none of theirs."""
-    bringing = [part for part, modules in PARTS.items() if module in modules]
-    return min(bringing, key=lambda part: len(PARTS[part]), default=None)
+    """The first part, lightest first, that brings a module, or None where it is none of theirs."""
+    return next((part for part, modules in PARTS.items() if module in modules), None)
 
 
 def require(what: str, parts: Iterable[str]) -> None:

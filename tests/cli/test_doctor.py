@@ -20,7 +20,9 @@ def test_json_keys_are_stable(home):
     assert list(record["memory"]) == ["total_bytes", "available_bytes"]
     assert list(record["disk"]) == ["data", "data_free_bytes", "cache", "cache_free_bytes"]
     assert list(record["runtime"]) == ["found", "version", "path", "problem"]
-    assert list(record["parts"]) == ["runtime", "corpus", "eval", "train", "tests"]
+    assert list(record["parts"]) == [
+        "runtime", "corpus", "segment", "icu", "cluster", "eval", "train", "tests",
+    ]  # fmt: skip
     assert list(record["port"]) == ["number", "free"]
     assert list(record["advice"]) == [
         "base", "family", "size_bytes", "size_estimated", "licence", "tokens_per_second", "command", "why",
