@@ -115,7 +115,11 @@ def measure(path: Path) -> dict[str, float]:
     )
     file = find(params).files[0]
     known()
-    for name in ("pyarrow.parquet", "fastwarc.warc", "resiliparse.extract.html2text"):  # not the reader's time
+    for name in (
+        "pyarrow.parquet",
+        "fastwarc.warc",
+        "resiliparse.extract.html2text",
+    ):  # not the reader's time
         importlib.import_module(name)
     before = peak_kb()
     cpu, wall = time.process_time(), time.monotonic()

@@ -13,12 +13,21 @@ __all__ = ["PARTS", "installed", "missing", "part_of", "require"]
 # part -> the modules that stand for it; the lighter parts first
 PARTS: Mapping[str, tuple[str, ...]] = {
     "runtime": ("xllamacpp", "gguf", "starlette", "uvicorn", "numpy"),
-    "corpus": ("pyarrow", "daft", "fastwarc", "resiliparse", "phonenumbers", "pydivsufsort", "altair", "vl_convert"),
-    "eval": ("torch", "transformers", "huggingface_hub"),
-    "train": ("torch", "transformers", "peft", "sklearn", "pyarrow"),
+    "corpus": (
+        "pyarrow",
+        "daft",
+        "fastwarc",
+        "resiliparse",
+        "phonenumbers",
+        "pydivsufsort",
+        "altair",
+        "vl_convert",
+    ),
     "segment": ("pythainlp", "laonlp", "khmercut"),
     "icu": ("icu",),
     "cluster": ("ray",),
+    "eval": ("torch", "transformers", "huggingface_hub"),
+    "train": ("torch", "transformers", "peft", "sklearn", "pyarrow"),
     "tests": ("pytest", "hypothesis", "openai", "playwright"),
 }
 

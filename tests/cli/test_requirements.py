@@ -22,7 +22,17 @@ def entries(path):
 
 
 def test_every_part_is_locked():
-    assert [path.stem for path in LOCKS] == ["build", "cluster", "corpus", "eval", "icu", "runtime", "segment", "tests", "train"]
+    assert [path.stem for path in LOCKS] == [
+        "build",
+        "cluster",
+        "corpus",
+        "eval",
+        "icu",
+        "runtime",
+        "segment",
+        "tests",
+        "train",
+    ]
     assert {path.stem for path in (ROOT / "requirements").glob("*.in")} == {path.stem for path in LOCKS}
 
 

@@ -137,9 +137,7 @@ class _Build:
             self.dropped.update(settled[tag].dropped)
             self._step(f"settled {tag}")
         for part in ("train", "held_out"):
-            self.rows[part] = sum(
-                f["documents"] for s in settled.values() for f in getattr(s, part).values()
-            )
+            self.rows[part] = sum(f["documents"] for s in settled.values() for f in getattr(s, part).values())
         self.rows["dropped"] = dict(sorted(self.dropped.items()))
         return settled
 

@@ -159,8 +159,8 @@ def write_links(unit: dict[str, Any]) -> dict[str, int]:
     marked: dict[int, list[dict[str, int]]] = {}
     if unit["letters"]:
         rows = load(part_file(scratch, "windowed", part))
-        found = Windows(*(np.asarray(rows[name]) for name in ("hash", "text", "start", "end")))
-        marked = marks(found, load(scratch / "windows.npy"))
+        there = Windows(*(np.asarray(rows[name]) for name in ("hash", "text", "start", "end")))
+        marked = marks(there, load(scratch / "windows.npy"))
     columns["substrings.marks"] = [marked.get(row, []) for row in range(count)]
     write_part(Path(unit["folder"]), part, pa.table(columns, schema=links_schema()))
     return {

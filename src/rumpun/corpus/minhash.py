@@ -373,7 +373,10 @@ def signatures(
 def similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:
     """[P] estimated Jaccard similarity of pairs of signatures [P, 128]; chance agreement taken off, never below 0."""
     agree = (one == other).mean(axis=-1, dtype=np.float32)
-    return np.maximum((agree - np.float32(1 / 256)) / np.float32(255 / 256), np.float32(0))
+    found: NDArray[np.float32] = np.maximum(
+        (agree - np.float32(1 / 256)) / np.float32(255 / 256), np.float32(0)
+    )
+    return found
 
 
 def band_keys(found: NDArray[np.uint8], band: int, rows: int) -> Hashes:
