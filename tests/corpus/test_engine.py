@@ -94,25 +94,9 @@ def test_natively_a_killed_worker_loses_nothing(tmp_path, reference, monkeypatch
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A Ray cluster of two nodes on this machine."""
-    pytest.importorskip("ray", reason="ray is not installed (make dev)")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}.items():
-            patch.setenv(name, value)
-        from ray.cluster_utils import Cluster
-
-        made = Cluster()
-        for _ in range(2):
-            made.add_node(num_cpus=1, object_store_memory=150 << 20, include_dashboard=False)
-        yield made
-        made.shutdown()
-
-
 @pytest.mark.slow
-def test_on_ray_with_two_nodes_the_same_digest_though_a_worker_is_killed(tmp_path, reference, cluster):
-    done = in_a_process(tmp_path, "die_once", deadly=5, RAY_ADDRESS=cluster.address)
+def test_on_ray_with_two_nodes_the_same_digest_though_a_worker_is_killed(tmp_path, reference, ray_cluster):
+    done = in_a_process(tmp_path, "die_once", deadly=5, RAY_ADDRESS=ray_cluster.address)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [2000] * 12
     assert done.stderr == ""
@@ -123,7 +107,7 @@ def test_on_ray_with_two_nodes_the_same_digest_though_a_worker_is_killed(tmp_pat
 
 
 @pytest.mark.slow
-def test_on_ray_sources_are_read_to_the_same_bytes(tmp_path, monkeypatch, cluster):
+def test_on_ray_sources_are_read_to_the_same_bytes(tmp_path, monkeypatch, ray_cluster):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (make dev)")
     from reading import TEXTS, files, jsonl, read
 
@@ -141,7 +125,7 @@ def test_on_ray_sources_are_read_to_the_same_bytes(tmp_path, monkeypatch, cluste
         f"read(Path({str(tmp_path / 'ray')!r}), files=files(*{[str(path) for path in made]!r}))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | {"RAY_ADDRESS": cluster.address}, capture_output=True, text=True,
+        [sys.executable, "-c", program], env=os.environ | {"RAY_ADDRESS": ray_cluster.address}, capture_output=True, text=True,
         check=False, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

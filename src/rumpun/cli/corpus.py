@@ -42,34 +42,15 @@ def build(
     as_json: bool,
 ) -> None:
     """Make the corpus of RECIPE: what stands is skipped, what was cut off resumes."""
-    from rumpun.cli.show import progress_bars, put_json
+    from rumpun.cli.run import walk
     from rumpun.corpus.find import corpus_steps, store_of
     from rumpun.recipes import read_recipe
-    from rumpun.steps import plan, run
 
     if engine:
         os.environ["RUMPUN_ENGINE"] = engine
     if workers:
         os.environ["RUMPUN_WORKERS"] = str(workers)
-    place = store_of(store)
-    steps = corpus_steps(read_recipe(recipe))
-    if only_plan:
-        planned = plan(steps, place)
-        if as_json:
-            put_json({"recipe": steps.name, "steps": [
-                {"name": p.name, "uses": p.uses, "id": p.key, "done": p.done, "folder": str(p.folder)} for p in planned
-            ]})  # fmt: skip
-            return
-        for item in planned:
-            click.echo(f"{'made' if item.done else 'to make':8} {item.name:12} {item.uses:20} {item.key}")
-        return
-    with progress_bars() as progress:
-        made = run(steps, place, progress=progress)
-    if as_json:
-        put_json({"recipe": steps.name, "steps": {name: str(folder) for name, folder in made.items()}})
-        return
-    for name, folder in made.items():
-        click.echo(f"{name:12} {folder}")
+    walk(corpus_steps(read_recipe(recipe)), store_of(store), only_plan=only_plan, as_json=as_json)
 
 
 @corpus.command(short_help="Plan the mixture of a recipe.")

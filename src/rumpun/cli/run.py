@@ -1,8 +1,12 @@
 """`rumpun run RECIPE`: walk a recipe, with progress."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rumpun.recipes import Recipe
 
 
 @click.command()
@@ -14,28 +18,32 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(recipe: Path, only_plan: bool, store: Path | None, as_json: bool) -> None:
     """Walk RECIPE: make what is missing, skip what stands, resume what was cut off."""
-    from rumpun.cli.show import progress_bars, put_json
     from rumpun.recipes import read_recipe
     from rumpun.records.places import data_folder
-    from rumpun.steps import plan
-    from rumpun.steps import run as walk
 
-    place = store or data_folder() / "artefacts"
-    read = read_recipe(recipe)
+    walk(read_recipe(recipe), store or data_folder() / "artefacts", only_plan=only_plan, as_json=as_json)
+
+
+def walk(recipe: "Recipe", store: Path, *, only_plan: bool, as_json: bool) -> None:
+    """Make or plan a recipe's steps, and print their folders or ids."""
+    from rumpun.cli.show import progress_bars, put_json
+    from rumpun.steps import plan
+    from rumpun.steps import run as make
+
     if only_plan:
-        planned = plan(read, place)
+        planned = plan(recipe, store)
         if as_json:
-            put_json({"recipe": read.name, "steps": [
+            put_json({"recipe": recipe.name, "steps": [
                 {"name": p.name, "uses": p.uses, "id": p.key, "done": p.done, "folder": str(p.folder)} for p in planned
             ]})  # fmt: skip
             return
         for item in planned:
-            click.echo(f"{'made' if item.done else 'to make':8} {item.name:12} {item.uses:18} {item.key}")
+            click.echo(f"{'made' if item.done else 'to make':8} {item.name:12} {item.uses:20} {item.key}")
         return
     with progress_bars() as progress:
-        made = walk(read, place, progress=progress)
+        made = make(recipe, store, progress=progress)
     if as_json:
-        put_json({"recipe": read.name, "steps": {name: str(folder) for name, folder in made.items()}})
+        put_json({"recipe": recipe.name, "steps": {name: str(folder) for name, folder in made.items()}})
         return
     for name, folder in made.items():
         click.echo(f"{name:12} {folder}")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rumpun.errors import InputError
 from rumpun.language.ngrams import hashed
 
-__all__ = ["Heads", "quantised", "read_heads", "write_heads"]
+__all__ = ["Heads", "checked_tensors", "quantised", "read_heads", "write_heads"]
 
 SCHEMA = 1
 
@@ -80,24 +80,7 @@ def read_heads(folder: Path, name: str) -> Heads:
         InputError: a file is missing, damaged, or of another schema.
     """
     about, path = _read_about(folder / f"{name}.json"), folder / f"{name}.safetensors"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})", "restore it from a release") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != about.sha256:
-        raise InputError(
-            f"{path}: sha256 {found[:12]}…, {name}.json says {about.sha256[:12]}…: damaged or of another training",
-            "restore both files from one release",
-        )
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        tensors = load(data)
-        weights, scale, bias = tensors["weights"], tensors["scale"], tensors["bias"]
-    except (SafetensorError, KeyError) as error:
-        raise InputError(f"{path}: not heads ({error})", "restore it from a release") from error
+    weights, scale, bias = checked_tensors(path, about.sha256, ("weights", "scale", "bias"), "heads")
     count = len(about.labels)
     if weights.ndim != 2 or weights.shape[1] != count or scale.shape != (count,) or bias.shape != (count,):
         raise InputError(
@@ -105,6 +88,32 @@ def read_heads(folder: Path, name: str) -> Heads:
             "restore both files from one release",
         )
     return Heads(about.labels, about.lengths, weights, scale, bias, about.facts)
+
+
+def checked_tensors(path: Path, sha256: str, names: tuple[str, ...], what: str) -> list[npt.NDArray[Any]]:
+    """The named tensors of a safetensors file whose hash the JSON file beside it states.
+
+    Raises:
+        InputError: it is missing, damaged, of another training, or lacks a tensor; `what` says what it should be.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})", "restore it from a release") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"{path}: sha256 {found[:12]}…, {path.stem}.json says {sha256[:12]}…: damaged or of another training",
+            "restore both files from one release",
+        )
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(data)
+        return [tensors[name] for name in names]
+    except (SafetensorError, KeyError) as error:
+        raise InputError(f"{path}: not {what} ({error})", "restore it from a release") from error
 
 
 def _read_about(path: Path) -> _About:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.errors import InputError
+from rumpun.language.heads import checked_tensors
 from rumpun.language.identifier_words import Uint64s, Words, grams, pairs
 
 __all__ = ["Model", "Scores", "placed", "read_model", "softmax", "write_model"]
@@ -150,24 +151,9 @@ def read_model(folder: Path, name: str) -> Model:
         InputError: a file is missing, damaged, or of another schema.
     """
     about, path = _read_about(folder / f"{name}.json"), folder / f"{name}.safetensors"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})", "restore it from a release") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != about.sha256:
-        raise InputError(
-            f"{path}: sha256 {found[:12]}…, {name}.json says {about.sha256[:12]}…: damaged or of another training",
-            "restore both files from one release",
-        )
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        tensors = load(data)
-        weights, prints, scale = tensors["weights"], tensors["prints"], tensors["scale"]
-    except (SafetensorError, KeyError) as error:
-        raise InputError(f"{path}: not an identifier ({error})", "restore it from a release") from error
+    weights, prints, scale = checked_tensors(
+        path, about.sha256, ("weights", "prints", "scale"), "an identifier"
+    )
     labels = len(about.labels)
     shapes = (weights.shape, prints.shape, scale.shape, (len(about.prior),))
     if shapes != ((len(prints), labels), (len(prints),), (labels,), (labels,)):

@@ -6,13 +6,12 @@ A speaker corrects a file and adds a name to `reviewed_by`; an empty list means 
 
 import functools
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rumpun.errors import InputError, UsageError, nearest
-from rumpun.recipes import build
+from rumpun.errors import UsageError, nearest
+from rumpun.recipes import build, read_toml
 
 __all__ = ["SEGMENTERS", "WORKING", "Language", "fallback", "languages", "read_language"]
 
@@ -86,13 +85,7 @@ def read_language(path: Path) -> Language:
         InputError: it cannot be read or is not TOML.
         UsageError: an unknown or missing key, or a value that cannot be meant.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})", "check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML ({error})", "mend the line named") from error
-    language = build(Language, table, str(path))
+    language = build(Language, read_toml(path), str(path))
     if language.tag != path.stem:
         raise UsageError(f"{path}: tag = '{language.tag}'", f"name the file {language.tag}.toml")
     return language

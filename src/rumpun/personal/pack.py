@@ -6,14 +6,13 @@ kind (hyphen, space, dot, zero-width), which may also be missing throughout; oth
 
 import functools
 import re
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rumpun.errors import InputError, UsageError, nearest
+from rumpun.errors import UsageError, nearest
 from rumpun.personal.checks import CHECKS
-from rumpun.recipes import build
+from rumpun.recipes import build, read_toml
 
 __all__ = ["COUNTRIES", "Identifier", "Pack", "chosen", "packs", "read_pack"]
 
@@ -121,13 +120,7 @@ def read_pack(path: Path) -> Pack:
         InputError: it cannot be read or is not TOML.
         UsageError: an unknown or missing key, or a value that cannot be meant.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})", "check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML ({error})", "mend the line named") from error
-    pack = build(Pack, table, str(path))
+    pack = build(Pack, read_toml(path), str(path))
     if pack.country != path.stem:
         raise UsageError(f"{path}: country = '{pack.country}'", f"name the file {pack.country}.toml")
     return pack

@@ -5,6 +5,6 @@ unknown key with the nearest known one.
 """
 
 from rumpun.recipes.build import build
-from rumpun.recipes.recipe import Recipe, StepEntry, read_recipe
+from rumpun.recipes.recipe import Recipe, StepEntry, read_recipe, read_toml
 
-__all__ = ["Recipe", "StepEntry", "build", "read_recipe"]
+__all__ = ["Recipe", "StepEntry", "build", "read_recipe", "read_toml"]

@@ -22,7 +22,7 @@ from typing import Any
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.recipes.build import build
 
-__all__ = ["Recipe", "StepEntry", "read_recipe"]
+__all__ = ["Recipe", "StepEntry", "read_recipe", "read_toml"]
 
 _KEYS = ("name", "seed", "about", "steps")
 _STEP_KEYS = ("uses", "needs", "with")
@@ -60,7 +60,7 @@ def read_recipe(path: Path) -> Recipe:
         InputError: the file cannot be read or is not TOML.
         UsageError: an unknown key, a missing one, or a step that stands on a later or unknown one.
     """
-    table = _read_table(path)
+    table = read_toml(path, "name a recipe, such as recipes/first/run.toml")
     for key in table:
         if key not in _KEYS:
             raise UsageError(f"{path}: unknown key '{key}'", nearest(key, list(_KEYS)))
@@ -75,13 +75,16 @@ def read_recipe(path: Path) -> Recipe:
     return recipe.with_steps(entries)
 
 
-def _read_table(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, mend: str = "check the path") -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        InputError: it cannot be read (`mend` is the hint), or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror})", "name a recipe, such as recipes/first/run.toml"
-        ) from error
+        raise InputError(f"{path}: cannot be read ({error.strerror})", mend) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML ({error})", "mend the line named") from error
 

@@ -143,21 +143,13 @@ def _sentences(items: list[str]) -> str:
     return "".join(f"- {escape(item)}\n" for item in items) or "None known.\n"
 
 
-def data_card(facts: Facts, pictures: dict[str, str]) -> str:
-    """The card.
-
-    Args:
-        facts: of the corpus.
-        pictures: file of a plot, relative to the card -> what it shows, in words.
-    """
+def _opening(facts: Facts) -> list[str]:
+    """Title, what it is, who made it, and how many rows went where."""
     manifest, summary = facts.manifest, facts.manifest.summary
-    licences = [row["licence"] for row in licence_rows(facts)]
     about = str(
         facts.card.get("description") or "Text for training language models, curated and traced by rumpun."
     )
-    shown = "\n".join(f"![{escape(words)}]({name})\n" for name, words in pictures.items())
-    parts = [
-        f"---\n{_yaml(front_matter(facts))}---\n",
+    return [
         f"# {escape(facts.title)}\n",
         f"{escape(about)}\n",
         (
@@ -171,6 +163,22 @@ def data_card(facts: Facts, pictures: dict[str, str]) -> str:
             " each for a reason that is kept with it.\n"
         ),
         f"**{escape(summary['not_reviewed']).capitalize()}.**\n" if summary.get("not_reviewed") else "",
+    ]
+
+
+def data_card(facts: Facts, pictures: dict[str, str]) -> str:
+    """The card.
+
+    Args:
+        facts: of the corpus.
+        pictures: file of a plot, relative to the card -> what it shows, in words.
+    """
+    manifest, summary = facts.manifest, facts.manifest.summary
+    licences = [row["licence"] for row in licence_rows(facts)]
+    shown = "\n".join(f"![{escape(words)}]({name})\n" for name, words in pictures.items())
+    parts = [
+        f"---\n{_yaml(front_matter(facts))}---\n",
+        *_opening(facts),
         shown,
         "## Languages\n",
         _languages(facts),
