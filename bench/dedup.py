@@ -108,10 +108,10 @@ def ours(folder: Path) -> None:
     """In a process of its own: JSON Lines -> documents, signatures, links; the removed rows into removed.json."""
     import pyarrow as pa
 
-    from rumpun.corpus.link import LinkParams, link
+    from rumpun.corpus.link.step import LinkParams, link
     from rumpun.corpus.parts import PART_BYTES, documents_schema, each_part, write_part
-    from rumpun.corpus.tag import tag_table
-    from rumpun.corpus.taggers import make
+    from rumpun.corpus.tag.step import tag_table
+    from rumpun.corpus.tag.taggers import make
     from rumpun.records.artefacts import Maker, Manifest
     from rumpun.steps import Input, Work, quiet
 
@@ -194,9 +194,9 @@ def near(documents: int, datatrove: str, folder: Path) -> list[dict[str, Any]]:
 
 def removed_by(signatures: Any, letters: Any) -> set[int]:
     """Rows that go, by the bands and rules of `corpus.link`."""
-    from rumpun.corpus.link import LinkParams
+    from rumpun.corpus.link.near import Signatures, alike, settle
+    from rumpun.corpus.link.step import LinkParams
     from rumpun.corpus.minhash import MIN_SHINGLES, band_keys
-    from rumpun.corpus.near import Signatures, alike, settle
 
     params, of = LinkParams(), Signatures([signatures])
     taking = np.flatnonzero(letters >= MIN_SHINGLES)
@@ -214,8 +214,8 @@ def scripts(documents: int, folder: Path) -> list[dict[str, Any]]:
     """Precision and recall by language: letters, and words between spaces."""
     import hashlib
 
-    from rumpun.corpus.batch import Batch, slices
     from rumpun.corpus.minhash import signatures, sketch
+    from rumpun.corpus.tag.batch import Batch, slices
 
     found = []
     warm = Batch(["bambu"], ["id"])
@@ -275,7 +275,11 @@ def exact(records: int, folder: Path) -> list[dict[str, Any]]:
     cost = measured([sys.executable, __file__, "--exact", str(folder)])
     found = json.loads((folder / "exact.json").read_text())
     start = measured(
-        [sys.executable, "-c", "import numpy, pyarrow.parquet, rumpun.corpus.exact, rumpun.corpus.link_spill"]
+        [
+            sys.executable,
+            "-c",
+            "import numpy, pyarrow.parquet, rumpun.corpus.link.exact, rumpun.corpus.link.spill",
+        ]
     )
     spent = cost["cpu_seconds"] - start["cpu_seconds"]
     return [{"records": records} | cost | {"records_per_cpu_second": round(records / spent)} | found]
@@ -283,8 +287,8 @@ def exact(records: int, folder: Path) -> list[dict[str, Any]]:
 
 def exact_alone(folder: Path) -> None:
     """In a process of its own: the keys of all records, sorted on disk, and the later ones of each."""
-    from rumpun.corpus.exact import firsts, text_keys
-    from rumpun.corpus.link_spill import gather, ranges, spill
+    from rumpun.corpus.link.exact import firsts, text_keys
+    from rumpun.corpus.link.spill import gather, ranges, spill
 
     key = duplicates = 0
     with pq.ParquetFile(folder / "records.parquet") as file:

@@ -38,7 +38,7 @@ def texts_of(language: str, megabytes: float) -> list[str]:
 
 def rate(tagger: Any, texts: list[str], language: str) -> float:
     """MB a processor second of one tagger."""
-    from rumpun.corpus.batch import Batch, slices
+    from rumpun.corpus.tag.batch import Batch, slices
 
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
     started = time.process_time()
@@ -51,9 +51,9 @@ def again(texts: dict[str, list[str]]) -> dict[str, float]:
     """Processor seconds of the first pass (figures and filter) and of a changed threshold, in one process."""
     import pyarrow as pa
 
-    from rumpun.corpus.filter import decide
+    from rumpun.corpus.filter.step import decide
     from rumpun.corpus.parts import PART_BYTES, documents_schema, write_part
-    from rumpun.corpus.tag import tag_part
+    from rumpun.corpus.tag.step import tag_part
     from rumpun.recipes import build
     from rumpun.records.artefacts import Maker, Manifest, read_manifest, write_manifest
     from rumpun.steps import Work, quiet
@@ -101,8 +101,8 @@ def again(texts: dict[str, list[str]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    from rumpun.corpus.batch import Batch
-    from rumpun.corpus.taggers import make
+    from rumpun.corpus.tag.batch import Batch
+    from rumpun.corpus.tag.taggers import make
     from rumpun.errors import RumpunError
 
     parser = argparse.ArgumentParser(

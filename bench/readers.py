@@ -104,10 +104,10 @@ def peak_kb() -> int:
 
 def measure(path: Path) -> dict[str, float]:
     """Look at a file and read it into parts, in this process."""
-    from rumpun.corpus.documents_params import Files, ReadParams
-    from rumpun.corpus.documents_read import examine, read_group
-    from rumpun.corpus.documents_units import as_json, find, group
     from rumpun.corpus.languages import known
+    from rumpun.corpus.read.params import Files, ReadParams
+    from rumpun.corpus.read.units import as_json, find, group
+    from rumpun.corpus.read.workers import examine, read_group
 
     params = ReadParams(
         from_inventory=False,

@@ -31,12 +31,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rumpun.corpus.index import index_corpus
 from rumpun.corpus.synthetic import CharacterModel, documents, real_texts
-from rumpun.corpus.trace import TraceIndex
-from rumpun.corpus.trace_spans import find_spans
-from rumpun.corpus.withdraw import withdraw
-from rumpun.corpus.withdrawn import Entry
+from rumpun.corpus.trace.search import TraceIndex
+from rumpun.corpus.trace.spans import find_spans
+from rumpun.corpus.trace.step import index_corpus
+from rumpun.corpus.withdraw.withdraw import withdraw
+from rumpun.corpus.withdraw.withdrawn import Entry
 from rumpun.language.tables import WORKING
 from rumpun.records.artefacts import Maker, Manifest, read_manifest, write_manifest
 
@@ -199,7 +199,7 @@ def cpu() -> float:
 
 def tokens_in(corpus: Path, tokenizer: str) -> int:
     """Tokens of a sample of each language, scaled to the whole."""
-    from rumpun.corpus.packed_tokenizer import PackTokenizer
+    from rumpun.corpus.write.packed_tokenizer import PackTokenizer
 
     counting = PackTokenizer(tokenizer)
     total = 0.0

@@ -187,7 +187,7 @@ def test_what_cannot_be_done_is_one_line_and_a_mend(home, recipe, built, argumen
 
 def holding(index):
     """How many documents hold a sentence of Siti's, one of nobody's, and one that somebody else had too."""
-    from rumpun.corpus.trace import TraceIndex
+    from rumpun.corpus.trace.search import TraceIndex
 
     opened = TraceIndex.open(index)
     return [

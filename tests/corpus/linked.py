@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rumpun.corpus.batch import Batch
 from rumpun.corpus.letters import kinds_table
-from rumpun.corpus.link import LinkParams, link
+from rumpun.corpus.link.step import LinkParams, link
 from rumpun.corpus.parts import documents_schema, each_part, write_part
-from rumpun.corpus.tag import tag_table
-from rumpun.corpus.taggers import make
+from rumpun.corpus.tag.batch import Batch
+from rumpun.corpus.tag.step import tag_table
+from rumpun.corpus.tag.taggers import make
 from rumpun.records.artefacts import Maker, Manifest
 from rumpun.steps import Input, Work, quiet
 

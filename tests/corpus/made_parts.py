@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from rumpun.corpus.link_counts import links_schema
+from rumpun.corpus.link.counts import links_schema
 from rumpun.corpus.parts import documents_schema, each_part, write_part
 from rumpun.recipes import build
 from rumpun.records.artefacts import Maker, Manifest, artefact_id, read_manifest, write_manifest

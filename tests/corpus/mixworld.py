@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 from world import EN, ID, MY, TH, several
 
-from rumpun.corpus.filter import decisions_schema
-from rumpun.corpus.mixture_params import MixParams
-from rumpun.corpus.mixture_step import mix
+from rumpun.corpus.filter.step import decisions_schema
+from rumpun.corpus.mix.params import MixParams
+from rumpun.corpus.mix.step import mix
 from rumpun.corpus.parts import documents_schema, write_part
-from rumpun.corpus.write import write
-from rumpun.corpus.write_params import WriteParams
+from rumpun.corpus.write.params import WriteParams
+from rumpun.corpus.write.step import write
 from rumpun.recipes import build
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, write_manifest
 from rumpun.steps import Input, Outcome, Step, Work, quiet

@@ -3,9 +3,9 @@
 import unicodedata
 from collections import Counter
 
-from rumpun.corpus.batch import sentence_marks
 from rumpun.corpus.languages import known, spaced
 from rumpun.corpus.letters import LETTERS, SCRIPTS, kinds_table
+from rumpun.corpus.tag.batch import sentence_marks
 
 CODE_SIGNS, BULLETS, CLOSERS = "{}[]<>=;|\\_`~^#$@&*+/", "•‣◦▪▫■□●○◆◇▶►➢➤✓✔·∙⁃*-–—", "\"'”’»)]}」』）】》›"
 

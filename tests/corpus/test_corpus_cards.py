@@ -17,7 +17,7 @@ from rumpun.corpus.cards.eu_summary import PROVIDER
 from rumpun.corpus.cards.facts import FATES, fate, read_facts
 from rumpun.corpus.cards.licence_report import commercial, conflicts, licence_rows
 from rumpun.corpus.cards.markdown import escape, size
-from rumpun.corpus.filter_params import FilterParams
+from rumpun.corpus.filter.params import FilterParams
 from rumpun.errors import InputError
 from rumpun.language.tables import WORKING
 from rumpun.records.artefacts import read_manifest
@@ -127,9 +127,9 @@ def test_a_rule_s_group_is_known_for_every_rule_of_the_filter():
     import tomllib
     from pathlib import Path
 
-    import rumpun.corpus
+    import rumpun.corpus.filter
 
-    raw = tomllib.loads((Path(rumpun.corpus.__file__).parent / "rules.toml").read_text(encoding="utf-8"))
+    raw = tomllib.loads((Path(rumpun.corpus.filter.__file__).parent / "rules.toml").read_text(encoding="utf-8"))
     names = re.findall(r"'name': '([a-z_]+\.[a-z_]+)'", str(raw))
     assert names
     assert fate("near.duplicate") == fate("exact.duplicate") == "duplicate"

@@ -120,7 +120,7 @@ def test_on_ray_sources_are_read_to_the_same_bytes(tmp_path, monkeypatch, ray_cl
         f"sys.path.insert(0, {str(HERE)!r})\n"
         "from pathlib import Path\n"
         "from reading import files, read\n"
-        "from rumpun.corpus import documents_units\n"
+        "from rumpun.corpus.read import units as documents_units\n"
         "documents_units.GROUP_BYTES = 60_000\n"
         f"read(Path({str(tmp_path / 'ray')!r}), files=files(*{[str(path) for path in made]!r}))\n"
     )
@@ -129,7 +129,7 @@ def test_on_ray_sources_are_read_to_the_same_bytes(tmp_path, monkeypatch, ray_cl
         check=False, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    monkeypatch.setattr("rumpun.corpus.documents_units.GROUP_BYTES", 60_000)
+    monkeypatch.setattr("rumpun.corpus.read.units.GROUP_BYTES", 60_000)
     monkeypatch.setenv("RUMPUN_WORKERS", "2")
     here = read(tmp_path / "native", files=files(*made))
     (there,) = [path.parent for path in (tmp_path / "ray").glob("[!.]*/manifest.json")]

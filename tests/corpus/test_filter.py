@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from made_parts import artefact, documents, links, plain_map, run_step, whole
 from made_texts import document
 
-from rumpun.corpus.filter import decide, decisions_schema
-from rumpun.corpus.filter_edits import Edit, settled
-from rumpun.corpus.filter_groups import NONE, representatives, settle_near
-from rumpun.corpus.tag import tag
-from rumpun.corpus.thresholds import rules
-from rumpun.corpus.write_texts import apply_edits
+from rumpun.corpus.filter.edits import Edit, settled
+from rumpun.corpus.filter.groups import NONE, representatives, settle_near
+from rumpun.corpus.filter.step import decide, decisions_schema
+from rumpun.corpus.filter.thresholds import rules
+from rumpun.corpus.tag.step import tag
+from rumpun.corpus.write.texts import apply_edits
 from rumpun.errors import InputError, UsageError
 
 GOOD = 40
@@ -277,7 +277,7 @@ def test_frequent_lines_are_cut_and_what_is_too_short_then_is_named(tmp_path):
 def personal(count, spans):
     import pyarrow as pa
 
-    from rumpun.corpus.taggers.personal import Personal
+    from rumpun.corpus.tag.taggers.personal import Personal
 
     columns = Personal().columns
     return {
@@ -328,9 +328,9 @@ def languages_of(rows):
 
 def test_a_text_in_another_language_goes_and_one_in_a_sister_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "rumpun.corpus.filter_rules._sisters", lambda tag: {"id": ("ms",), "ms": ("id",)}.get(tag, ())
+        "rumpun.corpus.filter.rules._sisters", lambda tag: {"id": ("ms",), "ms": ("id",)}.get(tag, ())
     )
-    monkeypatch.setattr("rumpun.corpus.taggers.language.identifier_languages", lambda: ["id", "ms", "en"])
+    monkeypatch.setattr("rumpun.corpus.tag.taggers.language.identifier_languages", lambda: ["id", "ms", "en"])
     said = {
         0: ("id", 0.99, None), 1: ("ms", 0.99, None), 2: ("en", 0.99, None), 3: ("en", 0.6, None),
         4: ("en", 0.99, 0.75), 5: ("und", 0.0, None),

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traced import TEXT, slow_fold
 
-from rumpun.corpus.fold import codes_of, fold, folded_bytes, starts_cluster
-from rumpun.corpus.fold_skeleton import skeleton, words
-from rumpun.corpus.fold_variants import variants
+from rumpun.corpus.trace.fold import codes_of, fold, folded_bytes, starts_cluster
+from rumpun.corpus.trace.skeleton import skeleton, words
+from rumpun.corpus.trace.variants import variants
 from rumpun.errors import InputError
 
 

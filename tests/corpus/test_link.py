@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 from linked import SYLLABLES, changed, joined, letters_of, linked, run_link, text, words
 
-from rumpun.corpus import link_rows, link_spill
+from rumpun.corpus.link import rows as link_rows
+from rumpun.corpus.link import spill as link_spill
 from rumpun.corpus.parts import part_paths, read_part, write_part
 from rumpun.errors import InputError, UsageError
 
@@ -316,7 +317,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     ],
 )
 def test_parameters_that_cannot_be_meant(params, named):
-    from rumpun.corpus.link import LinkParams
+    from rumpun.corpus.link.step import LinkParams
 
     with pytest.raises(ValueError, match=named):
         LinkParams(**params).check()

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rumpun.corpus.mixture import Caps, Leaf, fill, language_weights, multipliers, spread, targets
-from rumpun.corpus.mixture_params import MixParams, classes, source_class
-from rumpun.corpus.mixture_pick import pick
-from rumpun.corpus.mixture_table import buckets, quantiles
+from rumpun.corpus.mix.mixture import Caps, Leaf, fill, language_weights, multipliers, spread, targets
+from rumpun.corpus.mix.params import MixParams, classes, source_class
+from rumpun.corpus.mix.pick import pick
+from rumpun.corpus.mix.table import buckets, quantiles
 from rumpun.errors import UsageError
 from rumpun.recipes import build
 

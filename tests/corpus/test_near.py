@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rumpun.corpus import near
+from rumpun.corpus.link import near
+from rumpun.corpus.link.near import Signatures, alike, components, settle
 from rumpun.corpus.minhash import BINS, band_keys
-from rumpun.corpus.near import Signatures, alike, components, settle
 
 
 def signed(groups, rng, differ=10):

@@ -9,9 +9,11 @@ from reading import TEXTS, files, jsonl, read, recipe, rejected, rows, rules, so
 from world import EN, ID, TH, World, several
 from world import rows as world_rows
 
-from rumpun.corpus import documents_read, documents_rows, documents_units
 from rumpun.corpus.parts import documents_schema, part_paths, read_part
-from rumpun.corpus.withdrawn import Entry, record
+from rumpun.corpus.read import rows as documents_rows
+from rumpun.corpus.read import units as documents_units
+from rumpun.corpus.read import workers as documents_read
+from rumpun.corpus.withdraw.withdrawn import Entry, record
 from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import read_manifest, verify
 from rumpun.records.licences import terms

@@ -15,9 +15,9 @@ from reading import TEXTS, files, jsonl, read, rejected, rows, rules, sources, t
 from world import ID, World, several
 from world import rows as world_rows
 
-from rumpun.corpus import documents_rows
-from rumpun.corpus.policy import KEPT_BYTES
-from rumpun.corpus.readers.stream import CHUNK, Lines, chunks
+from rumpun.corpus.read import rows as documents_rows
+from rumpun.corpus.read.formats.stream import CHUNK, Lines, chunks
+from rumpun.corpus.read.policy import KEPT_BYTES
 from rumpun.errors import EnvironmentFault, InputError
 
 GOOD = b'{"text": "satu dua", "language": "id"}\n'
@@ -206,7 +206,7 @@ def test_a_line_of_a_hundred_megabytes_is_bounded_and_memory_stays_flat(tmp_path
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from rumpun.corpus.readers.stream import Lines, chunks\n"
+        "from rumpun.corpus.read.formats.stream import Lines, chunks\n"
         "found = [(n, len(line), size) for n, line, size, _ in\n"
         "         Lines(chunks(Path(sys.argv[1]), '', print), 8_000_000)]\n"
         "status = Path('/proc/self/status').read_text()\n"

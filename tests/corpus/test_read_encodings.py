@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import TEXTS, files, read, rejected, sources, texts
 
-from rumpun.corpus.readers.decode import Decoder, known_encoding
+from rumpun.corpus.read.formats.decode import Decoder, known_encoding
 from rumpun.errors import InputError
 
 FRENCH = "Le café près de la rivière était fermé à cause de l'été, a répondu la grand-mère."

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from reading import TEXTS, read, recipe, rows, sources, texts
 
-from rumpun.corpus.documents_hub import chosen
-from rumpun.corpus.documents_params import HubSet
+from rumpun.corpus.read.hub import chosen
+from rumpun.corpus.read.params import HubSet
 from rumpun.errors import EnvironmentFault, InputError, UsageError
 from rumpun.steps import plan, run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from reading import files, jsonl, read
 from world import EN, ID, TH, several
 
-from rumpun.corpus import documents_units
+from rumpun.corpus.read import units as documents_units
 from rumpun.records.artefacts import read_manifest
 
 CHILD = """
@@ -20,7 +20,7 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from reading import files, read
-from rumpun.corpus import documents_units
+from rumpun.corpus.read import units as documents_units
 documents_units.GROUP_BYTES = 20_000
 if __name__ == "__main__":
     read(Path(sys.argv[1]), files=files(*map(Path, json.loads(sys.argv[3]))))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from linked import arrays
 
 from rumpun.corpus import minhash
-from rumpun.corpus.substrings import anchors, document_counts, marks, repeated, windows
+from rumpun.corpus.link.substrings import anchors, document_counts, marks, repeated, windows
 
 few_letters = st.text(alphabet="aabB ก中1", max_size=60)
 

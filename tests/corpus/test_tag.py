@@ -10,8 +10,8 @@ from made_parts import CALLS, artefact, documents, plain_map, run_step, whole
 from made_texts import SENTENCES, document
 
 from rumpun.corpus.parts import part_paths, read_part, write_part
-from rumpun.corpus.tag import tag, tag_table
-from rumpun.corpus.taggers import make, ordered
+from rumpun.corpus.tag.step import tag, tag_table
+from rumpun.corpus.tag.taggers import make, ordered
 from rumpun.errors import UsageError
 from rumpun.recipes.recipe import Recipe, StepEntry
 from rumpun.steps import quiet, run
@@ -56,7 +56,7 @@ def test_attributes_lie_beside_the_documents_row_for_row(tmp_path):
 def test_parts_and_slices_do_not_bear_on_any_figure(tmp_path, monkeypatch):
     tables = []
     for number, (part_rows, most) in enumerate([(30, 100_000), (4, 100_000), (30, 300)]):
-        monkeypatch.setattr("rumpun.corpus.batch.slices.__defaults__", (most,), raising=False)
+        monkeypatch.setattr("rumpun.corpus.tag.batch.slices.__defaults__", (most,), raising=False)
         texts = artefact(tmp_path / f"d{number}", "documents", documents(rows(), part_rows=part_rows))
         made = run_step(tag, {"taggers": STANDS}, [texts], tmp_path / f"tag{number}")
         tables.append(whole(made))
@@ -123,8 +123,8 @@ def recipe(count=30, sentences=24, taggers=STANDS, **decide):
 def table(monkeypatch):
     for name, target in (
         ("test.documents", "test_tag:made_documents"),
-        ("corpus.tag", "rumpun.corpus.tag:tag"),
-        ("corpus.filter", "rumpun.corpus.filter:decide"),
+        ("corpus.tag", "rumpun.corpus.tag.step:tag"),
+        ("corpus.filter", "rumpun.corpus.filter.step:decide"),
     ):
         monkeypatch.setitem(TABLE, name, target)
 
@@ -158,7 +158,7 @@ def test_ids_follow_taggers_their_versions_and_options(tmp_path, monkeypatch):
     first = key()
     assert key() == first
     assert key(taggers=["figures"]) != first
-    monkeypatch.setattr("rumpun.corpus.taggers.figures.sentence_marks", lambda: ".")
+    monkeypatch.setattr("rumpun.corpus.tag.taggers.figures.sentence_marks", lambda: ".")
     assert key() != first
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from made_texts import SENTENCES, document
 from slow_figures import figures, folded, trim
 
-from rumpun.corpus.batch import Batch, slices
-from rumpun.corpus.lines import boilerplate, line_hash, spans_of
-from rumpun.corpus.taggers import TABLE, make
+from rumpun.corpus.tag.batch import Batch, slices
+from rumpun.corpus.tag.lines import boilerplate, line_hash, spans_of
+from rumpun.corpus.tag.taggers import TABLE, make
 from rumpun.language.tables import languages
 
 SIGNS = " \n\n\t.!?…)\"'”-*•@/:w,;{}<=>#0123456789٣๔៥၆\u200b\u00a0\ufffd\x07\x0c+€😀\U00020000"
@@ -124,7 +124,7 @@ def test_a_frame_is_told_from_a_text_s_own_structure():
 
 
 def test_a_very_long_text_is_judged_by_its_beginning(monkeypatch):
-    monkeypatch.setattr("rumpun.corpus.batch.LOOK", 1_000)
+    monkeypatch.setattr("rumpun.corpus.tag.batch.LOOK", 1_000)
     made = tagged(["a1" * 400 + "\n" + "b" * 5_000], ["id"])
     assert made["characters"] == [5_801]
     assert made["line_max"] == [800]

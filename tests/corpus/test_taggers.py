@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from made_parts import artefact, documents, plain_map, run_step, whole
 from made_texts import SENTENCES, document
 
-from rumpun.corpus.batch import Batch
-from rumpun.corpus.tag import tag
-from rumpun.corpus.taggers import benchmarks, make
-from rumpun.corpus.taggers.benchmarks import hash_benchmark, read_hashes, write_hashes
-from rumpun.corpus.taggers.decontaminate import Decontaminate
-from rumpun.corpus.taggers.language import sample
-from rumpun.corpus.taggers.toxicity import WINDOW, windows
-from rumpun.corpus.taggers.train_quality import auc, train_quality
+from rumpun.corpus.tag.batch import Batch
+from rumpun.corpus.tag.step import tag
+from rumpun.corpus.tag.taggers import benchmarks, make
+from rumpun.corpus.tag.taggers.benchmarks import hash_benchmark, read_hashes, write_hashes
+from rumpun.corpus.tag.taggers.decontaminate import Decontaminate
+from rumpun.corpus.tag.taggers.language import sample
+from rumpun.corpus.tag.taggers.toxicity import WINDOW, windows
+from rumpun.corpus.tag.train_quality import auc, train_quality
 from rumpun.errors import InputError, UsageError
 from rumpun.language.heads import Heads, write_heads
 from rumpun.records.places import source_data
@@ -98,8 +98,8 @@ def test_a_long_text_is_looked_at_in_pieces(tagger, monkeypatch):
     whole = " ".join(document("id", n, 10)[::-1] for n in range(30))
     text = whole[:4_000] + " " + item("id", 9) + " " + whole[4_000:]
     at_once = asked(tagger, [text, whole])
-    monkeypatch.setattr("rumpun.corpus.taggers.decontaminate._PIECE", 1_500)
-    monkeypatch.setattr("rumpun.corpus.taggers.decontaminate._OVERLAP", 600)
+    monkeypatch.setattr("rumpun.corpus.tag.taggers.decontaminate._PIECE", 1_500)
+    monkeypatch.setattr("rumpun.corpus.tag.taggers.decontaminate._OVERLAP", 600)
     pieces = asked(tagger, [text, whole])
     assert pieces[0]["decontaminate.near"] == at_once[0]["decontaminate.near"] == 1
     assert pieces[0]["decontaminate.benchmark"] == "made-id"
@@ -159,7 +159,7 @@ def test_the_real_benchmarks_are_hashed_and_their_own_rows_are_found(tmp_path):
 
 
 def write(tagger, folder):
-    from rumpun.corpus.taggers.decontaminate import prepare
+    from rumpun.corpus.tag.taggers.decontaminate import prepare
 
     return prepare(tagger, folder)
 

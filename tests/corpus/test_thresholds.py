@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from made_parts import artefact, documents, plain_map, run_step, whole
 from made_texts import document
 
-from rumpun.corpus.filter import decide
-from rumpun.corpus.tag import tag
-from rumpun.corpus.thresholds import Samples, derive, rules
+from rumpun.corpus.filter.step import decide
+from rumpun.corpus.filter.thresholds import Samples, derive, rules
+from rumpun.corpus.tag.step import tag
 from rumpun.errors import UsageError
 
 RULES = {rule.name: rule for rule in rules()}
@@ -63,7 +63,9 @@ def test_slack_never_makes_a_threshold_stricter_than_its_quantile(rule, values):
 
 
 def test_too_few_documents_ask_the_sisters_in_order_and_then_the_lenient_bound(monkeypatch):
-    monkeypatch.setattr("rumpun.corpus.thresholds.fallback", lambda tag: {"min": ("ms", "id")}.get(tag, ()))
+    monkeypatch.setattr(
+        "rumpun.corpus.filter.thresholds.fallback", lambda tag: {"min": ("ms", "id")}.get(tag, ())
+    )
     rule = RULES["figures.digit_share"]
     samples = Samples([rule.column])
     for name, count, value in (("min", 3, 0.45), ("ms", 4, 0.4), ("id", 30, 0.3)):

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from traced import ALPHABET, TEXT, make_corpus, make_index, row, slow_fold
 
-from rumpun.corpus import index_shard
-from rumpun.corpus.fold import codes_of, starts_cluster
-from rumpun.corpus.index import IndexParams, index_corpus, indexes_of
-from rumpun.corpus.trace import MIN_FOLDED, TraceIndex
-from rumpun.corpus.trace_spans import find_spans
+from rumpun.corpus.trace import index_shard
+from rumpun.corpus.trace.fold import codes_of, starts_cluster
+from rumpun.corpus.trace.search import MIN_FOLDED, TraceIndex
+from rumpun.corpus.trace.spans import find_spans
+from rumpun.corpus.trace.step import IndexParams, index_corpus, indexes_of
 from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import read_manifest, verify
 
@@ -275,7 +275,7 @@ def test_a_corpus_without_an_index_names_the_mend(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from rumpun.corpus.index import IndexParams, index_corpus
+from rumpun.corpus.trace.step import IndexParams, index_corpus
 print(index_corpus(Path(sys.argv[1]), Path(sys.argv[2]), IndexParams(shard_bytes=60_000)))
 """
 

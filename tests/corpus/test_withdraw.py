@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from traced import make_corpus, row
 
-from rumpun.corpus import withdraw_artefacts, withdraw_proof
-from rumpun.corpus.index import IndexParams, index_corpus, indexes_of
-from rumpun.corpus.trace import TraceIndex
-from rumpun.corpus.withdraw import withdraw
-from rumpun.corpus.withdrawn import Entry, Withdrawn, identity, list_path, record, withdrawn
+from rumpun.corpus.trace.search import TraceIndex
+from rumpun.corpus.trace.step import IndexParams, index_corpus, indexes_of
+from rumpun.corpus.withdraw import artefacts as withdraw_artefacts
+from rumpun.corpus.withdraw import proof as withdraw_proof
+from rumpun.corpus.withdraw.withdraw import withdraw
+from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn, identity, list_path, record, withdrawn
 from rumpun.errors import InputError, RumpunError
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, verify, write_manifest
 
@@ -280,7 +281,7 @@ def test_a_failing_proof_undoes_the_new_corpus(store, corpus, monkeypatch):
     def fail(*_, **__):
         raise RumpunError("still there")
 
-    monkeypatch.setattr("rumpun.corpus.withdraw.prove", fail)
+    monkeypatch.setattr("rumpun.corpus.withdraw.withdraw.prove", fail)
     with pytest.raises(RumpunError, match="still there"):
         withdraw([SITI], corpus)
     assert {path.name for path in store.glob("[!.]*")} == before
@@ -312,7 +313,7 @@ def test_moving_out_of_use_is_finished_by_the_next(store, corpus, monkeypatch, a
             patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
             real_retire(*arguments)
 
-    monkeypatch.setattr("rumpun.corpus.withdraw.retire", retire)
+    monkeypatch.setattr("rumpun.corpus.withdraw.withdraw.retire", retire)
     try:
         withdraw([SITI], corpus)
         stopped = False
@@ -334,8 +335,8 @@ def test_moving_out_of_use_is_finished_by_the_next(store, corpus, monkeypatch, a
 CHILD = """
 import sys
 from pathlib import Path
-from rumpun.corpus.withdraw import withdraw
-from rumpun.corpus.withdrawn import Entry
+from rumpun.corpus.withdraw.withdraw import withdraw
+from rumpun.corpus.withdraw.withdrawn import Entry
 print(withdraw([Entry(what=sys.argv[2], name=sys.argv[3])], Path(sys.argv[1])).now)
 """
 
@@ -388,7 +389,7 @@ def test_killed_at_random_times_nothing_is_half_withdrawn(store, corpus):
 
 
 def test_packed_shards_lose_the_same_documents(store):
-    from rumpun.corpus.packed import DOCUMENTS, PackedShards
+    from rumpun.corpus.write.packed import DOCUMENTS, PackedShards
 
     rows = [row(sentence(n), n, contributor="Siti" if n % 3 == 0 else "") | {"key": n} for n in range(9)]
     corpus = make_corpus(store, rows)

@@ -10,13 +10,13 @@ import pytest
 from mixworld import FORMS, Stages, document, documents
 from world import several
 
-from rumpun.corpus.mixture_step import plan_rows, plan_table
-from rumpun.corpus.packed import DOCUMENTS, PackedShards
-from rumpun.corpus.packed_tokenizer import PackTokenizer
+from rumpun.corpus.mix.step import plan_rows, plan_table
 from rumpun.corpus.parts import drops_schema
-from rumpun.corpus.withdrawn import Entry, record
-from rumpun.corpus.write_rows import corpus_schema
-from rumpun.corpus.write_texts import apply_edits
+from rumpun.corpus.withdraw.withdrawn import Entry, record
+from rumpun.corpus.write.packed import DOCUMENTS, PackedShards
+from rumpun.corpus.write.packed_tokenizer import PackTokenizer
+from rumpun.corpus.write.rows import corpus_schema
+from rumpun.corpus.write.texts import apply_edits
 from rumpun.errors import InputError, UsageError
 from rumpun.recipes.recipe import Recipe, StepEntry
 from rumpun.records.artefacts import read_manifest, verify
@@ -298,7 +298,7 @@ def test_budgets_in_tokens_are_met_by_the_tokens_that_are_packed(tmp_path):
 
 
 def test_what_could_not_be_read_is_in_the_drops_and_in_the_sum(tmp_path):
-    from rumpun.corpus.policy import rejected_schema
+    from rumpun.corpus.read.policy import rejected_schema
 
     stages = Stages(tmp_path, few())
     line = {

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from rumpun.corpus.index_shard import make_shard
-from rumpun.corpus.trace import TraceIndex
+from rumpun.corpus.trace.index_shard import make_shard
+from rumpun.corpus.trace.search import TraceIndex
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, artefact_id, write_manifest
 
 COLUMNS = ("id", "text", "language", "source", "licence", "url", "domain", "contributor")
@@ -107,7 +107,7 @@ def make_corpus(store: Path, rows, *, held=(), chat=(), drops=(), name: str = "s
 
 def slow_fold(text: str) -> str:
     """Folding once more, in the plainest words: one character after the other, then marks sorted cluster by cluster."""
-    from rumpun.corpus.fold import _ALIKE, _INVISIBLE, _ORDERS
+    from rumpun.corpus.trace.fold import _ALIKE, _INVISIBLE, _ORDERS
 
     places = {mark: n for order in _ORDERS for n, marks in enumerate(order, 1) for mark in marks}
     out: list[str] = []

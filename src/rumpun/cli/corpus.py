@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rumpun.corpus.trace import Found
-    from rumpun.corpus.trace_spans import Spans
-    from rumpun.corpus.withdraw import Withdrawal
+    from rumpun.corpus.trace.search import Found
+    from rumpun.corpus.trace.spans import Spans
+    from rumpun.corpus.withdraw.withdraw import Withdrawal
 
 FILE = click.Path(path_type=Path)
 STORE = click.option("--store", type=FILE, help="Folder of artefacts (default: the data folder).")
@@ -62,7 +62,7 @@ def mix(recipe: Path, dry_run: bool, store: Path | None, as_json: bool) -> None:
     """Plan the mixture of RECIPE: language, class, source, and how much of each is taken."""
     from rumpun.cli.show import progress_bars, put_json
     from rumpun.corpus.find import corpus_steps, store_of
-    from rumpun.corpus.mixture_step import plan_table
+    from rumpun.corpus.mix.step import plan_table
     from rumpun.recipes import read_recipe
     from rumpun.steps import run
 
@@ -93,7 +93,7 @@ def index(folder: str, store: Path | None, as_json: bool) -> None:
     """Index CORPUS (a folder or its recipe) for `trace`; one that is indexed already is left alone."""
     from rumpun.cli.show import progress_bars, put_json
     from rumpun.corpus.find import corpus_folder, store_of
-    from rumpun.corpus.index import index_corpus
+    from rumpun.corpus.trace.step import index_corpus
     from rumpun.records.artefacts import read_manifest
 
     place = corpus_folder(folder, store_of(store))
@@ -138,9 +138,9 @@ def trace(
 
     from rumpun.cli.show import put_json
     from rumpun.corpus.find import corpus_folder, store_of
-    from rumpun.corpus.index import indexes_of
-    from rumpun.corpus.trace import TraceIndex
-    from rumpun.corpus.trace_spans import find_spans
+    from rumpun.corpus.trace.search import TraceIndex
+    from rumpun.corpus.trace.spans import find_spans
+    from rumpun.corpus.trace.step import indexes_of
 
     asked = sys.stdin.read() if text == "-" else text
     place = corpus_folder(corpus, store_of(store))
@@ -289,8 +289,8 @@ def withdraw(
 
     from rumpun.cli.show import progress_bars, put_json
     from rumpun.corpus.find import corpus_folder, store_of
-    from rumpun.corpus.withdraw import withdraw as take_back
-    from rumpun.corpus.withdrawn import Entry
+    from rumpun.corpus.withdraw.withdraw import withdraw as take_back
+    from rumpun.corpus.withdraw.withdrawn import Entry
     from rumpun.errors import UsageError
 
     entries = [Entry(what="source", name=name) for name in sources]

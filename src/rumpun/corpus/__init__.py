@@ -1,7 +1,7 @@
-"""Sources -> curated, traced, balanced shards: text to train on, text held out by source, chat rows, and every drop.
+"""Sources -> a corpus: every document kept, held out or removed for a named reason, and an index of what is in it.
 
-Reading order: `params` (what a recipe may say), `inventory` (which sources there are), `read` (rows, with errors that
-name file and row), `letters` (texts as arrays of code points), `filters` and `split` (what a row must be), `spool`
-(one file at a time, resumable), `overlap` (held-out text kept out of training), `balance` (budgets), `settle` (one
-language's train and held-out files), `chat` (chat rows), `build` (the step `corpus.build`).
+One folder for each stage, in the order of the pipeline; a stage's step is its `step.py`:
+`read` -> `tag` -> `link` -> `filter` -> `mix` -> `write` (with `chat` and `cards`) -> `trace`; `withdraw` takes rows back.
+Shared by them: `parts` (what artefacts are made of), `engine` (the one plan), `letters` (texts as arrays of code points),
+`minhash`, `overlap`, `languages`.
 """

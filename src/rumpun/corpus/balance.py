@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
-from rumpun.corpus.inventory import machine_translated
+from rumpun.corpus.read.inventory import machine_translated
 
 __all__ = ["Cell", "allot", "water_fill"]
 

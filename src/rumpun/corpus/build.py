@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rumpun.corpus.inventory import LeftOut, Unit, find_units, identity
 from rumpun.corpus.params import BuildParams
 from rumpun.corpus.parts import place
+from rumpun.corpus.read.inventory import LeftOut, Unit, find_units, identity
 from rumpun.errors import InputError
 from rumpun.records.places import source_data
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:
-    from rumpun.corpus.chat import ChatRows
+    from rumpun.corpus.chat.rows import ChatRows
     from rumpun.corpus.letters import Hashes
     from rumpun.corpus.settle import Settled
 
@@ -38,7 +38,7 @@ def build(params: BuildParams, work: Work) -> Outcome:
     import numpy as np
     import pyarrow as pa
 
-    from rumpun.corpus.chat import ChatRows
+    from rumpun.corpus.chat.rows import ChatRows
     from rumpun.corpus.figures import sources, summary
 
     units, left = find_units(params)
@@ -143,8 +143,8 @@ class _Build:
 
     def chat(self, into: "ChatRows") -> None:
         """Chat rows, in an order drawn from the seed."""
-        from rumpun.corpus.chat import Known, instruct_rows, seed_rows
-        from rumpun.corpus.pairs import add_pairs
+        from rumpun.corpus.chat.pairs import add_pairs
+        from rumpun.corpus.chat.rows import Known, instruct_rows, seed_rows
 
         for item in self.left:
             if item.kind not in _TEXT:

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from rumpun.corpus.chat import ChatRows
-from rumpun.corpus.inventory import LeftOut, Unit, machine_translated
+from rumpun.corpus.chat.rows import ChatRows
 from rumpun.corpus.params import BuildParams
+from rumpun.corpus.read.inventory import LeftOut, Unit, machine_translated
 from rumpun.corpus.settle import Settled
 from rumpun.records.artefacts import SourceEntry
 from rumpun.records.licences import terms

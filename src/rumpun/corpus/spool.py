@@ -13,11 +13,11 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from rumpun.corpus.chat.read import Row, check_file, text_rows
 from rumpun.corpus.filters import refusals
-from rumpun.corpus.inventory import Unit
 from rumpun.corpus.letters import Letters, normal_key
 from rumpun.corpus.params import BuildParams
-from rumpun.corpus.read import Row, check_file, text_rows
+from rumpun.corpus.read.inventory import Unit
 from rumpun.corpus.split import pieces
 
 __all__ = ["ParquetShelf", "Tally", "by_characters", "drop_line", "order_key", "spool_text", "write_last"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rumpun.corpus.inventory import machine_translated
-from rumpun.corpus.mixture_params import source_class
+from rumpun.corpus.mix.params import source_class
+from rumpun.corpus.read.inventory import machine_translated
 from rumpun.errors import InputError
 from rumpun.language.tables import WORKING, languages
 from rumpun.records.artefacts import Manifest

@@ -1,0 +1,1 @@
+"""Chat rows: conversations, task rows made by rule, and parallel text as requests to translate."""

@@ -1,0 +1,160 @@
+"""Chat rows from conversations written for the project and from task rows made by rule.
+
+Line of chat.jsonl: {"messages": [{"role", "content"}, …], "language", "source", "licence"}. Whole topics of the
+conversations are held out in every language at once, into heldout/chat.jsonl.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from rumpun.corpus.chat.read import check_file, records
+from rumpun.corpus.letters import Hashes, Letters, member
+from rumpun.corpus.overlap import HeldOut
+from rumpun.corpus.params import BuildParams
+from rumpun.corpus.read.inventory import Unit
+from rumpun.corpus.spool import drop_line, order_key
+from rumpun.errors import InputError
+from rumpun.records.licences import shippable
+
+__all__ = ["ChatRows", "Known", "chat_line", "instruct_rows", "seed_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Text that chat rows may not repeat."""
+
+    held_out: Mapping[str, HeldOut]  # language -> index
+    evaluation: Hashes
+
+    def reason(self, texts: list[str], languages: list[str]) -> str:
+        """Why one row of texts is refused, or an empty string."""
+        letters = Letters(texts)
+        if member(letters.keys(), self.evaluation).any():
+            return "overlaps evaluation data"
+        for tag in sorted(set(languages)):
+            index = self.held_out.get(tag)
+            if index is not None and index.hits(letters).any():
+                return "overlaps held-out"
+        return ""
+
+
+@dataclass(slots=True)
+class ChatRows:
+    """Chat rows as they gather; drops go to a file at once, since there may be very many."""
+
+    drops: TextIO
+    read: int = 0
+    train: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (order, row)
+    held_out: list[dict[str, Any]] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)  # reason -> rows
+
+    def drop(self, identity: str, source: str, language: str, reason: str) -> None:
+        """Count one row's reason and write it down."""
+        self.dropped[reason] += 1
+        self.drops.write(drop_line(identity, source, language, reason))
+
+
+def chat_line(user: str, assistant: str, language: str, source: str, licence: str) -> dict[str, Any]:
+    """One row of chat.jsonl."""
+    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+    return {"messages": messages, "language": language, "source": source, "licence": licence}
+
+
+def _held_topics(rows: list[dict[str, Any]], source: str, share: float, seed: int) -> set[str]:
+    """Whole topics, in seeded order, until their rows are about the share asked for."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[str(row.get("topic", ""))] = counts.get(str(row.get("topic", "")), 0) + 1
+    held: set[str] = set()
+    taken = 0
+    for topic in sorted(counts, key=lambda name: order_key(seed, source, name)):
+        if taken + counts[topic] <= max(1, share * len(rows)) and share > 0:
+            held.add(topic)
+            taken += counts[topic]
+    return held
+
+
+def _turns(row: dict[str, Any], tag: str, where: str) -> tuple[str, str]:
+    turn = row[tag]
+    if (
+        not isinstance(turn, dict)
+        or not isinstance(turn.get("user"), str)
+        or not isinstance(turn.get("assistant"), str)
+    ):
+        raise InputError(f"{where}: '{tag}' is no turn", 'write {"user": …, "assistant": …}')
+    return turn["user"], turn["assistant"]
+
+
+def seed_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into: ChatRows) -> None:
+    """Add the conversations of one file, a row for each language.
+
+    Raises:
+        InputError: a row without a key, or a language's cell without both turns.
+    """
+    check_file(unit)
+    assert unit.path is not None
+    rows = [row for batch in records(unit.path, ("key",)) for row in batch]
+    held = _held_topics(rows, unit.source, params.held_out_chat_share, seed)
+    for row in rows:
+        for tag in unit.languages:
+            if tag not in row:
+                continue
+            into.read += 1
+            user, assistant = _turns(row, tag, f"{unit.path}: {row['key']}")
+            line = chat_line(user, assistant, tag, unit.source, unit.licence)
+            identity = f"{row['key']}.{tag}"
+            if str(row.get("topic", "")) in held:
+                into.held_out.append(line | {"key": row["key"]})
+                continue
+            reason = _turn_reason(user, assistant, params) or known.reason([user, assistant], [tag])
+            if reason:
+                into.drop(identity, unit.source, tag, reason)
+            else:
+                into.train.append((order_key(seed, unit.source, identity), line))
+
+
+def _turn_reason(user: str, assistant: str, params: BuildParams) -> str:
+    if not user.strip() or not assistant.strip():
+        return "empty"
+    if max(len(user), len(assistant)) > params.max_characters_per_turn:
+        return "too long"
+    if "\ufffd" in user + assistant:
+        return "replacement characters"
+    return ""
+
+
+def instruct_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into: ChatRows) -> None:
+    """Add task rows made by rule, at most `instruct_rows_per_language` of each language from one file."""
+    found: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
+    for row in _instructions(unit):
+        if row["language"] not in unit.languages:
+            into.read += 1
+            into.dropped["language not asked for"] += 1
+            continue
+        into.read += 1
+        user = row["instruction"] + (f"\n\n{row['input']}" if row.get("input") else "")
+        identity, language = row["id"], row["language"]
+        licence = row.get("licence") or unit.licence
+        reason = _turn_reason(user, row["output"], params) or known.reason([user, row["output"]], [language])
+        if not shippable(licence):
+            reason = "licence may not stand behind a shipped layer"
+        if reason:
+            into.drop(identity, unit.source, language, reason)
+            continue
+        line = chat_line(user, row["output"], language, unit.source, licence)
+        found.setdefault(language, []).append((order_key(seed, unit.source, identity), identity, line))
+    for language, lines in sorted(found.items()):
+        for n, (order, identity, line) in enumerate(sorted(lines, key=lambda item: item[:2])):
+            if n < params.instruct_rows_per_language:
+                into.train.append((order, line))
+            else:
+                into.drop(identity, unit.source, language, "over budget")
+
+
+def _instructions(unit: Unit) -> Iterator[dict[str, Any]]:
+    check_file(unit)
+    assert unit.path is not None
+    for batch in records(unit.path, ("id", "language", "instruction", "output")):
+        yield from batch

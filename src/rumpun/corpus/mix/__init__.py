@@ -1,0 +1,1 @@
+"""Kept documents -> which train and how often, and which are held out."""

@@ -1,0 +1,108 @@
+"""The tagger `toxicity`: the shipped guard's linear heads as a score on a bounded sample of each text.
+
+The rooms corpus and guard never import each other; they meet in the guard's folder, `guard.json` and `guard.safetensors`,
+which `language.heads` reads for both. What the guard adds to its heads (windows by its own normalisation, thresholds, country
+policies) is not here: this is a score for a person's threshold, no verdict.
+"""
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rumpun.corpus.tag.batch import Batch
+from rumpun.records.places import shipped_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from rumpun.language.heads import Heads
+
+__all__ = ["WINDOW", "Toxicity", "windows"]
+
+WINDOW = 600  # code points judged together, as the guard was trained
+_TOGETHER = 256  # windows hashed at once, which bounds the memory
+_UNSAFE = "unsafe"
+
+
+@functools.lru_cache(maxsize=2)
+def _heads(folder: str) -> "Heads":
+    from rumpun.language.heads import read_heads
+
+    return read_heads(Path(folder), "guard")
+
+
+def windows(text: str, most: int) -> list[str]:
+    """The text, or at most so many windows of it, spread evenly from its beginning to its end; none for white space."""
+    if not text.strip():
+        return []
+    if len(text) <= WINDOW:
+        return [text]
+    count = min(most, -(-len(text) // WINDOW))
+    starts = (
+        np.linspace(0, len(text) - WINDOW, count).astype(np.int64) if count > 1 else np.zeros(1, np.int64)
+    )
+    return [text[start : start + WINDOW] for start in starts.tolist()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toxicity:
+    """The largest score over a text's windows."""
+
+    guard: str = ""  # folder of a guard; empty: the shipped one
+    windows: int = 3  # of a text that are looked at
+
+    def check(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.windows < 1:
+            raise ValueError(f"windows = {self.windows}: expected 1 or more")
+
+    @property
+    def name(self) -> str:
+        """As in the table."""
+        return "toxicity"
+
+    @property
+    def version(self) -> int:
+        """Raised whenever a score changes."""
+        return 1
+
+    @property
+    def columns(self) -> "pa.Schema":
+        """0 to 1; 0 for a text without content."""
+        import pyarrow as pa
+
+        return pa.schema([("toxicity.unsafe", pa.float32())])
+
+    def facts(self) -> dict[str, Any]:
+        """Which guard, by name and hash."""
+        heads = self._heads()
+        digest = hashlib.sha256(np.ascontiguousarray(heads.weights).tobytes()).hexdigest()[:16]
+        return {"guard": heads.facts.get("name", ""), "weights": digest}
+
+    def _heads(self) -> "Heads":
+        return _heads(self.guard or str(shipped_folder() / "guard"))
+
+    def tag(self, batch: Batch) -> "dict[str, pa.Array]":
+        """N scores."""
+        import pyarrow as pa
+
+        return {"toxicity.unsafe": pa.array(self.scores(batch.texts), pa.float32())}
+
+    def scores(self, texts: list[str]) -> NDArray[np.float32]:
+        """[N] the probability of the head `unsafe`."""
+        heads = self._heads()
+        place = heads.labels.index(_UNSAFE)
+        parts = [windows(text, self.windows) for text in texts]
+        owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        flat = [window for part in parts for window in part]
+        found = np.zeros(len(texts), dtype=np.float32)
+        for start in range(0, len(flat), _TOGETHER):
+            logits = heads.logits(flat[start : start + _TOGETHER])[:, place]
+            odds = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+            np.maximum.at(found, owner[start : start + _TOGETHER], odds)
+        return found

@@ -1,0 +1,1 @@
+"""Taking rows back: what was taken back, the corpus made again without it, and the proof that it is gone."""
