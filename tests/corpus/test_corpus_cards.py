@@ -129,7 +129,9 @@ def test_a_rule_s_group_is_known_for_every_rule_of_the_filter():
 
     import rumpun.corpus.filter
 
-    raw = tomllib.loads((Path(rumpun.corpus.filter.__file__).parent / "rules.toml").read_text(encoding="utf-8"))
+    raw = tomllib.loads(
+        (Path(rumpun.corpus.filter.__file__).parent / "rules.toml").read_text(encoding="utf-8")
+    )
     names = re.findall(r"'name': '([a-z_]+\.[a-z_]+)'", str(raw))
     assert names
     assert fate("near.duplicate") == fate("exact.duplicate") == "duplicate"
