@@ -26,6 +26,7 @@ ORDER = (
     "dedup",
     "trace",
     "corpus_growth",
+    "corpus_whole",
 )
 
 

@@ -94,7 +94,7 @@ def test_recipes_load_and_plan(recipe: Path, tmp_path: Path) -> None:
         pytest.fail(f"{recipe}: no recipe")
     read = read_recipe(recipe)
     needs_data = any(
-        step.uses == "corpus.build" and step.params.get("from_inventory", True) for step in read.steps
+        step.uses == "corpus.read" and step.params.get("from_inventory", True) for step in read.steps
     )
     if needs_data or "guard" in recipe.parts or "lid" in recipe.parts:
         from rumpun.errors import InputError

@@ -9,8 +9,6 @@ from commands import refused, rumpun
 
 from rumpun.cli import COMMANDS
 
-RECIPE = 'name = "t"\n[steps.corpus]\nuses = "corpus.build"\nwith = { {params} }\n'
-
 
 @pytest.mark.parametrize(
     ("arguments", "code", "line", "hint"),
@@ -39,9 +37,9 @@ def test_a_mistake_is_one_line_and_one_mend(home, arguments, code, line, hint):
         ("name = ", 3, "not TOML"),
         ('name = "t"', 2, "no steps"),
         ('nam = "t"', 2, "unknown key 'nam'"),
-        ('name = "t"\n[steps.a]\nuses = "corpus.biuld"', 2, "corpus.biuld"),
+        ('name = "t"\n[steps.a]\nuses = "corpus.raed"', 2, "corpus.raed"),
         (
-            'name = "t"\n[steps.a]\nuses = "corpus.build"\nwith = { langages = 1 }',
+            'name = "t"\n[steps.a]\nuses = "corpus.read"\nwith = { langages = 1 }',
             2,
             "unknown key 'langages'",
         ),
@@ -52,7 +50,7 @@ def test_a_recipe_s_mistake_names_the_file(home, tmp_path, text, code, line):
     path.write_text(text)
     said_line, _ = refused(rumpun("run", path, "--plan"), code)
     assert line in said_line
-    assert str(path) in said_line or "corpus.biuld" in said_line
+    assert str(path) in said_line or "corpus.raed" in said_line
 
 
 @pytest.mark.parametrize("place", ["first", "last"])

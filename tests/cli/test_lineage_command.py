@@ -16,7 +16,7 @@ def model(home, tmp_path):
     corpus = home / "data" / "artefacts" / ("c" * 32)
     corpus.mkdir(parents=True)
     (corpus / "rows.jsonl").write_text("မင်္ဂလာပါ\n")
-    maker = Maker(step="corpus.build", version=1, params={}, rumpun="0")
+    maker = Maker(step="corpus.write", version=1, params={}, rumpun="0")
     sources = (
         SourceEntry(name="statutes", licence="CC0-1.0", rows=10, url="https://example.org/statutes"),
         SourceEntry(name="wiki", licence="CC-BY-SA-4.0", rows=20),

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rumpun.corpus.balance import allot, water_fill
+from rumpun.corpus.chat.balance import allot, water_fill
 
 sizes = st.dictionaries(st.text(min_size=1, max_size=4), st.integers(0, 10_000), max_size=8)
 cells = st.dictionaries(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rumpun.corpus.filters import text_refusals
-from rumpun.corpus.letters import LETTERS, Letters, member, normal_key
+from rumpun.corpus.chat.params import ChatParams
+from rumpun.corpus.chat.refusals import text_refusals
+from rumpun.corpus.letters import LETTERS, Letters, member
 from rumpun.corpus.overlap import HeldOut
-from rumpun.corpus.params import BuildParams
 from rumpun.recipes import build
 
 REGION = "abc ABCé .,\n1กาขิ่ကခိ်កខិ្ກາຂິதமிழ்中文字ABج"
@@ -79,12 +79,6 @@ def test_member_is_set_membership(values, table):
     assert found.tolist() == [value in set(table) for value in mixed]
 
 
-@given(some_text)
-def test_the_normal_key_ignores_case_and_spacing_only(text):
-    assert normal_key(text) == normal_key(f"  {text}\n\n".replace(" ", "   "))
-    assert normal_key(text + "x") != normal_key(text)
-
-
 def test_a_lone_surrogate_breaks_nothing():
     assert Letters(["a\ud800b"]).letter_counts().tolist() == [2]
 
@@ -134,5 +128,5 @@ def test_overlap_by_letters_needs_no_spaces(text, hit):
     ],
 )
 def test_each_refusal_has_its_reason(text, language, reason):
-    params = build(BuildParams, {"languages": [language]}, "test")
+    params = build(ChatParams, {"languages": [language]}, "test")
     assert text_refusals(Letters([text]), [language], params) == [reason]

@@ -4,16 +4,43 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from world import World, manifest, texts
 
+from rumpun.corpus.find import corpus_steps
 from rumpun.corpus.letters import Letters
 from rumpun.errors import InputError
 from rumpun.recipes import read_recipe
+from rumpun.records.artefacts import read_manifest
 from rumpun.records.places import source_data
-from rumpun.steps import plan
+from rumpun.steps import plan, quiet, run
 
 ROOT = Path(__file__).parents[2]
+SMALL = """
+name = "small"
+seed = 7
+[steps.documents]
+uses = "corpus.read"
+with = { languages = ["lo", "km"], seed_text = true }
+[steps.attributes]
+uses = "corpus.tag"
+needs = ["documents"]
+with = { taggers = ["normalise", "language", "figures", "minhash", "decontaminate"] }
+[steps.links]
+uses = "corpus.link"
+needs = ["documents", "attributes"]
+[steps.decisions]
+uses = "corpus.filter"
+needs = ["documents", "attributes", "links"]
+[steps.mixture]
+uses = "corpus.mix"
+needs = ["documents", "attributes", "links", "decisions"]
+with = { max_per_language = 1_000_000, held_out_sources = { lo = ["seed-news"], km = ["seed-news", "cambodia-constitution"] } }
+[steps.corpus]
+uses = "corpus.write"
+needs = ["documents", "attributes", "links", "decisions", "mixture"]
+with = { chat_languages = ["lo", "km"], chat_seed = true, card = { plots = false } }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -24,32 +51,37 @@ def data():
         pytest.skip(f"no source text: {error.message}")
 
 
-def test_small_languages_from_real_sources(data, tmp_path):
-    world = World(tmp_path / "unused")
-    world.folder = data
-    folder = world.build(
-        tmp_path / "store", languages=["lo", "km"], seed_text=True, chat_seed=True, max_bytes_per_language=1_000_000,
-        held_out_sources={"lo": ["seed-news"], "km": ["seed-news", "cambodia-constitution"]}, max_characters_per_document=4_000,
-    )  # fmt: skip
-    found = manifest(folder)
-    assert not set(found.summary["sources"]["km"]) & {"seed-news", "cambodia-constitution", "frequency-words"}
-    train, held = (set(Letters(texts(folder, place)).keys().tolist()) for place in ("train", "heldout"))
-    assert held
-    assert not train & held
+def keys(folder, tag):
+    texts = pq.read_table(folder / f"{tag}.parquet", columns=["text"])["text"].to_pylist()
+    return set(Letters(texts).keys().tolist())
+
+
+@pytest.mark.usefixtures("data")
+def test_small_languages_from_real_sources(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    folder = run(read_recipe(path), tmp_path / "store", progress=lambda _: quiet)["corpus"]
+    summary = read_manifest(folder).summary
+    assert summary["rows"]["read"] == summary["rows"]["train"] + summary["rows"]["held_out"] + sum(
+        summary["rows"]["dropped"].values()
+    )
+    assert not set(summary["sources"]["km"]) & {"seed-news", "cambodia-constitution", "frequency-words"}
     for tag in ("lo", "km"):
-        assert found.summary["languages"][tag]["train"]["bytes"] > 500_000
-        assert found.summary["languages"][tag]["held_out"]["documents"] > 50
-        assert found.summary["languages"][tag]["chat_rows"] > 300
+        held = keys(folder / "heldout", tag)
+        assert held
+        assert not held & keys(folder / "train", tag)
+        assert summary["languages"][tag]["train"]["bytes"] > 500_000
+        assert summary["languages"][tag]["held_out"]["documents"] > 50
+        assert summary["languages"][tag]["chat_rows"] > 300
 
 
+@pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("name", ["first/run.toml", "first/long.toml"])
-def test_the_recipes_plan_their_corpus(data, name, tmp_path):
-    recipe = read_recipe(ROOT / "recipes" / name)
-    corpus = [step for step in recipe.steps if step.uses == "corpus.build"]
-    planned = plan(recipe.with_steps(corpus), tmp_path)
-    held = planned[0].params.held_out_sources
-    assert set(held) == set(planned[0].params.languages)
-    assert all("seed-news" in names for names in held.values())
+def test_the_recipes_plan_their_corpus(name, tmp_path):
+    planned = plan(corpus_steps(read_recipe(ROOT / "recipes" / name)), tmp_path)
+    mixture = next(item.params for item in planned if item.uses == "corpus.mix")
+    assert set(mixture.held_out_sources) == set(mixture.languages)
+    assert all("seed-news" in names for names in mixture.held_out_sources.values())
 
 
 def test_the_list_of_sources_is_in_step_with_the_inventories(data):

@@ -389,7 +389,7 @@ def test_killed_at_random_times_nothing_is_half_withdrawn(store, corpus):
 
 
 def test_packed_shards_lose_the_same_documents(store):
-    from rumpun.corpus.write.packed import DOCUMENTS, PackedShards
+    from rumpun.weights.packed_shards import DOCUMENTS, FORMAT, PackedShards, hashes
 
     rows = [row(sentence(n), n, contributor="Siti" if n % 3 == 0 else "") | {"key": n} for n in range(9)]
     corpus = make_corpus(store, rows)
@@ -398,19 +398,22 @@ def test_packed_shards_lose_the_same_documents(store):
     lengths = np.arange(3, 12)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     table = np.array(
-        [(s, n, k, 1 + k % 2) for k, (s, n) in enumerate(zip(starts, lengths, strict=True))], dtype=DOCUMENTS
+        [(s, n, k, 1 + k % 2, 4 * n) for k, (s, n) in enumerate(zip(starts, lengths, strict=True))],
+        dtype=DOCUMENTS,
     )
     np.repeat(np.arange(9), lengths).astype("<u2").tofile(packed / "id-00000.bin")
     np.save(packed / "id-00000.docs.npy", table)
-    shards = [{"name": "id-00000", "language": "id", "documents": 9, "tokens": int(lengths.sum())}]
+    counts = {"documents": 9, "tokens": int(lengths.sum())}
+    shards = [{"name": "id-00000", "language": "id"} | counts | hashes(packed, "id-00000")]
     sums = {"id": {"documents": 9, "tokens": int(lengths.sum()), "tokens_seen": 0}}
-    index = {"format": 1, "dtype": "<u2", "tokenizer": {}, "shards": shards, "languages": sums}
+    index = {"format": FORMAT, "dtype": "<u2", "tokenizer": {}, "shards": shards, "languages": sums}
     (packed / "index.json").write_text(json.dumps(index))
     manifest = read_manifest(corpus)
     (corpus / "manifest.json").unlink()
     write_manifest(corpus, manifest)
     done = withdraw([SITI], corpus)
     found = PackedShards(Path(done.now) / "packed")
+    found.verify()
     documents = list(found.documents("id"))
     assert [key for key, _, _ in documents] == [1, 2, 4, 5, 7, 8]
     for key, times, tokens in documents:

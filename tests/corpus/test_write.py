@@ -13,7 +13,6 @@ from world import several
 from rumpun.corpus.mix.step import plan_rows, plan_table
 from rumpun.corpus.parts import drops_schema
 from rumpun.corpus.withdraw.withdrawn import Entry, record
-from rumpun.corpus.write.packed import DOCUMENTS, PackedShards
 from rumpun.corpus.write.packed_tokenizer import PackTokenizer
 from rumpun.corpus.write.rows import corpus_schema
 from rumpun.corpus.write.texts import apply_edits
@@ -21,6 +20,7 @@ from rumpun.errors import InputError, UsageError
 from rumpun.recipes.recipe import Recipe, StepEntry
 from rumpun.records.artefacts import read_manifest, verify
 from rumpun.steps import plan
+from rumpun.weights.packed_shards import DOCUMENTS, PackedShards
 
 DROPPED = {
     "kept": False,
@@ -259,10 +259,9 @@ def test_packed_shards_hold_the_texts_token_for_token_in_files_that_numpy_maps(t
         sums = read_manifest(folder).summary["packed"][tag]
         assert sums["tokens"] == sum(len(tokens) for _, _, tokens in found)
         assert sums["tokens_seen"] == sum(len(tokens) * times for _, times, tokens in found)
-        order = shards.order(tag, seed=3)
-        assert len(order) == sum(row["times"] for row in written)
-        assert (order == shards.order(tag, seed=3)).all()
-        assert (order != shards.order(tag, seed=4)).any()
+        sizes = [size for _, table in shards.shards(tag) for size in table["bytes"].tolist()]
+        assert sizes == [len(row["text"].encode()) for row in written]
+    shards.verify()
     raw = np.memmap(folder / "packed" / "id-00000.bin", dtype="<u2", mode="r")
     table = np.load(folder / "packed" / "id-00000.docs.npy", allow_pickle=False)
     assert table.dtype == DOCUMENTS
@@ -278,6 +277,14 @@ def test_a_shard_that_was_cut_off_is_refused(tmp_path):
     shard.write_bytes(shard.read_bytes()[:-2])
     with pytest.raises(InputError, match=r"th-00000\.bin: \d+ bytes, the index says"):
         PackedShards(copy)
+    for name in ("id-00000.bin", "id-00000.docs.npy"):  # of the right length, and changed inside
+        other = tmp_path / name
+        shutil.copytree(folder, other)
+        data = bytearray((other / name).read_bytes())
+        data[-3] ^= 1
+        (other / name).write_bytes(bytes(data))
+        with pytest.raises(InputError, match="id-00000: the shard's bytes are not those that were written"):
+            PackedShards(other).verify()
     with pytest.raises(InputError, match="no packed shards"):
         PackedShards(tmp_path)
 

@@ -1,4 +1,4 @@
-"""A small data folder in the shape of the real one, with texts written for the tests, and a way to build from it."""
+"""A small data folder in the shape of the real one, with texts written for the tests."""
 
 import hashlib
 import json
@@ -7,11 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from rumpun.recipes import build as build_params
-from rumpun.recipes.recipe import Recipe, StepEntry
-from rumpun.records.artefacts import Manifest, read_manifest
-from rumpun.steps import quiet, run
 
 COLUMNS = ("id", "text", "language", "source", "licence", "url", "domain")
 ID = "Nenek menanam jahe dan kunyit di belakang rumah sejak lama, nomor {n} dari kebun itu milik keluarga besar."
@@ -108,52 +103,5 @@ class World:
         )
         (self.folder / "inventory.toml").write_text("\n".join(self.tables), encoding="utf-8")
 
-    def recipe(self, seed: int = 7, **params: Any) -> Recipe:
-        """A recipe of the one step."""
-        table = {"data": str(self.folder)} | params
-        return Recipe(
-            name="test", seed=seed, steps=(StepEntry(uses="corpus.build", name="corpus", params=table),)
-        )
 
-    def build(self, store: Path, seed: int = 7, **params: Any) -> Path:
-        """Build and return the artefact's folder."""
-        return run(self.recipe(seed, **params), store, progress=lambda _: quiet)["corpus"]
-
-
-def manifest(folder: Path) -> Manifest:
-    """The manifest, its row counts checked: every row is in exactly one place."""
-    found = read_manifest(folder)
-    text, chat = found.summary["rows"], found.summary["chat"]
-    assert text["read"] + text["added_by_splitting"] == text["train"] + text["held_out"] + sum(
-        text["dropped"].values()
-    )
-    assert chat["read"] == chat["train"] + chat["held_out"] + sum(chat["dropped"].values())
-    dropped = sum(text["dropped"].values()) + sum(chat["dropped"].values())
-    unlisted = text["dropped"].get("language not asked for", 0) + chat["dropped"].get(
-        "language not asked for", 0
-    )
-    assert sum(row.get("rows", 1) for row in drops(folder)) == dropped - unlisted
-    assert len(texts(folder, "train")) == text["train"]
-    assert len(texts(folder, "heldout")) == text["held_out"]
-    return found
-
-
-def texts(folder: Path, place: str, column: str = "text") -> list[str]:
-    """One column of all train or held-out files."""
-    found: list[str] = []
-    for path in sorted((folder / place).glob("*.parquet")):
-        found += pq.read_table(path)[column].to_pylist()
-    return found
-
-
-def drops(folder: Path) -> list[dict[str, Any]]:
-    """The rows of drops.jsonl."""
-    return [json.loads(line) for line in (folder / "drops.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def chat(folder: Path, place: str = "chat.jsonl") -> list[dict[str, Any]]:
-    """The rows of a file of conversations."""
-    return [json.loads(line) for line in (folder / place).read_text(encoding="utf-8").splitlines()]
-
-
-__all__ = ["COLUMNS", "World", "build_params", "chat", "drops", "manifest", "rows", "several", "texts"]
+__all__ = ["COLUMNS", "World", "rows", "several"]

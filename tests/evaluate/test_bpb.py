@@ -184,7 +184,7 @@ def circle(tmp_path: Path) -> tuple[Input, Input]:
     base = tiny_base(tmp_path / "base", 1) / "base.gguf"
     layer = tiny_layer(tmp_path / "layer", base)
     (layer / "base.gguf").write_bytes(base.read_bytes())
-    maker = Maker(step="corpus.build", version=1, params={}, rumpun="0")
+    maker = Maker(step="corpus.write", version=1, params={}, rumpun="0")
     manifest = Manifest(kind="corpus", id="c" * 32, maker=maker)
     return Input("corpus", tmp_path / "corpus", manifest), Input("layer", layer, read_manifest(layer))
 

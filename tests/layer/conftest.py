@@ -68,7 +68,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Input:
         for tag, texts in TEXTS.items() for text in texts
     ]  # fmt: skip
     (folder / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    maker = Maker(step="corpus.build", version=1, params={}, rumpun="0")
+    maker = Maker(step="corpus.write", version=1, params={}, rumpun="0")
     manifest = Manifest(
         kind="corpus", id="c" * 32, maker=maker, licences=("CC0-1.0",), languages=tuple(TEXTS)
     )

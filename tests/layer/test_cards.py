@@ -40,7 +40,7 @@ def corpus(**more):
         SourceEntry(name="news", licence="CC0-1.0", rows=45, bytes=9876, role="held-out"),
     )  # fmt: skip
     return Manifest(
-        kind="corpus", id="c" * 32, name="corpus", created="2026-01-02T03:04:05Z", maker=maker("corpus.build", languages=["th", "jv"]),
+        kind="corpus", id="c" * 32, name="corpus", created="2026-01-02T03:04:05Z", maker=maker("corpus.write", languages=["th", "jv"]),
         sources=sources, licences=("CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0"), languages=("th", "jv"),
         summary=summary | more,
     )  # fmt: skip

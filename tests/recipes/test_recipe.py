@@ -11,7 +11,7 @@ GOOD = """
 name = "first"
 seed = 7
 [steps.corpus]
-uses = "corpus.build"
+uses = "corpus.read"
 with = { languages = ["id", "th"] }
 [steps.layer]
 uses = "layer.train"
@@ -29,7 +29,7 @@ def test_a_recipe_is_read_in_order(tmp_path):
     recipe = read_recipe(write(tmp_path, GOOD))
     assert (recipe.name, recipe.seed) == ("first", 7)
     assert [(step.name, step.uses, step.needs) for step in recipe.steps] == [
-        ("corpus", "corpus.build", ()),
+        ("corpus", "corpus.read", ()),
         ("layer", "layer.train", ("corpus",)),
     ]
     assert recipe.steps[0].params == {"languages": ["id", "th"]}
@@ -43,7 +43,7 @@ def test_a_recipe_is_read_in_order(tmp_path):
         (('name = "first"', ""), "'name' is missing", "text"),
         (('name = "first"', 'name = "../x"'), "'../x'", "letters"),
         (
-            ('uses = "corpus.build"', 'use = "corpus.build"'),
+            ('uses = "corpus.read"', 'use = "corpus.read"'),
             "steps.corpus: unknown key 'use'",
             "did you mean 'uses'?",
         ),

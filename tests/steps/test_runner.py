@@ -234,9 +234,9 @@ def test_an_input_of_a_kind_that_is_not_there(steps, tmp_path):
 
 
 def test_an_unknown_step_meets_the_nearest():
-    with pytest.raises(UsageError, match=r"'corpus\.biuld'") as caught:
-        resolve("corpus.biuld")
-    assert "corpus.build" in caught.value.hint
+    with pytest.raises(UsageError, match=r"'corpus\.raed'") as caught:
+        resolve("corpus.raed")
+    assert "corpus.read" in caught.value.hint
 
 
 def test_every_part_that_is_missing_is_named_before_anything_is_made(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from rumpun.steps import named
 
 __all__ = ["corpus_folder", "corpus_steps", "store_of"]
 
-_WRITERS = ("corpus.write", "corpus.build")  # steps that make a corpus
+_WRITER = "corpus.write"  # the step that makes a corpus
 
 
 def store_of(store: Path | None) -> Path:
@@ -47,11 +47,11 @@ def corpus_folder(reference: str, store: Path) -> Path:
     path = Path(reference).expanduser()
     if path.suffix == ".toml" and path.is_file():
         recipe = read_recipe(path)
-        names = [entry.name for entry in recipe.steps if entry.uses in _WRITERS]
+        names = [entry.name for entry in recipe.steps if entry.uses == _WRITER]
         if not names:
             raise UsageError(
                 f"{path}: no step makes a corpus",
-                f"name a recipe with a step that uses {' or '.join(_WRITERS)}",
+                f"name a recipe with a step that uses {_WRITER}",
             )
         return named(store, recipe.name, names[-1])
     if path.is_dir():

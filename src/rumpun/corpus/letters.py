@@ -5,11 +5,12 @@ Shapes: N texts, C code points in all, L of them letters or marks. Folding is NF
 
 import functools
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rumpun.corpus.code_points import ASSIGNED, EVERY, categories, folded
 
 __all__ = [
     "CONTROL",
@@ -22,7 +23,6 @@ __all__ = [
     "Letters",
     "kinds_table",
     "member",
-    "normal_key",
 ]
 
 # what a code point is: below LETTERS no letter; from LETTERS on, a letter or mark of script value - LETTERS
@@ -61,34 +61,21 @@ def kinds_table() -> NDArray[np.uint8]:
     """[0x110000] what each code point is."""
     import regex
 
-    table = np.zeros(0x110000, dtype=np.uint8)
-    for code in range(0x110000):
-        category = unicodedata.category(chr(code))
-        if category[0] in "LM":
-            table[code] = LETTERS
-        elif category[0] == "Z":
-            table[code] = SPACE
-        elif category == "Cc":
-            table[code] = SPACE if code in (9, 10, 13) else CONTROL
+    named = categories()
+    table = np.zeros(EVERY, dtype=np.uint8)
+    table[:ASSIGNED][np.isin(named[:, 0], list(b"LM"))] = LETTERS
+    table[:ASSIGNED][named[:, 0] == ord("Z")] = SPACE
+    table[:ASSIGNED][(named == tuple(b"Cc")).all(axis=1)] = CONTROL
+    table[[9, 10, 13]] = SPACE
     table[0xFFFD] = REPLACEMENT
-    basic = "".join(chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000)
+    basic = "".join(map(chr, range(0x10000)))
     for number, name in enumerate(_NAMES):
-        if name:
-            for match in regex.finditer(rf"\p{{Script={name}}}", basic):
-                code = ord(match.group())
-                if table[code] == LETTERS:
-                    table[code] = LETTERS + number
+        for match in regex.finditer(rf"\p{{Script={name}}}+", basic) if name else ():
+            run = table[match.start() : match.end()]
+            run[run == LETTERS] = LETTERS + number
     han = slice(0x20000, 0x32400)
     table[han][table[han] == LETTERS] = LETTERS + SCRIPTS.index("Hani")
     return table
-
-
-def normal_key(text: str) -> int:
-    """A 64-bit key of a text after NFC, case folding and one space for any run of spaces: equal keys, same text."""
-    folded = " ".join(unicodedata.normalize("NFC", text).casefold().split())
-    return int.from_bytes(
-        hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
-    )
 
 
 @functools.lru_cache(maxsize=4)
@@ -120,12 +107,9 @@ class Letters:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        folded = [unicodedata.normalize("NFC", text).casefold() for text in texts]
-        lengths = np.fromiter((len(text) for text in folded), dtype=np.int64, count=len(folded))
+        self.codes, lengths = folded(texts)  # [C]
         self.ends: Int = np.cumsum(lengths)  # [N]
         self.starts: Int = self.ends - lengths  # [N]
-        joined = "".join(folded).encode("utf-32-le", "surrogatepass")
-        self.codes: NDArray[np.uint32] = np.frombuffer(joined, dtype=np.uint32)  # [C]
         self.kinds: NDArray[np.uint8] = kinds_table()[self.codes]  # [C]
 
     def count(self, mask: NDArray[np.bool_]) -> Int:
@@ -164,30 +148,39 @@ class Letters:
         if not len(positions):
             return np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
         owner = np.repeat(np.arange(len(starts)), ends - starts)  # [L]
+        sums, down = self._sums(positions)
         if letters:
-            begin: Int = np.arange(len(positions) - letters + 1, dtype=np.int64)
-            finish = begin + letters
-        else:
-            first = np.concatenate([[True], (np.diff(positions) != 1) | (np.diff(owner) != 0)])
-            word = np.flatnonzero(first)
-            closing = np.concatenate([word[1:], [len(positions)]])
-            begin = word[: max(0, len(word) - words + 1)]
-            finish = closing[words - 1 :] if words <= len(word) else closing[:0]
-        inside = owner[begin] == owner[finish - 1] if len(begin) else np.zeros(0, dtype=np.bool_)
-        begin, finish = begin[inside], finish[inside]
-        return self._hash(positions, begin, finish), owner[begin].astype(np.int64)
+            inside = owner[: -letters + 1 or None] == owner[letters - 1 :]
+            found = sums[letters:] - sums[: -letters or None]
+            found *= down[: len(found)]
+            return _finished(found[inside]), owner[: len(inside)][inside]
+        first = np.concatenate([[True], (np.diff(positions) != 1) | (np.diff(owner) != 0)])
+        word = np.flatnonzero(first)
+        closing = np.concatenate([word[1:], [len(positions)]])
+        begin = word[: max(0, len(word) - words + 1)]
+        finish = closing[words - 1 :] if words <= len(word) else closing[:0]
+        whole = owner[begin] == owner[finish - 1] if len(begin) else np.zeros(0, dtype=np.bool_)
+        begin, finish = begin[whole], finish[whole]
+        return _finished((sums[finish] - sums[begin]) * down[begin]), owner[begin]
 
-    def _hash(self, positions: Int, begin: Int, finish: Int) -> Hashes:
-        """Polynomial hashes modulo 2**64 of the letters from begin to finish."""
-        size = 1 << len(positions).bit_length()
-        up, down = _powers(size)
-        mixed = self.codes[positions].astype(np.uint64) + np.uint64(1)
-        mixed = (mixed ^ (mixed << np.uint64(29))) * _MIX
+    def _sums(self, positions: Int) -> tuple[Hashes, Hashes]:
+        """Sums [L + 1] of the letters so far, each times a power of the base, and what takes the power off again [L].
+
+        What lies between two sums is a polynomial hash modulo 2**64.
+        """
+        up, down = _powers(1 << len(positions).bit_length())
+        mixed = self.codes[positions].astype(np.uint64)
+        mixed += np.uint64(1)
+        mixed ^= mixed << np.uint64(29)
+        mixed *= _MIX
         mixed ^= mixed >> np.uint64(32)
-        sums = np.concatenate(
-            [np.zeros(1, dtype=np.uint64), np.cumsum(mixed * up[: len(mixed)], dtype=np.uint64)]
-        )
-        found: Hashes = (sums[finish] - sums[begin]) * down[begin]
-        found ^= found >> np.uint64(32)
-        found *= _MIX
-        return found
+        mixed *= up[: len(mixed)]
+        sums = np.zeros(len(mixed) + 1, dtype=np.uint64)
+        np.cumsum(mixed, out=sums[1:])
+        return sums, down
+
+
+def _finished(hashes: Hashes) -> Hashes:
+    hashes ^= hashes >> np.uint64(32)
+    hashes *= _MIX
+    return hashes

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from rumpun.corpus.spool import order_key
+from rumpun.corpus.order import order_key
 from rumpun.corpus.trace.step import corpus_files, rows_of
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.records.artefacts import read_manifest

@@ -3,14 +3,13 @@
 name = "first"
 seed = 7
 
-[steps.corpus]
-uses = "corpus.build"
+[steps.documents]
+uses = "corpus.read"
 with = { … }            # the step's own parameters
 
-[steps.layer]
-uses = "layer.train"
-needs = ["corpus"]      # inputs, by the names of earlier steps
-with = { … }
+[steps.attributes]
+uses = "corpus.tag"
+needs = ["documents"]   # inputs, by the names of earlier steps
 """
 
 import re
@@ -66,7 +65,7 @@ def read_recipe(path: Path) -> Recipe:
             raise UsageError(f"{path}: unknown key '{key}'", nearest(key, list(_KEYS)))
     steps = table.pop("steps", {})
     if not isinstance(steps, dict) or not steps:
-        raise UsageError(f"{path}: no steps", 'add a table such as [steps.corpus] with uses = "corpus.build"')
+        raise UsageError(f"{path}: no steps", 'add a table such as [steps.documents] with uses = "corpus.read"')
     entries: list[StepEntry] = []
     for name, raw in steps.items():
         entries.append(_read_step(name, raw, [entry.name for entry in entries], f"{path}: steps.{name}"))

@@ -66,7 +66,7 @@ class SourceEntry(msgspec.Struct, frozen=True, kw_only=True):
 class Maker(msgspec.Struct, frozen=True, kw_only=True):
     """What made an artefact."""
 
-    step: str  # "corpus.build"
+    step: str  # "corpus.write"
     version: int  # of the step; raised when its results change
     params: dict[str, Any]
     rumpun: str  # the package's version

@@ -1,7 +1,7 @@
 """What a step is, and the table of their names.
 
-    @step(kind="corpus", version=1)
-    def build(params: BuildParams, work: Work) -> Outcome: ...
+    @step(kind="documents", version=1)
+    def read(params: ReadParams, work: Work) -> Outcome: ...
 
 The function reads `work.inputs`, writes into `work.folder`, may keep what it needs to resume in `work.scratch`, calls
 `work.progress(done, total)` and returns an `Outcome`. It never writes a manifest: the runner does.
@@ -23,7 +23,6 @@ P = TypeVar("P")
 
 # name -> "module:function"; resolved when a step is planned or run, so that no room is imported to read a recipe
 TABLE: Mapping[str, str] = {
-    "corpus.build": "rumpun.corpus.build:build",
     "corpus.read": "rumpun.corpus.read.step:read",
     "corpus.train_quality": "rumpun.corpus.tag.train_quality:train_quality",
     "corpus.tag": "rumpun.corpus.tag.step:tag",

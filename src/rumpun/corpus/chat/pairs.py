@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from rumpun.corpus.balance import Cell, allot
+from rumpun.corpus.chat.balance import Cell, allot
+from rumpun.corpus.chat.params import ChatParams
 from rumpun.corpus.chat.read import Row, check_file, pair_rows
+from rumpun.corpus.chat.refusals import text_refusals
 from rumpun.corpus.chat.rows import ChatRows, Known, chat_line
-from rumpun.corpus.filters import text_refusals
 from rumpun.corpus.letters import Letters, member
-from rumpun.corpus.params import BuildParams
+from rumpun.corpus.order import order_key
 from rumpun.corpus.read.inventory import Unit
-from rumpun.corpus.spool import order_key
 from rumpun.records.licences import shippable
 
 __all__ = ["add_pairs", "language_of_pair", "request"]
@@ -60,7 +60,7 @@ class _Place:
     domain: str
 
 
-def _fits(row: Row, params: BuildParams) -> str:
+def _fits(row: Row, params: ChatParams) -> str:
     """Why a pair is refused by its labels and lengths, or an empty string."""
     shorter, longer = sorted((len(row["src"]), len(row["tgt"])))
     held = params.held_out_sources
@@ -77,7 +77,7 @@ def _fits(row: Row, params: BuildParams) -> str:
     return ""
 
 
-def _reasons(rows: Sequence[Row], params: BuildParams, known: Known) -> list[str]:
+def _reasons(rows: Sequence[Row], params: ChatParams, known: Known) -> list[str]:
     """For each pair the reason why it is refused, or an empty string."""
     shorter = max(
         1, min(params.min_characters, 6)
@@ -103,7 +103,7 @@ def _reasons(rows: Sequence[Row], params: BuildParams, known: Known) -> list[str
 class _Pairs:
     """Every pair that may be taken, by language and by source and domain."""
 
-    def __init__(self, params: BuildParams, known: Known, seed: int, into: ChatRows) -> None:
+    def __init__(self, params: ChatParams, known: Known, seed: int, into: ChatRows) -> None:
         self._params, self._known, self._seed, self._into = params, known, seed, into
         self._seen: set[int] = set()
         self.places: dict[str, dict[Cell, list[_Place]]] = {}
@@ -165,7 +165,7 @@ class _Pairs:
 
 def add_pairs(
     units: Sequence[Unit],
-    params: BuildParams,
+    params: ChatParams,
     known: Known,
     seed: int,
     into: ChatRows,

@@ -1,22 +1,20 @@
-"""Rows of one unit, in batches, each with its number in its file.
+"""Rows of one file of chat material, in batches, each with its number in its file.
 
 Every refusal names the file, the row (counted from 1) and the mend. Files are read by batches: memory does not grow
 with their size.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rumpun.corpus.languages import language_or_error
-from rumpun.corpus.params import BuildParams
 from rumpun.corpus.read.inventory import Unit
 from rumpun.errors import InputError
 from rumpun.records.artefacts import sha256_file
 from rumpun.records.documents import document_id
 
-__all__ = ["BATCH_ROWS", "Row", "check_file", "pair_rows", "records", "text_rows"]
+__all__ = ["BATCH_ROWS", "Row", "check_file", "pair_rows", "records"]
 
 BATCH_ROWS = 512
 Row = dict[str, Any]
@@ -29,8 +27,6 @@ def check_file(unit: Unit) -> None:
         InputError: it is not so.
     """
     path = unit.path
-    if path is None:
-        return
     if not path.is_file():
         raise InputError(
             f"{path}: missing, though the source '{unit.source}' names it",
@@ -124,97 +120,9 @@ def _line(line: bytes, path: Path, number: int, needs: tuple[str, ...]) -> Row:
     return row
 
 
-def text_rows(unit: Unit, params: BuildParams) -> Iterator[list[Row]]:
-    """Batches of text rows: id, text, language, source, licence, url, domain, `where` (file and row).
-
-    Rows in languages that the recipe does not ask for come with the language `""`.
-
-    Raises:
-        InputError: a missing column, a text that is not text, an unknown language, a row without licence.
-    """
-    make: dict[str, Callable[[Unit], Iterator[list[Row]]]] = {
-        "text": _plain, "file": _plain, "seed": _seed, "side": _sides, "inline": lambda _: _inline(params),
-    }  # fmt: skip
-    wanted = unit.languages or params.languages
-    for batch in make[unit.kind](unit):
-        for row in batch:
-            if not isinstance(row["text"], str):
-                raise InputError(
-                    f"{row['where']}: text is {row['text']!r}", "give every row a text, or remove it"
-                )
-            if row["language"] not in wanted:
-                language_or_error(row["language"], row["where"])
-                row["language"] = ""
-            if not row["licence"]:
-                raise InputError(
-                    f"{row['where']}: no licence", "add a licence by its SPDX id, to the row or in the recipe"
-                )
-        yield batch
-
-
-def _plain(unit: Unit) -> Iterator[list[Row]]:
-    path = unit.path
-    assert path is not None
-    given = unit.stands_in
-    if path.suffix == ".txt":
-        yield [_txt(unit, path)]
-        return
-    needs = ("text",) if given and given.language else ("text", "language")
-    number = 0
-    for batch in records(path, needs):
-        rows = []
-        for record in batch:
-            number += 1
-            rows.append(_filled(record, unit, f"{path}:{number}"))
-        yield rows
-
-
-def _filled(record: Row, unit: Unit, where: str) -> Row:
-    given = unit.stands_in
-    text = record["text"]
-    return {
-        "id": str(record.get("id") or (document_id(text) if isinstance(text, str) else where)),
-        "text": text,
-        "language": record.get("language") or (given.language if given else ""),
-        "source": (given.source if given and given.source else record.get("source")) or unit.source,
-        "licence": record.get("licence") or unit.licence,
-        "url": record.get("url") or "",
-        "domain": record.get("domain") or unit.domain,
-        "where": where,
-    }
-
-
-def _txt(unit: Unit, path: Path) -> Row:
-    if unit.stands_in is None or not unit.stands_in.language:
-        raise InputError(
-            f"{path}: a .txt file does not say its language", "add language = … beside its path in the recipe"
-        )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
-        ) from error
-    return _filled({"text": text}, unit, str(path))
-
-
-def _seed(unit: Unit) -> Iterator[list[Row]]:
-    path = unit.path
-    assert path is not None
-    for batch in records(path, ("key",)):
-        yield [
-            {
-                "id": f"{record['key']}.{tag}", "text": record[tag], "language": tag, "source": unit.source,
-                "licence": unit.licence, "url": "", "domain": unit.domain, "where": f"{path}: {record['key']}",
-            }
-            for record in batch for tag in unit.languages if tag in record
-        ]  # fmt: skip
-
-
 def pair_rows(unit: Unit) -> Iterator[list[Row]]:
     """Batches of aligned rows: id, source, domain, licence, url, src_lang, src, tgt_lang, tgt, `where`."""
     path = unit.path
-    assert path is not None
     number = 0
     for batch in records(path, ("src_lang", "src", "tgt_lang", "tgt")):
         for record in batch:
@@ -236,25 +144,3 @@ def pair_rows(unit: Unit) -> Iterator[list[Row]]:
             record["licence"] = record.get("licence") or unit.licence
             record["source"] = record.get("source") or unit.source
         yield batch
-
-
-def _sides(unit: Unit) -> Iterator[list[Row]]:
-    for batch in pair_rows(unit):
-        yield [
-            {
-                "id": f"{record['id']}.{record[f'{side}_lang']}", "text": record[side],
-                "language": record[f"{side}_lang"], "source": record["source"], "licence": record["licence"],
-                "url": record.get("url") or "", "domain": record["domain"], "where": record["where"],
-            }
-            for record in batch for side in ("src", "tgt") if record[f"{side}_lang"] in unit.languages
-        ]  # fmt: skip
-
-
-def _inline(params: BuildParams) -> Iterator[list[Row]]:
-    yield [
-        {
-            "id": document_id(item.text), "text": item.text, "language": item.language, "source": item.source,
-            "licence": item.licence, "url": "", "domain": "", "where": f"the recipe's texts[{number}]",
-        }
-        for number, item in enumerate(params.texts)
-    ]  # fmt: skip

@@ -4,17 +4,18 @@ Line of chat.jsonl: {"messages": [{"role", "content"}, …], "language", "source
 conversations are held out in every language at once, into heldout/chat.jsonl.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from rumpun.corpus.chat.params import ChatParams
 from rumpun.corpus.chat.read import check_file, records
 from rumpun.corpus.letters import Hashes, Letters, member
+from rumpun.corpus.order import order_key
 from rumpun.corpus.overlap import HeldOut
-from rumpun.corpus.params import BuildParams
 from rumpun.corpus.read.inventory import Unit
-from rumpun.corpus.spool import drop_line, order_key
 from rumpun.errors import InputError
 from rumpun.records.licences import shippable
 
@@ -53,7 +54,12 @@ class ChatRows:
     def drop(self, identity: str, source: str, language: str, reason: str) -> None:
         """Count one row's reason and write it down."""
         self.dropped[reason] += 1
-        self.drops.write(drop_line(identity, source, language, reason))
+        self.drops.write(_drop_line(identity, source, language, reason))
+
+
+def _drop_line(identity: str, source: str, language: str, reason: str) -> str:
+    row = {"id": identity, "source": source, "language": language, "reason": reason}
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def chat_line(user: str, assistant: str, language: str, source: str, licence: str) -> dict[str, Any]:
@@ -87,14 +93,13 @@ def _turns(row: dict[str, Any], tag: str, where: str) -> tuple[str, str]:
     return turn["user"], turn["assistant"]
 
 
-def seed_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into: ChatRows) -> None:
+def seed_rows(unit: Unit, params: ChatParams, known: Known, seed: int, into: ChatRows) -> None:
     """Add the conversations of one file, a row for each language.
 
     Raises:
         InputError: a row without a key, or a language's cell without both turns.
     """
     check_file(unit)
-    assert unit.path is not None
     rows = [row for batch in records(unit.path, ("key",)) for row in batch]
     held = _held_topics(rows, unit.source, params.held_out_chat_share, seed)
     for row in rows:
@@ -115,7 +120,7 @@ def seed_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into: Ch
                 into.train.append((order_key(seed, unit.source, identity), line))
 
 
-def _turn_reason(user: str, assistant: str, params: BuildParams) -> str:
+def _turn_reason(user: str, assistant: str, params: ChatParams) -> str:
     if not user.strip() or not assistant.strip():
         return "empty"
     if max(len(user), len(assistant)) > params.max_characters_per_turn:
@@ -125,7 +130,7 @@ def _turn_reason(user: str, assistant: str, params: BuildParams) -> str:
     return ""
 
 
-def instruct_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into: ChatRows) -> None:
+def instruct_rows(unit: Unit, params: ChatParams, known: Known, seed: int, into: ChatRows) -> None:
     """Add task rows made by rule, at most `instruct_rows_per_language` of each language from one file."""
     found: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
     for row in _instructions(unit):
@@ -155,6 +160,5 @@ def instruct_rows(unit: Unit, params: BuildParams, known: Known, seed: int, into
 
 def _instructions(unit: Unit) -> Iterator[dict[str, Any]]:
     check_file(unit)
-    assert unit.path is not None
     for batch in records(unit.path, ("id", "language", "instruction", "output")):
         yield from batch

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 
 from rumpun.corpus.chat.pairs import add_pairs
+from rumpun.corpus.chat.params import ChatParams
 from rumpun.corpus.chat.rows import ChatRows, Known, instruct_rows, seed_rows
 from rumpun.corpus.overlap import HeldOut, evaluation_keys
-from rumpun.corpus.params import BuildParams
 from rumpun.corpus.parts import drops_schema
-from rumpun.corpus.read.inventory import LeftOut, Unit, find_units
+from rumpun.corpus.read.inventory import LeftOut, Unit, Wanted, find_units
 from rumpun.corpus.trace.step import chat_text
 from rumpun.corpus.withdraw.withdrawn import identity as taken_back
 from rumpun.corpus.withdraw.withdrawn import withdrawn
 from rumpun.corpus.write.params import WriteParams
+from rumpun.errors import InputError
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.records.documents import document_id
 from rumpun.records.places import source_data
 
 __all__ = ["Chat", "chat_identity", "write_chat"]
 
-_KINDS = ("pairs", "chat", "instruct")
 _BATCH = 10_000
 
 
@@ -44,10 +44,20 @@ class Chat:
     sources: list[SourceEntry] = field(default_factory=list)
 
 
-def _units(params: BuildParams) -> tuple[list[Unit], list[LeftOut]]:
-    # what is held out may be no source of the inventory, and bears on pairs alone
-    units, left = find_units(replace(params, held_out_sources={}))
-    return [u for u in units if u.kind in _KINDS], [item for item in left if item.kind in _KINDS]
+def _units(params: ChatParams) -> tuple[list[Unit], list[LeftOut]]:
+    units, left = find_units(
+        Wanted(
+            languages=params.languages, data=params.data, exclude_sources=params.exclude_sources,
+            exclude_domains=params.exclude_domains, text=False, chat_seed=params.chat_seed, pairs=params.pairs,
+            instruct=params.instruct,
+        )
+    )  # fmt: skip
+    if not units:
+        raise InputError(
+            "chat rows are asked for, and no source of the inventory has any in these languages",
+            "name other chat_languages, or set chat_seed, pairs and instruct to false",
+        )
+    return units, left
 
 
 def chat_identity(params: WriteParams) -> dict[str, str]:
@@ -57,13 +67,12 @@ def chat_identity(params: WriteParams) -> dict[str, str]:
     facts = [
         f"{unit.kind} {unit.source} {unit.path.name} {unit.sha256 or sha256_file(unit.path)}"
         for unit in _units(params.chat({}))[0]
-        if unit.path is not None
     ]
     return {"chat": hashlib.sha256("\n".join(facts).encode()).hexdigest()} | taken_back()
 
 
 def write_chat(
-    params: BuildParams,
+    params: ChatParams,
     folder: Path,
     scratch: Path,
     seed: int,

@@ -14,23 +14,18 @@ from numpy.typing import NDArray
 
 from rumpun.corpus.languages import spaced
 from rumpun.corpus.letters import Letters
+from rumpun.corpus.mix.beginning import beginning
 from rumpun.corpus.mix.params import MixParams
 from rumpun.corpus.mix.table import HELD, OVERLAP, TRAIN, UNMEASURED, Table
+from rumpun.corpus.order import by_characters, order_key
 from rumpun.corpus.overlap import HeldOut
 from rumpun.corpus.parts import read_part
-from rumpun.corpus.split import pieces
-from rumpun.corpus.spool import by_characters, order_key
 from rumpun.corpus.write.texts import Part, final_texts, has_column
 from rumpun.steps import Progress, quiet
 
-__all__ = ["beginning", "choose", "drop_overlaps", "held_out_index"]
+__all__ = ["choose", "drop_overlaps", "held_out_index"]
 
 _BLOCKS = 20  # a language with one source is cut into so many
-
-
-def beginning(text: str, characters: int) -> str:
-    """What is measured of a held-out text: all of it, or the pieces that fit at its start."""
-    return pieces(text, characters)[0]
 
 
 def held_out_index(texts: list[str], language: str, *, words: int, letters: int) -> HeldOut:

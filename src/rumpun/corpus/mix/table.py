@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from rumpun.corpus.mix.mixture import Leaf
 from rumpun.corpus.mix.params import MixParams, source_class
+from rumpun.corpus.order import order_key
 from rumpun.corpus.parts import read_part
 from rumpun.corpus.read.inventory import machine_translated
-from rumpun.corpus.spool import order_key
 from rumpun.corpus.write.texts import Part, final_array, final_texts, has_column
 from rumpun.records.licences import shippable
 

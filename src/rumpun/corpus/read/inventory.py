@@ -1,41 +1,50 @@
-"""Which sources a build reads: the tables of `inventory*.toml`, files named by the recipe, texts written in it.
+"""Which files of the data folder are read: the tables of `inventory*.toml`, by what is asked of them."""
 
-A `Unit` is one file (or the recipe's own texts) with what is known of it; a build works unit by unit.
-"""
-
-import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from rumpun.corpus.params import BuildParams, FileSource
 from rumpun.errors import InputError, nearest
-from rumpun.records.artefacts import sha256_file
 from rumpun.records.licences import shippable
 from rumpun.records.places import source_data
 
-__all__ = ["Kind", "LeftOut", "Unit", "find_units", "identity", "machine_translated"]
+__all__ = ["Kind", "LeftOut", "Unit", "Wanted", "find_units", "machine_translated"]
 
-Kind = Literal["text", "seed", "side", "file", "inline", "pairs", "chat", "instruct"]
-_HASHED_AT_PLAN_BYTES = 64 << 20  # larger files outside an inventory are known by size and time
+Kind = Literal["text", "seed", "side", "pairs", "chat", "instruct"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked of an inventory."""
+
+    languages: tuple[str, ...]  # BCP-47
+    data: str = ""  # another data folder; default RUMPUN_DATA or the one beside the checkout
+    sources: tuple[str, ...] = ()  # names; empty: every text source
+    exclude_sources: tuple[str, ...] = ()
+    exclude_domains: tuple[str, ...] = ()
+    text: bool = True  # kind "text"
+    seed_text: bool = False  # sentences written for the project (kind "seed")
+    text_from_pairs: dict[str, tuple[str, ...]] = field(default_factory=dict)  # language -> parallel sources
+    chat_seed: bool = False  # kind "chat"
+    pairs: bool = False  # kind "parallel", both sides
+    instruct: bool = False  # kind "instruct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One file to read, and what the inventory or the recipe says of it."""
+    """One file to read, and what the inventory says of it."""
 
     kind: Kind
     source: str
-    path: Path | None  # None: the recipe's own texts
+    path: Path
     licence: str = ""
     domain: str = ""
     repository: str = ""
     commit: str = ""
     sha256: str = ""  # empty: not known beforehand
     rows: int = 0
-    languages: tuple[str, ...] = ()  # only rows in these are read; empty: all that the recipe asks for
-    stands_in: FileSource | None = None
+    languages: tuple[str, ...] = ()  # only rows in these are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,61 +90,59 @@ def _file_language(path: str) -> str:
     return parts[-2] if len(parts) > 2 else ""
 
 
-def _wanted(table: dict[str, Any], params: BuildParams) -> list[tuple[Kind, tuple[str, ...]]]:
+def _uses(table: dict[str, Any], wanted: Wanted) -> list[tuple[Kind, tuple[str, ...]]]:
     """How a source is read: (kind, languages) for each use that the recipe makes of it."""
     kind, name = table["kind"], table["name"]
-    here = tuple(tag for tag in params.languages if tag in table["languages"])
+    here = tuple(tag for tag in wanted.languages if tag in table["languages"])
     if not here:
         return []
-    named = not params.sources or name in params.sources
+    named = not wanted.sources or name in wanted.sources
     if kind == "text":
-        return [("text", here)] if named else []
+        return [("text", here)] if wanted.text and named else []
     if kind == "seed":
-        held = any(name in names for names in params.held_out_sources.values())
-        return [("seed", here)] if (params.seed_text and named) or name in params.sources or held else []
+        return [("seed", here)] if (wanted.seed_text and named) or name in wanted.sources else []
     if kind == "chat":
-        return [("chat", here)] if params.chat_seed else []
+        return [("chat", here)] if wanted.chat_seed else []
     if kind == "instruct":
-        return [("instruct", here)] if params.instruct else []
+        return [("instruct", here)] if wanted.instruct else []
     uses: list[tuple[Kind, tuple[str, ...]]] = []
     if kind == "parallel":
-        sides = tuple(tag for tag in here if name in params.text_from_pairs.get(tag, ()))
+        sides = tuple(tag for tag in here if name in wanted.text_from_pairs.get(tag, ()))
         if sides:
             uses.append(("side", sides))
-        if params.pairs and len(here) > 1:
+        if wanted.pairs and len(here) > 1:
             uses.append(("pairs", here))
     return uses
 
 
-def _refusal(table: dict[str, Any], params: BuildParams) -> str:
-    if table["name"] in params.exclude_sources:
+def _refusal(table: dict[str, Any], wanted: Wanted) -> str:
+    if table["name"] in wanted.exclude_sources:
         return "excluded by the recipe"
-    if table.get("domain", "") in params.exclude_domains:
+    if table.get("domain", "") in wanted.exclude_domains:
         return f"domain {table['domain']} is not running text"
     if not shippable(table["licence"]):
         return f"licence {table['licence']} may not stand behind a shipped layer"
     return ""
 
 
-def _from_inventory(params: BuildParams) -> tuple[list[Unit], list[LeftOut]]:
-    folder = Path(params.data).expanduser() if params.data else source_data()
+def find_units(wanted: Wanted) -> tuple[list[Unit], list[LeftOut]]:
+    """Every file of the inventory that is asked for, in the order in which duplicates are settled: human text first.
+
+    Raises:
+        InputError: no data folder, a damaged inventory, or a source that does not exist.
+    """
+    folder = Path(wanted.data).expanduser() if wanted.data else source_data()
     tables = _inventories(folder)
     names = [table["name"] for table in tables]
-    asked = {*params.sources, *params.exclude_sources}
-    asked.update(
-        name
-        for group in (params.held_out_sources, params.text_from_pairs)
-        for n in group.values()
-        for name in n
-    )
-    asked -= {f.source for f in params.files} | {t.source for t in params.texts}
+    asked = {*wanted.sources, *wanted.exclude_sources}
+    asked.update(name for of_language in wanted.text_from_pairs.values() for name in of_language)
     for name in sorted(asked - set(names)):
         raise InputError(f"{folder}: no source is called '{name}'", nearest(name, names))
     units: list[Unit] = []
     left: list[LeftOut] = []
     for table in tables:
-        for kind, languages in _wanted(table, params):
-            reason = _refusal(table, params)
+        for kind, languages in _uses(table, wanted):
+            reason = _refusal(table, wanted)
             for file in table["files"]:
                 of_file = _file_language(file["path"])
                 if kind == "text" and of_file in table["languages"] and of_file not in languages:
@@ -164,82 +171,4 @@ def _from_inventory(params: BuildParams) -> tuple[list[Unit], list[LeftOut]]:
                     languages=languages,
                 )
                 units.append(unit)
-    return units, left
-
-
-def _resolve(path: str) -> Path:
-    for start in (Path.cwd(), Path(__file__).resolve().parents[3]):
-        found = start / Path(path).expanduser()
-        if found.exists():
-            return found
-    raise InputError(
-        f"{path}: no such file or folder in the working folder or the checkout",
-        "name a .jsonl, .parquet or .txt file, or a folder of them",
-    )
-
-
-def _from_files(params: BuildParams) -> list[Unit]:
-    units: list[Unit] = []
-    for item in params.files:
-        place = _resolve(item.path)
-        found = [place]
-        if place.is_dir():
-            found = sorted(p for p in place.rglob("*") if p.suffix in (".jsonl", ".parquet", ".txt"))
-            if not found:
-                raise InputError(
-                    f"{place}: no .jsonl, .parquet or .txt file in this folder", "name another folder"
-                )
-        for path in found:
-            unit = Unit(
-                kind="file",
-                source=item.source or path.stem,
-                path=path,
-                licence=item.licence,
-                domain=item.domain,
-                stands_in=item,
-            )
-            units.append(unit)
-    return units
-
-
-def find_units(params: BuildParams) -> tuple[list[Unit], list[LeftOut]]:
-    """Every file to read, in the order in which duplicates are settled (human text before machine translation).
-
-    Raises:
-        InputError: no data folder, a damaged inventory, or a source that does not exist.
-    """
-    units, left = _from_inventory(params) if params.from_inventory else ([], [])
-    units += _from_files(params)
-    if params.texts:
-        units.append(Unit(kind="inline", source="inline", path=None, licence="CC0-1.0"))
-    if not units:
-        raise InputError(
-            "the recipe asks for no text: no source of the inventory, no file and no text of its own fits",
-            "add languages, sources, files or texts",
-        )
     return sorted(units, key=lambda u: (machine_translated(u.source), u.source, u.kind, str(u.path))), left
-
-
-def identity(params: BuildParams) -> dict[str, Any]:
-    """What the artefact's id depends on beyond the parameters: the hashes of the files that will be read."""
-    facts: list[str] = []
-    for unit in find_units(params)[0]:
-        if unit.path is None:
-            continue
-        if unit.sha256:
-            known = unit.sha256
-        elif unit.path.stat().st_size <= _HASHED_AT_PLAN_BYTES:
-            known = sha256_file(unit.path)
-        else:
-            stat = unit.path.stat()
-            known = f"{stat.st_size} bytes, {stat.st_mtime_ns}"
-        facts.append(f"{unit.kind} {unit.source} {unit.path.name} {known}")
-    if params.from_inventory:
-        facts += _evaluation_facts(params)
-    return {"files": hashlib.sha256("\n".join(facts).encode()).hexdigest()}
-
-
-def _evaluation_facts(params: BuildParams) -> list[str]:
-    folder = Path(params.data).expanduser() if params.data else source_data()
-    path = folder / "inventory-eval.toml"
-    return [f"evaluation {sha256_file(path)}"] if path.is_file() else []

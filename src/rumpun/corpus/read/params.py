@@ -4,13 +4,12 @@ import re
 from dataclasses import dataclass, field
 
 from rumpun.corpus.languages import known
-from rumpun.corpus.params import InlineText
 from rumpun.corpus.read.formats import FORMATS
 from rumpun.corpus.read.formats.decode import known_encoding
 from rumpun.corpus.read.policy import OnBadInput
 from rumpun.errors import nearest
 
-__all__ = ["Files", "HubSet", "ReadParams"]
+__all__ = ["Files", "HubSet", "InlineText", "ReadParams"]
 
 _COLUMNS = ("id", "text", "language", "source", "licence", "url", "domain", "contributor")
 _DOCUMENTS = ("file", "paragraph", "line")
@@ -54,6 +53,16 @@ class HubSet:
     max_download_bytes: int = (
         2_000_000_000  # a larger set is refused with its size before anything is fetched
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineText:
+    """A document written in the recipe itself."""
+
+    text: str
+    language: str
+    source: str = "inline"
+    licence: str = "CC0-1.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,8 @@ from typing import Any
 import msgspec
 
 from rumpun.corpus.languages import known
-from rumpun.corpus.params import BuildParams, InlineText
 from rumpun.corpus.read.formats import SourceFile, Span, format_of
-from rumpun.corpus.read.inventory import LeftOut, Unit, find_units, machine_translated
+from rumpun.corpus.read.inventory import LeftOut, Unit, Wanted, find_units, machine_translated
 from rumpun.corpus.read.params import Files, ReadParams
 from rumpun.corpus.withdraw.withdrawn import identity as taken_back
 from rumpun.errors import InputError
@@ -27,9 +26,6 @@ __all__ = ["GROUP_BYTES", "SPLIT_BYTES", "Found", "find", "group", "identity"]
 GROUP_BYTES = 8 << 20  # of files: small ones are read together until they come to this
 SPLIT_BYTES = 32 << 20  # of a file: a larger one is cut, where its format can be cut
 _HASHED_AT_PLAN_BYTES = 64 << 20  # larger files outside an inventory are known by size and time
-_TEXT_KINDS = ("text", "seed", "side")
-# a unit that is not asked for, so that an inventory without anything for this recipe is no error where files are named
-_NOTHING = InlineText(text="", language="en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +72,17 @@ def find(params: ReadParams, hub_files: Iterable[SourceFile] = ()) -> Found:
 def _from_inventory(params: ReadParams) -> tuple[list[SourceFile], list[LeftOut]]:
     folder = Path(params.data).expanduser() if params.data else source_data()
     units, left = find_units(
-        BuildParams(
+        Wanted(
             languages=params.languages or tuple(known()), data=params.data, sources=params.sources,
             exclude_sources=params.exclude_sources, exclude_domains=params.exclude_domains,
-            seed_text=params.seed_text, text_from_pairs=params.text_from_pairs, texts=(_NOTHING,),
+            seed_text=params.seed_text, text_from_pairs=params.text_from_pairs,
         )
     )  # fmt: skip
-    files = [_of_unit(unit, folder, params) for unit in units if unit.kind in _TEXT_KINDS]
-    return files, [item for item in left if item.kind in _TEXT_KINDS]
+    return [_of_unit(unit, folder, params) for unit in units], left
 
 
 def _of_unit(unit: Unit, folder: Path, params: ReadParams) -> SourceFile:
     path = unit.path
-    assert path is not None
     return SourceFile(
         kind=unit.kind,
         source=unit.source,

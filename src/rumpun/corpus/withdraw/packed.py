@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rumpun.corpus.write.packed import PackedShards
+from rumpun.weights.packed_shards import PackedShards, hashes
 
 if TYPE_CHECKING:
     from rumpun.corpus.withdraw.rows import Taken
@@ -46,8 +46,8 @@ def repack(packed: Path, target: Path, taken: "Taken") -> None:
     )
 
 
-def _without(target: Path, name: str, tokens: Any, table: Any) -> dict[str, int]:
-    """One shard with the documents of `table` alone; its counts."""
+def _without(target: Path, name: str, tokens: Any, table: Any) -> dict[str, Any]:
+    """One shard with the documents of `table` alone; its counts and hashes."""
     if not len(table):
         return {"documents": 0, "tokens": 0}
     kept = table.copy()
@@ -60,7 +60,7 @@ def _without(target: Path, name: str, tokens: Any, table: Any) -> dict[str, int]
             kept["start"][number] = at
             at += length
     np.save(target / f"{name}.docs.npy", kept, allow_pickle=False)
-    return {"documents": len(kept), "tokens": at}
+    return {"documents": len(kept), "tokens": at} | hashes(target, name)
 
 
 def _sums(target: Path, rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from rumpun.corpus.letters import Letters
+from rumpun.corpus.order import by_characters
 from rumpun.corpus.overlap import HeldOut
-from rumpun.corpus.spool import by_characters
 from rumpun.corpus.trace.fold import fold
 from rumpun.corpus.trace.search import TraceIndex, long_enough
 from rumpun.corpus.trace.step import corpus_files, rows_of

@@ -268,7 +268,7 @@ def _remake(
 
 
 def _figures_and_cards(old: Path, new: Path, manifest: Manifest, taken: Taken) -> None:
-    """What the corpus says of itself, made again; corpora of `corpus.build` have neither."""
+    """What the corpus says of itself, made again."""
     if not (old / "figures.json").is_file():
         return
     from rumpun.corpus.withdraw.figures import write_figures

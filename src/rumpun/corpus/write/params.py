@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rumpun.corpus.languages import known
-from rumpun.corpus.params import BuildParams
-from rumpun.errors import nearest
+from rumpun.corpus.chat.params import ChatParams
 
 __all__ = ["CardParams", "WriteParams"]
 
@@ -58,22 +56,16 @@ class WriteParams:
 
     def check(self) -> None:
         """Refuse unknown languages, shares outside 0 to 1, and chat rows in no language."""
-        for tag in self.chat_languages:
-            if tag not in known():
-                raise ValueError(f"language '{tag}' is unknown ({nearest(tag, list(known()))})")
         if self.shard_tokens < 1:
             raise ValueError(f"shard_tokens = {self.shard_tokens}: expected 1 or more")
-        if self.chats and not self.chat_languages:
-            raise ValueError("chat_languages is empty, though chat rows are asked for; name at least one")
-        if self.chat_languages:
-            self.chat({}).check()
+        self.chat({}).check()
 
     @property
     def chats(self) -> bool:
         """Whether any chat rows are asked for."""
         return self.chat_seed or self.pairs or self.instruct
 
-    def chat(self, held_out_sources: dict[str, tuple[str, ...]]) -> BuildParams:
+    def chat(self, held_out_sources: dict[str, tuple[str, ...]]) -> ChatParams:
         """The parameters that reading chat rows goes by; `held_out_sources` are the mixture's."""
         names = (
             "data", "chat_seed", "held_out_chat_share", "pairs", "pair_rows_per_language", "max_share_per_pair_domain",
@@ -81,4 +73,4 @@ class WriteParams:
             "instruct_rows_per_language", "max_characters_per_turn", "min_characters",
         )  # fmt: skip
         given = {name: getattr(self, name) for name in names}
-        return BuildParams(languages=self.chat_languages, held_out_sources=held_out_sources, **given)
+        return ChatParams(languages=self.chat_languages, held_out_sources=held_out_sources, **given)

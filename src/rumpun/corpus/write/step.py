@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rumpun.corpus.chat.write import Chat, chat_identity, write_chat
-from rumpun.corpus.mix.held import beginning, held_out_index
+from rumpun.corpus.mix.beginning import beginning
+from rumpun.corpus.mix.held import held_out_index
 from rumpun.corpus.mix.step import MIXTURE, source_kinds
 from rumpun.corpus.parts import drops_schema, part_paths, read_part, write_part
 from rumpun.corpus.write.figures import Counts, entries, summary

@@ -1,15 +1,14 @@
-"""What a row must be to be read on: a reason for each refusal, in the order in which they are looked for."""
+"""What one side of a pair must be: a reason for each refusal, in the order in which they are looked for."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from rumpun.corpus.chat.params import ChatParams
 from rumpun.corpus.languages import scripts
 from rumpun.corpus.letters import CONTROL, LETTERS, REPLACEMENT, SCRIPTS, SPACE, Int, Letters
-from rumpun.corpus.params import BuildParams
-from rumpun.records.licences import shippable
 
-__all__ = ["refusals", "text_refusals"]
+__all__ = ["text_refusals"]
 
 _HAN_WEIGHT = 3  # one Han letter says about what three letters of an alphabet say
 
@@ -29,7 +28,7 @@ def _own_and_all(letters: Letters, languages: Sequence[str]) -> tuple[Int, Int]:
     return own, letters.letter_counts() - common + (_HAN_WEIGHT - 1) * han
 
 
-def text_refusals(letters: Letters, languages: Sequence[str], params: BuildParams) -> list[str]:
+def text_refusals(letters: Letters, languages: Sequence[str], params: ChatParams) -> list[str]:
     """For each of N texts the reason why it is refused, or an empty string."""
     length = letters.ends - letters.starts
     solid = length - letters.count(letters.kinds == SPACE)
@@ -45,16 +44,3 @@ def text_refusals(letters: Letters, languages: Sequence[str], params: BuildParam
     reasons = np.select([holds for holds, _ in tests], list(range(1, len(tests) + 1)), default=0)
     names = ["", *(reason for _, reason in tests)]
     return [names[n] for n in reasons.tolist()]
-
-
-def refusals(rows: Sequence[dict[str, str]], letters: Letters, params: BuildParams) -> list[str]:
-    """As `text_refusals`, with the row's language, licence and domain looked at first."""
-    found = text_refusals(letters, [row["language"] for row in rows], params)
-    for n, row in enumerate(rows):
-        if not row["language"]:
-            found[n] = "language not asked for"
-        elif not shippable(row["licence"]):
-            found[n] = "licence may not stand behind a shipped layer"
-        elif row["domain"] in params.exclude_domains:
-            found[n] = "domain is not running text"
-    return found
