@@ -295,7 +295,6 @@ def data_card(corpus: Manifest, *, title: str) -> str:
             "held_out": _by_language(summary.get("held_out_sources", {})),
             "rows": {
                 "read": _number(rows.get("read")),
-                "added": _number(rows.get("added_by_splitting")),
                 "train": _number(rows.get("train")),
                 "held_out": _number(rows.get("held_out")),
                 "dropped": _number(sum(text_drops.values())),

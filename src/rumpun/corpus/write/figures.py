@@ -126,7 +126,7 @@ def summary(
         name.startswith("seed-") for places in train.values() for name in places
     )
     return {
-        "rows": {"read": read, "added_by_splitting": 0, **rows},
+        "rows": {"read": read, **rows},
         "languages": {
             tag: {
                 "train": _sum(train[tag]),
