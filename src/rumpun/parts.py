@@ -20,6 +20,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
         "resiliparse",
         "phonenumbers",
         "pydivsufsort",
+        "scipy",
         "altair",
         "vl_convert",
     ),

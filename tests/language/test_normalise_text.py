@@ -10,7 +10,7 @@ from scripts_text import CLEAN, strings
 
 from rumpun.errors import UsageError
 from rumpun.language.normalise import Options, normalise, normalise_all
-from rumpun.language.normalise_look import clean
+from rumpun.language.normalise_look import clean, clean_each
 
 OPTIONS = st.builds(
     Options,
@@ -84,6 +84,21 @@ def test_clean_text_comes_back_as_the_same_object(language):
 def test_what_the_quick_look_calls_clean_is_clean(text):
     if clean(text):  # `normalise` itself looks quickly at long texts only
         assert normalise(text).text is text
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(strings(), max_size=12), st.integers(1, 40))
+def test_many_texts_at_once_are_each_looked_at_as_if_alone(texts, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rumpun.language.normalise_look._AT_ONCE", most)
+        assert clean_each(texts) == [clean(text) for text in texts]
+    alone = [normalise(text) for text in texts]
+    for one, of_many in zip(alone, normalise_all(texts), strict=True):
+        assert (one.text, one.changes, one.offsets.steps) == (
+            of_many.text,
+            of_many.changes,
+            of_many.offsets.steps,
+        )
 
 
 @pytest.mark.parametrize("language", sorted(set(CLEAN) - {"bug", "emoji"}))

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from rumpun.language import SentenceStream, split
 from rumpun.language.sentences import LONGEST
+from rumpun.language.tables import languages
 
 SIGNS = st.sampled_from([
-    *"abCD 1.!?…。！？、၊။។៕\n\r\t\"')”」", "e\u0301", "\u0301", "\u200d", "\u200b", "🇲🇾", "👩‍👩‍👧",
+    *"abCD 1.!?…。！？、၊။។៕꧉᭟᨞᜶؟\n\r\t\"')”」", "e\u0301", "\u0301", "\u200d", "\u200b", "🇲🇾", "👩‍👩‍👧",
     "ก้ำ", "ສະບາຍ", "ကြိုး", "ខ្ញុំ", "வணக்கம்", "你好", "Dr. ", "3.14", "p. 5", "\r\n",
 ])  # fmt: skip
 TEXTS = st.lists(SIGNS, max_size=120).map("".join) | st.lists(SIGNS, min_size=1, max_size=6).map(
@@ -76,6 +77,27 @@ def test_no_cut_falls_inside_a_grapheme_cluster(text):
 )
 def test_sentences_of_the_region(text, pieces):
     assert split(text) == pieces
+
+
+@pytest.mark.parametrize(
+    ("tag", "mark"),
+    [(tag, mark) for tag, language in languages().items() for mark in language.sentence_ends],
+)
+def test_every_mark_of_every_table_ends_a_sentence(tag, mark):
+    text = f"ᜃᜓ{mark} ꦲꦏ꧀ꦱꦫ{mark}” ᬅᬓ᭄ᬱᬭ{mark} Ngaran"
+    assert split(text, tag) == [f"ᜃᜓ{mark} ", f"ꦲꦏ꧀ꦱꦫ{mark}” ", f"ᬅᬓ᭄ᬱᬭ{mark} ", "Ngaran"]
+
+
+@pytest.mark.parametrize("mark", "꧉᭟᨞᨟᜶؟।")
+def test_a_mark_of_no_other_use_needs_no_space_behind_it(mark):
+    assert split(f"ᨔ{mark}ᨔ{mark}{mark}ᨔ") == [f"ᨔ{mark}", f"ᨔ{mark}{mark}", "ᨔ"]
+
+
+@pytest.mark.parametrize("word", ["ꦲꦏ꧀ꦱꦫꦗꦮ", "ᬅᬓ᭄ᬱᬭᬩᬮᬶ"])
+def test_javanese_and_balinese_letters_break_at_a_space_once_they_are_long(word):
+    pieces = split(f"{word * 4} " * 12)
+    assert all(80 <= len(piece) < 160 and piece.endswith(" ") for piece in pieces[:-1])
+    assert len(pieces) > 2
 
 
 def test_thai_without_end_marks_breaks_at_a_space_once_it_is_long():

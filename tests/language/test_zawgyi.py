@@ -7,7 +7,7 @@ from scripts_text import CLEAN
 from zawgyi_text import zawgyi
 
 from rumpun.language.normalise import normalise
-from rumpun.language.zawgyi import convert, probability
+from rumpun.language.zawgyi import at_least, convert, probability
 
 # written for this test, not reviewed by native speakers
 LINES = [
@@ -83,3 +83,16 @@ def test_any_string_can_be_converted(line):
     text, edits = convert(line)
     assert (text == line) == (not edits)
     assert 0 <= probability(line) <= 1
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from([*SHAN, *MON, *LINES, *map(zawgyi, LINES), "\u1031\u1019", "က\u1039", " "]),
+        max_size=6,
+    ),
+    st.sampled_from([0.5, 0.99]),
+)
+def test_stopping_early_judges_as_counting_everything_does(parts, least):
+    line = "".join(parts)
+    assert at_least(line, least) == (probability(line) >= least)

@@ -1,5 +1,6 @@
 """What a training step sees depends on the seed and the step alone, and no token is lost, repeated or padded."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -9,14 +10,16 @@ from hypothesis import strategies as st
 
 from rumpun.layer.batches import Batches, make_plan, shares
 from rumpun.layer.params import TrainParams
-from rumpun.layer.tokens import CHAT, Source
+from rumpun.layer.source import CHAT, Shard, Source, join
 
 
 def source(name: str, lengths: list[int], *, bytes_: int = 100, chat: bool = False, first: int = 0) -> Source:
-    total = sum(lengths)
+    total, each = sum(lengths), np.array(lengths)
     tokens = np.arange(first, first + total, dtype=np.uint32)
     learn = np.arange(total) % 2 == 0 if chat else None
-    return Source(name=name, tokens=tokens, learn=learn, lengths=np.array(lengths), bytes=bytes_)
+    once, sizes = np.ones_like(each), np.zeros_like(each)
+    sizes[0] = bytes_
+    return join(name, [Shard(tokens, learn, np.cumsum(each) - each, each, once, sizes)])
 
 
 def params(**given_: object) -> TrainParams:
@@ -53,6 +56,34 @@ def test_a_batch_does_not_depend_on_what_was_asked_before(seed: int, step: int) 
         used.batch(earlier)
     for ours, theirs in zip(fresh.batch(step), used.batch(step), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@given(
+    documents=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 3)), min_size=1, max_size=12),
+    cuts=st.sets(st.integers(1, 11), max_size=3),
+)
+def test_documents_of_several_files_stand_as_often_as_asked_in_rounds(
+    documents: list[tuple[int, int]], cuts: set[int]
+) -> None:
+    made, at = [], 0
+    for low, high in itertools.pairwise(
+        [0, *sorted(cut for cut in cuts if cut < len(documents)), len(documents)]
+    ):
+        lengths, times = np.array(documents[low:high]).T
+        tokens = np.arange(at, at + lengths.sum(), dtype=np.uint16)
+        made.append(Shard(tokens, None, np.cumsum(lengths) - lengths, lengths, times, 3 * lengths))
+        at += int(lengths.sum())
+    found = join("km", made)
+    starts = np.cumsum([0, *(length for length, _ in documents)])
+    expected = [
+        list(range(starts[n], starts[n + 1]))
+        for turn in range(3)
+        for n, (_, times) in enumerate(documents)
+        if times > turn
+    ]
+    assert [found.read(n, 0, int(length)).tolist() for n, length in enumerate(found.lengths)] == expected
+    assert found.tokens == sum(len(row) for row in expected)
+    assert found.bytes == 3 * found.tokens
 
 
 def test_documents_stay_whole_in_their_order_inside() -> None:

@@ -82,3 +82,47 @@ def test_toll_free_numbers_belong_to_no_person():
 def test_a_phone_is_not_seen_in_dates_amounts_and_codes():
     for text in ("2024-10-12", "0.812345678", "Rp 081.234.567", "SKU0812345678X", "1234-5678"):
         assert all(f.type != "PHONE" for f in find(text)), text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Nhờ bạn ghi 0165817770 vào mẫu.", None),  # Malaysia's plan has it, Viet Nam's does not
+        ("Nhờ bạn ghi 016-581 7770 vào mẫu.", "016-581 7770"),  # laid out as a phone
+        ("Nhờ bạn gọi 0165817770 nhé, điện thoại", "0165817770"),
+        ("Please note 0165817770 in the form.", "0165817770"),  # letters that point nowhere
+        ("ช่วยจด 0812345678 ลงในแบบฟอร์ม", "0812345678"),
+    ],
+)
+def test_a_bare_number_of_another_country_than_the_letters_needs_a_word(text, value):
+    assert [text[f.start : f.end] for f in find(text)] == ([value] if value else [])
+
+
+def test_a_country_that_is_asked_for_is_read_in_any_script():
+    text = "Nhờ bạn ghi 0165817770 vào mẫu."
+    assert [f.type for f in find(text, countries=["my"])] == ["PHONE"]
+
+
+@pytest.mark.parametrize("number", ["0961 0987874 8", "7394 0139 3948 5932"])
+def test_a_part_of_an_identifiers_layout_is_no_phone(number):
+    assert find(f"Ipinadala niya ang {number} kahapon.") == []
+    assert [f.type for f in find(f"Tawag sa cellphone {number} po.")] != []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Catat 0812-3456-7890 24 jam", "0812-3456-7890"),
+        ("List: 0812 3456 7890, 0857 1234 5678", "0812 3456 7890"),
+        ("ຈົດ 020 5512 3456 020 2212 3456 ໄວ້", "020 5512 3456"),
+    ],
+)
+def test_what_stands_beside_a_number_does_not_hide_it(text, value):
+    assert value in [text[f.start : f.end] for f in find(text)]
+
+
+def test_a_number_that_begins_with_00_is_an_international_one_only_where_it_is_valid_and_long():
+    assert find("Nhờ bạn ghi 0049881214 vào mẫu.") == []
+    assert find("Ipinadala niya ang 0095243396505854 kahapon.") == []
+    assert [f.type for f in find("Ask for 00 65 9123 4567 at the desk.")] == ["PHONE"]
+    assert [f.type for f in find("tel 0049881214")] == ["PHONE"]

@@ -12,7 +12,8 @@ span in the original. Text with nothing to mend costs a few scans for code point
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,7 +30,7 @@ from rumpun.language.normalise_marks import (
 )
 from rumpun.language.normalise_marks import lao as lao_order
 from rumpun.language.normalise_marks import thai as thai_order
-from rumpun.language.normalise_nfc import compose, is_composed
+from rumpun.language.normalise_nfc import MAYBE, compose
 from rumpun.language.normalise_signs import HIDDEN, LINE_ENDS, hidden, line_ends
 from rumpun.language.offsets import Edit, Offsets
 
@@ -76,7 +77,7 @@ class Normalised:
 _CLOSER = (  # code points that call for a closer look
     f"{HIDDEN}{LINE_ENDS}\u0e31\u0e33-\u0e3a\u0e40\u0e47-\u0e4e\u0eb1\u0eb3-\u0ebc\u0ec0\u0ec8-\u0ece"
     "\u1022-\u103e\u1040\u1044\u1047\u105a-\u1097\u17a3\u17a4\u17b4-\u17d3\u17dd"
-    f"{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}"
+    f"{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}{MAYBE}"
 )
 _CLOSER_LOOK = re.compile(f"[{_CLOSER}]")
 _SIGNS_LOOK = re.compile(f"[{HIDDEN}{LINE_ENDS}]")
@@ -86,7 +87,8 @@ _BEYOND_THAI = re.compile(
 _LETTERS_LOOK = re.compile(f"[{homoglyphs.FOREIGN}{homoglyphs.PRESENTATION}]")
 _ASCII_LOOK = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _LONG = 400  # code points from which one look at arrays is quicker than several patterns
-_BURMESE_STAGES = ("zawgyi", "burmese.order", "burmese.lookalike")
+_ORDERS = ((THAI_LOOK, thai_order), (LAO_LOOK, lao_order), (KHMER_LOOK, khmer))
+_BURMESE_RULES = ("zawgyi", "burmese.order", "burmese.lookalike")
 _MYANMAR_LOOK = re.compile("[\u1022-\u103e\u1040\u1044\u1047\u105a-\u1097]")
 
 
@@ -114,28 +116,49 @@ def normalise_all(
     """Each text in its normal form; `languages` are their tags, as many as there are texts."""
     options = options or Options()
     tags = [None] * len(texts) if languages is None else languages
-    return [_normalise(text, tag, options) for text, tag in zip(texts, tags, strict=True)]
+    clean = [_quick(text, options) for text in texts]
+    unsure = [number for number, sure in enumerate(clean) if not sure]
+    for number, found in zip(unsure, _looks([texts[n] for n in unsure], options), strict=True):
+        clean[number] = found
+    rows = zip(texts, tags, clean, strict=True)
+    return [_same(text) if sure else _worked(text, tag, options) for text, tag, sure in rows]
 
 
 def _normalise(text: str, language: str | None, options: Options) -> Normalised:
-    if text.isascii():
-        if not _ASCII_LOOK.search(text):
-            return Normalised(text, Offsets(len(text)))
-    elif (not (options.digits or _CLOSER_LOOK.search(text)) and is_composed(text)) or (
-        len(text) > _LONG and not options.digits and _looks_clean(text, options)
-    ):
-        return Normalised(text, Offsets(len(text)))
+    if _quick(text, options) or (len(text) > _LONG and _looks([text], options)[0]):
+        return _same(text)
+    return _worked(text, language, options)
+
+
+def _same(text: str) -> Normalised:
+    return Normalised(text, Offsets(len(text)))
+
+
+def _worked(text: str, language: str | None, options: Options) -> Normalised:
     work = _Work(text, language, options)
     work.run()
-    if not work.changes:
-        return Normalised(text, Offsets(len(text)))
-    return Normalised(work.text, Offsets(len(text), work.steps), work.changes)
+    return (
+        Normalised(work.text, Offsets(len(text), work.steps), work.changes) if work.changes else _same(text)
+    )
 
 
-def _looks_clean(text: str, options: Options) -> bool:
-    from rumpun.language.normalise_look import clean
+def _quick(text: str, options: Options) -> bool:
+    """Whether a scan or two show that there is nothing to mend."""
+    if text.isascii():
+        return not _ASCII_LOOK.search(text)
+    return not (options.digits or _CLOSER_LOOK.search(text)) and unicodedata.is_normalized("NFC", text)
 
-    return (options.word_marks == "keep" or "\u200b" not in text) and clean(text)
+
+def _looks(texts: Sequence[str], options: Options) -> list[bool]:
+    """Whether a look at arrays shows it, of each text."""
+    from rumpun.language.normalise_look import clean_each
+
+    if options.digits:
+        return [False] * len(texts)
+    found = clean_each(texts)
+    if options.word_marks == "drop":
+        found = [clean and "\u200b" not in text for clean, text in zip(found, texts, strict=True)]
+    return found
 
 
 class _Work:
@@ -159,14 +182,14 @@ class _Work:
                 self._compose()
             converted = self.changes.get("zawgyi", 0)
             others = _BEYOND_THAI.search(self.text)  # one scan instead of one for each of the others
-            if others and (BURMESE_LOOK.search(self.text) or zawgyi.probability(self.text)):
+            judged = self._zawgyi <= 1 and zawgyi.signed(self.text)
+            if others and (judged or BURMESE_LOOK.search(self.text)):
                 self._burmese()
             if self.changes.get("zawgyi", 0) == converted:
                 break
-        looks = ((THAI_LOOK, thai_order), (LAO_LOOK, lao_order), (KHMER_LOOK, khmer))
-        for look, mend in looks if others else looks[:1]:
+        for look, mend in _ORDERS if others else _ORDERS[:1]:
             if look.search(self.text):
-                self._all(mend(self.text))
+                self._by_line(mend, look)
         if others and self._options.homoglyphs and _LETTERS_LOOK.search(self.text):
             self._done("presentation", *homoglyphs.letters(self.text))
             self._done("homoglyph", *homoglyphs.latin_words(self.text))
@@ -181,50 +204,56 @@ class _Work:
             self.steps.append(edits)
             self.changes[rule] = self.changes.get(rule, 0) + len(edits)
 
-    def _all(self, mended: Mended) -> None:
-        text, steps = mended
-        for rule, edits in steps:
-            self._done(rule, text, edits)
-
     def _compose(self) -> None:
         self._done("nfc", *compose(self.text))
 
-    def _burmese(self) -> None:
-        """Line by line: Zawgyi to Unicode where it is sure, marks in order; a line that would read as Zawgyi is left."""
+    def _by_line(
+        self, mend: Callable[[str], Mended], look: re.Pattern[str], clean: Sequence[bool] = ()
+    ) -> None:
+        """Mend each line that the look finds something in, and join the edits of each step.
+
+        In a long text few lines need any; those that are known to be `clean` are not looked at.
+        """
         lines = self.text.split("\n")
-        stages: list[list[Edit]] = [[] for _ in _BURMESE_STAGES]
-        shifts = [0] * len(stages)  # how much longer the lines before are at the start of each stage
+        steps: list[tuple[str, list[Edit]]] = []
+        shifts: list[int] = []  # how much longer the lines before are at the start of each step
         start = 0
         for number, line in enumerate(lines):
-            if _MYANMAR_LOOK.search(line):
-                mended, edits = self._burmese_line(line)
+            if not (clean and clean[number]) and look.search(line):
+                lines[number], found = mend(line)
+                if found and not steps:
+                    steps, shifts = [(rule, []) for rule, _ in found], [0] * len(found)
                 grown = 0
-                for stage, found in enumerate(edits):
-                    at = start + shifts[stage]
-                    stages[stage] += [(at + a, at + b, length) for a, b, length in found]
-                    shifts[stage] += grown
-                    grown += sum(length - (b - a) for a, b, length in found)
-                lines[number] = mended
+                for step, (_, edits) in enumerate(found):
+                    at = start + shifts[step]
+                    steps[step][1].extend((at + a, at + b, length) for a, b, length in edits)
+                    shifts[step] += grown
+                    grown += sum(length - (b - a) for a, b, length in edits)
             start += len(line) + 1
-        if any(stages):
-            text = "\n".join(lines)
-            for rule, made in zip(_BURMESE_STAGES, stages, strict=True):
-                self._done(rule, text, made)
+        text = "\n".join(lines) if any(edits for _, edits in steps) else self.text
+        for rule, edits in steps:
+            self._done(rule, text, edits)
 
-    def _burmese_line(self, line: str) -> tuple[str, list[list[Edit]]]:
-        """One line and the edits of each stage; it is left as it is where the result would be sure to be Zawgyi."""
-        stages: list[list[Edit]] = [[] for _ in _BURMESE_STAGES]
+    def _burmese(self) -> None:
+        """Zawgyi to Unicode where it is sure, marks in order; a line that would read as Zawgyi is left."""
+        from rumpun.language.normalise_look import clean_each
+
+        lines = self.text.split("\n")
+        self._by_line(self._burmese_line, _MYANMAR_LOOK, clean_each(lines) if len(lines) > 1 else ())
+
+    def _burmese_line(self, line: str) -> Mended:
+        """One line; it is left as it is where the result would be sure to be Zawgyi."""
         mended = line
+        steps: dict[str, list[Edit]] = {rule: [] for rule in _BURMESE_RULES}
         judged = self._zawgyi <= 1
-        if judged and zawgyi.probability(line) >= self._zawgyi:
-            mended, stages[0] = zawgyi.convert(line)
+        if judged and zawgyi.at_least(line, self._zawgyi):
+            mended, steps["zawgyi"] = zawgyi.convert(line)
         if BURMESE_LOOK.search(mended):
             mended, done = burmese(mended, lookalikes=self._options.homoglyphs)
-            for rule, edits in done:
-                stages[_BURMESE_STAGES.index(rule)] = edits
-        if judged and mended is not line and zawgyi.probability(mended) >= self._zawgyi:
-            return line, [[] for _ in _BURMESE_STAGES]
-        return mended, stages
+            steps |= dict(done)
+        if judged and mended is not line and zawgyi.at_least(mended, self._zawgyi):
+            return line, []
+        return mended, list(steps.items())
 
     def _digits(self) -> None:
         folded = self.text.translate(_digits())

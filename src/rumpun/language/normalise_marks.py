@@ -15,6 +15,7 @@ Each script has a `…_LOOK` pattern, cheap and loose, that clean text does not 
 twice is mending once.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ __all__ = [
     "thai",
 ]
 
+_RUNS = 4096  # runs of marks whose order is kept in memory: a language has some hundred
 Mended = tuple[str, list[tuple[str, list[Edit]]]]  # the text, and each step in turn: its rule and its edits
 
 
@@ -52,15 +54,19 @@ def _sorter(*classes: str) -> Callable[[str], str]:
         for n, marks in enumerate(classes)
         for mark in re.findall(f"[{marks}]", "".join(map(chr, range(0xE00, 0x1800))) + "\u200c\u200d")
     }
-    return lambda run: "".join(sorted(run, key=place.__getitem__))
+
+    @functools.lru_cache(maxsize=_RUNS)
+    def sort(run: str) -> str:
+        return "".join(sorted(run, key=place.__getitem__))
+
+    return sort
 
 
 def _steps(text: str, *rules: tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]]) -> Mended:
     done = []
     for name, pattern, replace in rules:
         text, edits = rewrite(text, pattern, replace)
-        if edits:
-            done.append((name, edits))
+        done.append((name, edits))
     return text, done
 
 
@@ -211,8 +217,8 @@ _BURMESE_RUN = re.compile(
 _CONTRACTION = re.compile(f"[{_MEDIALS}]*\u103a")  # an asat before the vowel stays there
 
 
-def _burmese_run(found: re.Match[str]) -> str:
-    run = found.group()
+@functools.lru_cache(maxsize=_RUNS)
+def _burmese_order(run: str) -> str:
     contracted = _CONTRACTION.match(run)
     if contracted:
         head = contracted.end() - 1
@@ -224,7 +230,7 @@ def _burmese_run(found: re.Match[str]) -> str:
 
 def burmese(text: str, *, lookalikes: bool = True) -> Mended:
     """Burmese marks in the order of the technical note; digits and letters that stand for one another put right."""
-    order = ("burmese.order", _BURMESE_RUN, _burmese_run)
+    order = ("burmese.order", _BURMESE_RUN, lambda found: _burmese_order(found.group()))
     if not lookalikes:
         return _steps(text, order)
     return _steps(text, order, ("burmese.lookalike", _BURMESE_ALIKE, lambda found: _ALIKE[found.group()]))

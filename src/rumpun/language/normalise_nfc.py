@@ -10,16 +10,17 @@ import unicodedata
 
 from rumpun.language.offsets import Edit, rewrite
 
-__all__ = ["combining", "compose", "is_composed"]
+__all__ = ["MAYBE", "combining", "compose", "is_composed"]
 
-_MAYBE = re.compile("[\u0bbe\u0bd7\u102e\u1b35]")  # vowel signs that combine with few letters
+MAYBE = "\u0bbe\u0bd7\u102e\u1b35"  # vowel signs that combine with few letters
+_MAYBE_LOOK = re.compile(f"[{MAYBE}]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _KNOWN = "\u0bbe\u0bd7\u0bcd\u102e\u1037\u1039\u103a\u1b34\u1b35\u1b44\u0e38-\u0e3a\u0e48-\u0e4b\u17d2"
 
 
 def is_composed(text: str) -> bool:
     """Whether a text is in NFC."""
-    if _MAYBE.search(text):
+    if _MAYBE_LOOK.search(text):
         others, pairs = _patterns()
         if not others.search(text) and not pairs.search(text) and not _ASTRAL.search(text):
             return True
@@ -27,13 +28,23 @@ def is_composed(text: str) -> bool:
 
 
 def compose(text: str) -> tuple[str, list[Edit]]:
-    """The text in NFC, and the edits."""
+    """The text in NFC, and the edits; line by line, since nothing composes with a line end."""
     if is_composed(text):
         return text, []
-    whole = unicodedata.normalize("NFC", text)
-    composed, edits = rewrite(text, _clusters(), lambda found: unicodedata.normalize("NFC", found.group()))
+    lines, edits, start = text.split("\n"), [], 0
+    for number, line in enumerate(lines):
+        if not is_composed(line):
+            lines[number], found = _compose(line)
+            edits += [(start + a, start + b, length) for a, b, length in found]
+        start += len(line) + 1
+    return "\n".join(lines), edits
+
+
+def _compose(line: str) -> tuple[str, list[Edit]]:
+    whole = unicodedata.normalize("NFC", line)
+    composed, edits = rewrite(line, _clusters(), lambda found: unicodedata.normalize("NFC", found.group()))
     if composed != whole:  # a code point newer than one of the two libraries' tables
-        return whole, [(0, len(text), len(whole))]
+        return whole, [(0, len(line), len(whole))]
     return composed, edits
 
 

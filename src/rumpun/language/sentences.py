@@ -1,8 +1,9 @@
 """Sentences, of a whole text or while it streams in; joined again, the pieces are the text exactly.
 
-A piece ends after an end mark with its closing quotes and the white space behind it, or after a line end. Full stops
-inside numbers, after abbreviations (the tables'), after initials and before a lower-case word do not end one.
-Thai, Lao, Khmer and Burmese may run on without end marks: there a space ends a piece that has `SOFT` code points,
+A piece ends after an end mark of any language's table with its closing quotes and the white space behind it, or after a
+line end. Marks that have other uses (`.!?…`) need the white space or the text's end; full stops inside numbers, after
+abbreviations (the tables'), after initials and before a lower-case word do not end one. Thai, Lao, Khmer, Burmese,
+Javanese and Balinese letters may run on without end marks: there a space ends a piece that has `SOFT` code points,
 and no piece of any script is longer than `LONGEST`; a cut never falls inside a grapheme cluster (Unicode Standard
 Annex 29), save in a cluster that is itself longer than `LONGEST`.
 
@@ -11,6 +12,7 @@ text was cut into chunks: streaming gives what `split` gives.
 """
 
 import functools
+from dataclasses import dataclass
 
 import regex
 
@@ -21,15 +23,13 @@ __all__ = ["LONGEST", "SOFT", "SentenceStream", "split"]
 LONGEST = 400  # code points
 SOFT = 80  # code points
 
-_AT_ONCE = "。！？｡．។៕៚။།॥๚๛"  # end marks that need no space behind them
-_SPACED = ".!?…"  # end marks only before white space or the text's end
+_SPACED = ".!?…"  # end marks only before white space or the text's end; every other one ends a piece at once
+_UNTABLED = "།।॥"  # of scripts that no table has: the shad of Tibet, the dandas of India
 _CLOSERS = "\"'”’»)]）」』】〉》"
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_NO_SPACES = (
-    r"[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\uA9E0-\uA9FF\uAA60-\uAA7F]"  # Thai, Lao, Myanmar, Khmer
+_NO_SPACES = (  # Thai, Lao, Myanmar, Khmer, Balinese, Javanese
+    r"[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u1B00-\u1B7F\uA980-\uA9DF\uA9E0-\uA9FF\uAA60-\uAA7F]"
 )
-_CANDIDATE = regex.compile(rf"[{_AT_ONCE}{_SPACED}{_LINE_ENDS}]|(?<={_NO_SPACES})[ \u00A0\u200B]")
-_MARKS = regex.compile(rf"[{_AT_ONCE}{_SPACED}]*")
 _QUOTES = regex.compile(rf"[{regex.escape(_CLOSERS)}]*")
 _WHITE = regex.compile(r"[\s\u200B]*")
 _EXTENDS = regex.compile(
@@ -43,6 +43,26 @@ _THAI_LETTER = regex.compile(r"[\u0E01-\u0E4E]")
 _BEFORE_NUMBERS = frozenset({"no", "nos", "hlm", "hal", "vol", "pp", "p", "fig", "tgl", "pasal", "art"})
 _WAIT = -1
 _NO = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The tables' end marks, as the search needs them."""
+
+    at_once: frozenset[str]
+    candidate: regex.Pattern[str]  # where a piece may end
+    run: regex.Pattern[str]  # marks side by side
+
+
+@functools.cache
+def _ends() -> _Ends:
+    at_once = {mark for language in languages().values() for mark in language.sentence_ends} - {*_SPACED}
+    marks = regex.escape("".join(sorted({*at_once, *_UNTABLED})) + _SPACED)
+    return _Ends(
+        frozenset(at_once | {*_UNTABLED}),
+        regex.compile(rf"[{marks}{_LINE_ENDS}]|(?<={_NO_SPACES})[ \u00A0\u200B]"),
+        regex.compile(rf"[{marks}]*"),
+    )
 
 
 @functools.cache
@@ -62,6 +82,7 @@ class SentenceStream:
     def __init__(self, hint: str = "und") -> None:
         """`hint` is the text's language, where it is known: it chooses the abbreviations."""
         self._abbreviations = _abbreviations(hint)
+        self._ends = _ends()
         self._text = ""
         self._start = 0  # of the piece being built, in _text
         self._seen = 0  # no piece ends before this place
@@ -93,7 +114,7 @@ class SentenceStream:
         window = self._text[self._start : stop]
         full = len(window) > LONGEST
         place = self._seen - self._start
-        while found := _CANDIDATE.search(window, place):
+        while found := self._ends.candidate.search(window, place):
             cut = self._decide(window, found.start(), open_ended=full or not final)
             if cut == _WAIT:
                 if full:
@@ -113,15 +134,15 @@ class SentenceStream:
         mark = window[at]
         marks: int = at
         after: int = at
-        if mark in _AT_ONCE or mark in _SPACED:
-            marks = _MARKS.match(window, at).end()
+        if mark in self._ends.at_once or mark in _SPACED:
+            marks = self._ends.run.match(window, at).end()
             after = _QUOTES.match(window, marks).end()
         white: int = _WHITE.match(window, after).end()
         if white == len(window):
             return _WAIT if open_ended else white
         if _EXTENDS.match(window, white):
             return _NO
-        if mark in _LINE_ENDS or any(sign in _AT_ONCE for sign in window[at:marks]):
+        if mark in _LINE_ENDS or any(sign in self._ends.at_once for sign in window[at:marks]):
             return white
         if mark in _SPACED:
             ends = white > after and not self._goes_on(window, at, marks, white)

@@ -1,4 +1,4 @@
-"""A softmax over sparse rows, trained by mini-batches with Adagrad: small, exact to repeat, in the training part only."""
+"""A softmax over sparse rows, trained by mini-batches with Adagrad: small, exact to repeat. It needs scipy (parts corpus and train)."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 
 from rumpun.language.offsets import Edit, rewrite
 
-__all__ = ["CARRIER", "CONSONANT", "STACKABLE", "convert", "probability"]
+__all__ = ["CARRIER", "CONSONANT", "STACKABLE", "at_least", "convert", "probability", "signed"]
 
 # character classes
 CONSONANT = "\u1000-\u1021\u1025\u1027\u1029\u103f\u104e"
@@ -69,15 +69,15 @@ _STACK_ODDS, _STACKS = (
     2.0,
     2,
 )  # and how many count: Mon stacks across rows, and must never be sure by them alone
-_AGAINST: tuple[tuple[float, str], ...] = (
+_AGAINST: tuple[tuple[float, str], ...] = (  # the commonest first: text of Shan has signatures all the time
+    (4.0, "[\u1022\u1075-\u1081][\u102d-\u1031\u1035\u103a\u1082-\u1088]"),  # a Shan letter with its mark
+    (4.0, "\u103a[\u1087-\u108a]"),  # a Shan tone behind a final
     (3.0, f"\u1031(?![{CONSONANT}{_RA}\u1031\u106a\u106b\u106e\u106f\u1086\u108f-\u1092\u1097])"),  # E last
     (3.0, "\u1037\u103a|\u103a\u1038"),  # asat with a tone mark
     (4.0, "\u1004\u103a\u1039[\u1000-\u1021]"),  # kinzi
     (3.0, "\u103e"),  # medial HA, a code point that Zawgyi does not use
     (3.0, "[\u102b\u102c]\u103a"),  # AA with asat
     (1.0, f"[{CONSONANT}]\u103a(?![\u1000-\u109f])"),  # asat last
-    (4.0, "[\u1022\u1075-\u1081][\u102d-\u1031\u1035\u103a\u1082-\u1088]"),  # a Shan letter with its mark
-    (4.0, "\u103a[\u1087-\u108a]"),  # a Shan tone behind a final
 )
 _SIGNATURES = re.compile(
     f"[{''.join(sign for _, sign, _ in _FOR)}](?:{'|'.join(f'(?<=[{sign}]){then}' for _, sign, then in _FOR)})"
@@ -89,12 +89,32 @@ _MOST = 30.0  # log odds, either way
 
 def probability(line: str) -> float:
     """How probable it is that a line is in Zawgyi, 0 to 1. Text without a signature of Zawgyi has 0."""
-    if not _SIGNATURES.search(line):
+    if not signed(line):
         return 0.0
-    odds = sum(weight * len(pattern.findall(line)) for weight, pattern in _PRO)
-    odds += _STACK_ODDS * min(_STACKS, len(_STACK.findall(line)))
-    odds -= sum(weight * len(pattern.findall(line)) for weight, pattern in _CON)
+    odds = _odds_for(line) - sum(weight * len(pattern.findall(line)) for weight, pattern in _CON)
     return 1 / (1 + math.exp(-max(-_MOST, min(_MOST, odds))))
+
+
+def at_least(line: str, least: float) -> bool:
+    """Whether `probability(line)` is `least` or more; nothing more is counted once it cannot be."""
+    if not signed(line):
+        return False
+    odds, needed = _odds_for(line), math.log(least / (1 - least))
+    for weight, pattern in _CON:
+        if odds < needed:
+            return False
+        odds -= weight * len(pattern.findall(line))
+    return odds >= needed
+
+
+def signed(text: str) -> bool:
+    """Whether a text has a signature of Zawgyi at all."""
+    return bool(_SIGNATURES.search(text))
+
+
+def _odds_for(line: str) -> float:
+    odds = sum(weight * len(pattern.findall(line)) for weight, pattern in _PRO)
+    return odds + _STACK_ODDS * min(_STACKS, len(_STACK.findall(line)))
 
 
 _BASES = {

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.layer.params import TrainParams
-from rumpun.layer.tokens import CHAT, Source
+from rumpun.layer.source import CHAT, Source
 
 __all__ = ["Batches", "Plan", "make_plan", "shares"]
 
@@ -51,7 +51,7 @@ def make_plan(sources: Sequence[Source], params: TrainParams) -> Plan:
     """Share the recipe's tokens out over the sources, none more often than `epochs_max`."""
     asked = params.tokens // (params.sequence_tokens * params.batch_sequences) * params.batch_sequences
     wanted = shares(sources, params)
-    caps = {s.name: int(params.epochs_max * len(s.tokens) / params.sequence_tokens) for s in sources}
+    caps = {s.name: int(params.epochs_max * s.tokens / params.sequence_tokens) for s in sources}
     counts = dict.fromkeys(wanted, 0)
     open_names = [name for name, share in wanted.items() if share > 0]
     left = asked
@@ -80,7 +80,6 @@ class _Row:
 
     def __init__(self, source: Source, width: int, seed: int) -> None:
         self.source, self.width, self.seed = source, width, seed
-        self.starts = np.concatenate([[0], np.cumsum(source.lengths)])[:-1]
         self.orders: dict[int, tuple[Ints, Ints]] = {}
 
     def order(self, epoch: int) -> tuple[Ints, Ints]:
@@ -88,23 +87,23 @@ class _Row:
         if epoch not in self.orders:
             if len(self.orders) > 2:
                 self.orders.clear()
-            documents = _random(self.seed, self.source.name, epoch).permutation(len(self.starts))
+            documents = _random(self.seed, self.source.name, epoch).permutation(len(self.source.lengths))
             begins = np.concatenate([[0], np.cumsum(self.source.lengths[documents])])
             self.orders[epoch] = documents, begins
         return self.orders[epoch]
 
     def sequence(self, number: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
         """Tokens [width] of the number-th sequence, and which of them are learnt."""
-        total = len(self.source.tokens)
+        total = self.source.tokens
         epoch, at = divmod(number * self.width, total)
         pieces: list[npt.NDArray[Any]] = []
         need = self.width
         while need:
             documents, begins = self.order(epoch)
             place = int(np.searchsorted(begins, at, side="right")) - 1
-            low = int(self.starts[documents[place]]) + at - int(begins[place])
-            high = min(low + need, int(self.starts[documents[place]] + self.source.lengths[documents[place]]))
-            pieces.append(self.source.tokens[low:high])
+            low = at - int(begins[place])
+            high = min(low + need, int(begins[place + 1] - begins[place]))
+            pieces.append(self.source.read(int(documents[place]), low, high))
             need -= high - low
             at += high - low
             if at == total:
@@ -138,14 +137,14 @@ class _Chat(_Row):
         while number >= len(self.packed(epoch)):
             number -= len(self.packed(epoch))
             epoch += 1
-        tokens = np.full(self.width, self.source.tokens[-1])  # the end-of-text token
+        last = int(self.source.lengths[0])
+        tokens = np.full(self.width, self.source.read(0, last - 1, last))  # the end-of-text token
         learn = np.zeros(self.width, dtype=np.bool_)
         at = 0
         for document in self.packed(epoch)[number]:
-            low, length = int(self.starts[document]), int(min(self.source.lengths[document], self.width))
-            tokens[at : at + length] = self.source.tokens[low : low + length]
-            if self.source.learn is not None:
-                learn[at : at + length] = self.source.learn[low : low + length]
+            length = int(min(self.source.lengths[document], self.width))
+            tokens[at : at + length] = self.source.read(document, 0, length)
+            learn[at : at + length] = self.source.learnt(document, 0, length)
             at += length
         return tokens, learn
 
@@ -156,7 +155,7 @@ class Batches:
     def __init__(self, sources: Sequence[Source], plan: Plan, params: TrainParams, seed: int) -> None:
         self.names = [s.name for s in sources if plan.counts.get(s.name)]
         self.size, self.width = params.batch_sequences, params.sequence_tokens
-        kinds = {s.name: _Chat if s.learn is not None else _Row for s in sources}
+        kinds = {s.name: _Chat if s.chat else _Row for s in sources}
         self.rows = [kinds[s.name](s, self.width, seed) for s in sources if plan.counts.get(s.name)]
         listed = np.repeat(np.arange(len(self.names)), [plan.counts[name] for name in self.names])
         self.chosen: Ints = _random(seed, "order").permutation(listed)

@@ -140,7 +140,7 @@ def _obligation_rows(licences: Sequence[str]) -> list[dict[str, str]]:
 _TRAINING = (  # key of the layer's summary -> words
     ("steps", "Optimiser steps"), ("tokens", "Tokens trained on"), ("seconds", "Seconds"), ("device", "Machine"),
     ("precision", "Arithmetic"), ("peak_memory_bytes", "Peak memory, bytes"), ("rank", "Rank"), ("alpha", "Alpha"),
-    ("trained_parameters", "Trained parameters"),
+    ("trained_parameters", "Trained parameters"), ("text_from", "Text read from"),
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MergeParams", "merge", "merge_folder"]
 
 
-@step(kind="model", version=1)
+@step(kind="model", version=1, needs=("layer",))
 def merge(params: MergeParams, work: Work) -> Outcome:
     """Input: a layer. Writes config.json, model.safetensors (float32), tokenizer.json and what belongs to them."""
     del params

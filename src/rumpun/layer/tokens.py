@@ -1,76 +1,27 @@
-"""A corpus as tokens on disk: tokenised once, shard by shard, so that a killed run goes on where it was.
+"""A corpus as tokens on disk: its packed shards, or tokenised once, file by file, so that a killed run goes on where it was.
 
-A shard's folder holds `tokens.npy` (uint16 or uint32, documents one after another, each with the end-of-text token after it),
-`learn.npy` (whether a token is learnt; chat only) and `rows.json` (each document's tokens, bytes and language), written last.
+The folder of a file that is tokenised here holds `tokens.bin` (uint16 or uint32, documents one after another, each with the
+end-of-text token after it), `learn.bin` (whether a token is learnt; chat only) and `documents.json` (each document's source,
+tokens, bytes and how often it is taken), written last. Either way the same documents stand in the same order.
 """
 
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rumpun.errors import InputError
+from rumpun.layer.packed import packed_sources
+from rumpun.layer.source import CHAT, Shard, Source, join
+from rumpun.layer.tokenizer import Tokenizer
 from rumpun.steps import Progress
 
-__all__ = ["CHAT", "Source", "Tokenizer", "tokenise"]
+__all__ = ["PACKED", "TRAIN", "tokenise"]
 
-CHAT = "chat"  # the name of chat rows among the sources, beside languages' tags
+PACKED, TRAIN = "packed shards", "train/*.parquet"  # what the text was read from
 _BATCH = 256  # documents tokenised at once
-_END = "<|endoftext|>"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One language's text, or all chat rows, as one long row of tokens."""
-
-    name: str  # a tag, or "chat"
-    tokens: npt.NDArray[Any]  # [n] uint16 or uint32
-    learn: npt.NDArray[np.bool_] | None  # [n], chat only; None: every token is learnt
-    lengths: npt.NDArray[np.int64]  # [documents] tokens of each, the end-of-text token included
-    bytes: int  # UTF-8 of the texts
-
-
-class Tokenizer:
-    """The base's tokenizer as training needs it."""
-
-    def __init__(self, folder: Path) -> None:
-        from transformers import AutoTokenizer
-
-        self.inner = AutoTokenizer.from_pretrained(folder)
-        vocabulary = self.inner.get_vocab()
-        self.end: int = vocabulary.get(_END, self.inner.eos_token_id)  # between documents
-        self.dtype: type[np.unsignedinteger[Any]] = np.uint16 if len(self.inner) <= 1 << 16 else np.uint32
-
-    def documents(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text, without special tokens: text that looks like one stays text."""
-        return list(self.inner(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"])
-
-    def chat(self, messages: list[dict[str, str]]) -> tuple[list[int], list[bool]]:
-        """Token ids of a conversation in the base's own form, and which of them the assistant says.
-
-        Raises:
-            ValueError: the form does not keep earlier turns as they stand.
-        """
-        whole = self._render(messages, opened=False)
-        spans: list[tuple[int, int]] = []
-        for place, message in enumerate(messages):
-            if message["role"] == "assistant":
-                before = self._render(messages[:place], opened=True)
-                after = self._render(messages[: place + 1], opened=False)
-                if not (after.startswith(before) and whole.startswith(after)):
-                    raise ValueError("the chat template changes earlier turns")
-                spans.append((len(before), len(after.rstrip())))
-        coded = self.inner(whole, add_special_tokens=False, return_offsets_mapping=True)
-        learn = [any(low <= start < high for low, high in spans) for start, _ in coded["offset_mapping"]]
-        return list(coded["input_ids"]), learn
-
-    def _render(self, messages: list[dict[str, str]], *, opened: bool) -> str:
-        return str(self.inner.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened))
 
 
 def tokenise(
@@ -81,27 +32,31 @@ def tokenise(
     *,
     chat: bool,
     chat_sources: tuple[str, ...] = (),
-) -> list[Source]:
-    """Tokens of every shard under `corpus/train` and, where asked for, of `corpus/chat.jsonl`.
+) -> tuple[list[Source], str]:
+    """Tokens of the corpus's training text and, where asked for, of its `chat.jsonl`; and what the text was read from.
 
     `chat_sources` keeps the chat rows whose source begins with one of them; empty keeps every row.
 
     Raises:
-        InputError: there is no shard, one cannot be read, or none of them has a document.
+        InputError: a file cannot be read, packed shards are not what they say, or there is no document.
     """
-    shards = sorted((corpus / "train").glob("*.parquet"))
-    if not shards:
+    files = sorted((corpus / "train").glob("*.parquet"))
+    if not files:
         raise InputError(f"{corpus}/train: no .parquet there", "make the corpus again")
-    parts: list[Path] = []
-    for place, shard in enumerate(shards):
-        progress(place, 0, f"tokenising {shard.name}")
-        parts.append(_part(scratch / f"text-{place:05}", _text_rows(shard, tokenizer), tokenizer))
-    sources = _gather(parts, learnt=False)
+    sources, why = packed_sources(corpus, tokenizer)
+    if why:
+        parts: list[Path] = []
+        for place, file in enumerate(files):
+            progress(place, 0, f"tokenising {file.name} ({why})")
+            parts.append(_part(scratch / f"text-{place:05}", _text_rows(file, tokenizer), tokenizer))
+        sources = _gather(parts, tokenizer)
+    else:
+        progress(0, 0, f"{sum(source.tokens for source in sources):,} tokens of {PACKED}")
     if chat:
         path = corpus / "chat.jsonl"
-        progress(len(shards), 0, "tokenising chat.jsonl")
+        progress(len(files), 0, "tokenising chat.jsonl")
         part = _part(scratch / "chat", _chat_rows(path, tokenizer, chat_sources), tokenizer)
-        conversations = _gather([part], learnt=True)
+        conversations = _gather([part], tokenizer)
         if chat_sources and not conversations:
             raise InputError(
                 f"{path}: no row of a source that begins with {' or '.join(chat_sources)}",
@@ -109,58 +64,51 @@ def tokenise(
             )
         sources += conversations
     if not sources:
-        raise InputError(f"{corpus}/train: no document in {len(shards)} shards", "make the corpus again")
-    return sources
+        raise InputError(f"{corpus}/train: no document in {len(files)} shards", "make the corpus again")
+    return [source for source in sources if source.tokens], TRAIN if why else PACKED
 
 
-Row = tuple[str, list[int], list[bool] | None, int]  # source, tokens, learnt, bytes
+Row = tuple[str, list[int], list[bool] | None, int, int]  # source, tokens, learnt, bytes, times
 
 
 def _part(folder: Path, rows: Iterator[Row], tokenizer: Tokenizer) -> Path:
-    if (folder / "rows.json").is_file():
+    if (folder / "documents.json").is_file():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    table: dict[str, list[int]] = {"lengths": [], "bytes": [], "times": []}
     names: list[str] = []
-    lengths: list[int] = []
-    sizes: list[int] = []
-    tokens: list[npt.NDArray[Any]] = []
-    learn: list[npt.NDArray[np.bool_]] = []
-    for name, ids, learnt, size in rows:
-        names.append(name)
-        lengths.append(len(ids) + 1)
-        sizes.append(size)
-        tokens.append(np.array([*ids, tokenizer.end], dtype=tokenizer.dtype))
-        if learnt is not None:
-            learn.append(np.array([*learnt, False], dtype=np.bool_))
-    np.save(folder / "tokens.npy", np.concatenate(tokens) if tokens else np.zeros(0, dtype=tokenizer.dtype))
-    if learn:
-        np.save(folder / "learn.npy", np.concatenate(learn))
-    record = folder / ".rows.json"
-    record.write_text(json.dumps({"names": names, "lengths": lengths, "bytes": sizes}))
-    record.replace(folder / "rows.json")
+    with (folder / "tokens.bin").open("wb") as tokens, (folder / "learn.bin").open("wb") as learn:
+        for name, ids, learnt, size, times in rows:
+            names.append(name)
+            for column, value in zip(table.values(), (len(ids) + 1, size, times), strict=True):
+                column.append(value)
+            tokens.write(np.array([*ids, tokenizer.end], dtype=tokenizer.dtype).tobytes())
+            if learnt is not None:
+                learn.write(np.array([*learnt, False], dtype=np.bool_).tobytes())
+    record = folder / ".documents.json"
+    record.write_text(json.dumps({"names": names, **table}))
+    record.replace(folder / "documents.json")
     return folder
 
 
-def _text_rows(shard: Path, tokenizer: Tokenizer) -> Iterator[Row]:
-    """Each document, then once more, in rounds, those that the mixture takes more often (column `times`, if there)."""
+def _text_rows(file: Path, tokenizer: Tokenizer) -> Iterator[Row]:
+    """Each document, with how often the mixture takes it (column `times`; without it, once)."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(shard) as file:
-            columns = ["text", "language"]
-            repeats = "times" in file.schema_arrow.names
-            most = (pc.max(file.read(["times"])["times"]).as_py() or 1) if repeats else 1
-            for turn in range(most):
-                for batch in file.iter_batches(batch_size=_BATCH, columns=columns + ["times"] * repeats):
-                    here = batch.filter(pc.greater(batch["times"], turn)) if repeats else batch
-                    texts, languages = here["text"].to_pylist(), here["language"].to_pylist()
-                    for text, language, ids in zip(texts, languages, tokenizer.documents(texts), strict=True):
-                        yield language, ids, None, len(text.encode())
+        with pq.ParquetFile(file) as opened:
+            given = "times" in opened.schema_arrow.names
+            columns = ["text", "language", *(["times"] if given else [])]
+            for batch in opened.iter_batches(batch_size=_BATCH, columns=columns):
+                texts, languages = batch["text"].to_pylist(), batch["language"].to_pylist()
+                times = batch["times"].to_pylist() if given else [1] * len(texts)
+                rows = zip(texts, languages, tokenizer.documents(texts), times, strict=True)
+                for text, language, ids, often in rows:
+                    yield language, ids, None, len(text.encode()), often
     except (pa.ArrowException, KeyError) as error:
-        raise InputError(f"{shard}: not a shard of documents ({error})", "make the corpus again") from error
+        raise InputError(f"{file}: not a shard of documents ({error})", "make the corpus again") from error
 
 
 def _chat_rows(path: Path, tokenizer: Tokenizer, wanted: tuple[str, ...]) -> Iterator[Row]:
@@ -180,36 +128,26 @@ def _chat_rows(path: Path, tokenizer: Tokenizer, wanted: tuple[str, ...]) -> Ite
             raise InputError(
                 f"{path}:{number}: not a conversation ({error!r})", "make the corpus again"
             ) from error
-        yield CHAT, ids, learn, sum(len(m["content"].encode()) for m in messages)
+        yield CHAT, ids, learn, sum(len(m["content"].encode()) for m in messages), 1
 
 
-def _gather(parts: list[Path], *, learnt: bool) -> list[Source]:
-    """Join parts into sources, in the order in which they are met."""
-    tokens: dict[str, list[npt.NDArray[Any]]] = {}
-    learn: dict[str, list[npt.NDArray[np.bool_]]] = {}
-    lengths: dict[str, list[int]] = {}
-    sizes: dict[str, int] = {}
+def _gather(parts: list[Path], tokenizer: Tokenizer) -> list[Source]:
+    """Join parts into sources, in the order of their names."""
+    found: dict[str, list[Shard]] = {}
     for part in parts:
-        rows = json.loads((part / "rows.json").read_text())
-        if not rows["names"]:
+        table = json.loads((part / "documents.json").read_text())
+        if not table["names"]:
             continue
-        ids = np.load(part / "tokens.npy", mmap_mode="r")
-        flags = np.load(part / "learn.npy", mmap_mode="r") if learnt else None
-        ends = np.cumsum(rows["lengths"])
-        for place, name in enumerate(rows["names"]):
-            low, high = int(ends[place]) - rows["lengths"][place], int(ends[place])
-            tokens.setdefault(name, []).append(ids[low:high])
-            lengths.setdefault(name, []).append(high - low)
-            sizes[name] = sizes.get(name, 0) + rows["bytes"][place]
-            if flags is not None:
-                learn.setdefault(name, []).append(flags[low:high])
-    return [
-        Source(
-            name=name,
-            tokens=np.concatenate(found),
-            learn=np.concatenate(learn[name]) if learnt else None,
-            lengths=np.array(lengths[name], dtype=np.int64),
-            bytes=sizes[name],
+        tokens = np.asarray(np.memmap(part / "tokens.bin", dtype=tokenizer.dtype, mode="r"))
+        marked = (part / "learn.bin").stat().st_size > 0
+        learn = np.asarray(np.memmap(part / "learn.bin", dtype=np.bool_, mode="r")) if marked else None
+        names = np.array(table["names"])
+        lengths, sizes, times = (
+            np.array(table[key], dtype=np.int64) for key in ("lengths", "bytes", "times")
         )
-        for name, found in sorted(tokens.items())
-    ]
+        starts = np.cumsum(lengths) - lengths
+        for name in np.unique(names).tolist():
+            mine = names == name
+            shard = Shard(tokens, learn, starts[mine], lengths[mine], times[mine], sizes[mine])
+            found.setdefault(name, []).append(shard)
+    return [join(name, shards) for name, shards in sorted(found.items())]

@@ -1,7 +1,7 @@
 """The steps `layer.train`, base and corpus to a layer, and `layer.tune`, a layer and a corpus to a layer that knows more.
 
-Reading order: `params`, `tokens` (text to numbers), `batches` (what a step sees), `lowrank` and `loss` (the mathematics),
-`loop`, `checkpoint`.
+Reading order: `params`, `source` and `tokens` (text to numbers), `packed` (numbers that the corpus brings), `batches` (what
+a step sees), `lowrank` and `loss` (the mathematics), `loop`, `checkpoint`.
 """
 
 import json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rumpun.layer.batches import Batches, Plan
     from rumpun.layer.loop import Run
-    from rumpun.layer.tokens import Source
+    from rumpun.layer.source import Source
 
 __all__ = ["TrainParams", "TuneParams", "train", "tune"]
 
@@ -37,13 +37,13 @@ def _facts(params: TrainParams) -> dict[str, Any]:
     return {"base_sha256": base_sha256(find_base(params.base))}
 
 
-@step(kind="layer", version=1, identity=_facts, part="train")
+@step(kind="layer", version=1, identity=_facts, part="train", needs=("corpus",))
 def train(params: TrainParams, work: Work) -> Outcome:
     """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows."""
     return _learn(params, work, None, ())
 
 
-@step(kind="layer", version=1, identity=_facts, part="train")
+@step(kind="layer", version=1, identity=_facts, part="train", needs=("corpus", "layer"))
 def tune(params: TuneParams, work: Work) -> Outcome:
     """Go on from what an earlier layer of the same base, rank and targets learnt; inputs: a corpus and that layer."""
     return _learn(params, work, work.input("layer"), params.chat_sources)
@@ -56,12 +56,14 @@ def _learn(params: TrainParams, work: Work, earlier: Input | None, chat_sources:
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.batches import Batches, make_plan
     from rumpun.layer.loop import find_device, prepare, train_steps
-    from rumpun.layer.tokens import CHAT, Tokenizer, tokenise
+    from rumpun.layer.source import CHAT
+    from rumpun.layer.tokenizer import Tokenizer
+    from rumpun.layer.tokens import tokenise
 
     corpus = work.input("corpus")
     base = _base(params, work)
     folder = as_folder(base, work.progress)
-    sources = tokenise(
+    sources, text_from = tokenise(
         corpus.folder, work.scratch / "tokens", Tokenizer(folder), work.progress,
         chat=params.chat_share > 0, chat_sources=chat_sources,
     )  # fmt: skip
@@ -84,7 +86,9 @@ def _learn(params: TrainParams, work: Work, earlier: Input | None, chat_sources:
     return Outcome(
         sources=(base_source(base, params.base),),
         languages=tuple(name for name in batches.names if name != CHAT),
-        summary=_summary(params, run, plan, sources, seconds) | begun | {"loss": _edges(losses, batches)},
+        summary=_summary(params, run, plan, sources, seconds)
+        | begun
+        | {"text_from": text_from, "loss": _edges(losses, batches)},
         tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
 
@@ -208,11 +212,11 @@ def _summary(
         "tokens_asked": params.tokens,
         "tokens_by_source": {name: count * params.sequence_tokens for name, count in plan.counts.items()},
         "epochs_by_source": {
-            name: round(count * params.sequence_tokens / len(known[name].tokens), 3)
+            name: round(count * params.sequence_tokens / known[name].tokens, 3)
             for name, count in plan.counts.items()
         },
         "long_conversations_cut": sum(
-            int((s.lengths > params.sequence_tokens).sum()) for s in sources if s.learn is not None
+            int((s.lengths > params.sequence_tokens).sum()) for s in sources if s.chat
         ),
         "seconds": round(seconds, 1),  # of the process that finished; earlier, killed ones are not in it
         "rank": params.rank,

@@ -64,8 +64,10 @@ class Masker:
             raise UsageError(f"keep = {self.keep}: expected 0 to {_KEEP_MOST} signs", "keep 4")
         if self.style == "pseudonym" and not 16 <= len(self.key) <= 64:
             raise UsageError(
-                f"a key of {len(self.key)} bytes: pseudonyms need a secret of 16 to 64",
-                "make one, and keep it: head -c 32 /dev/urandom > pii.key",
+                f"a key of {len(self.key)} bytes: pseudonyms need a secret of 16 to 64"
+                if self.key
+                else "pseudonyms need a secret key",
+                "make one, keep it, and name it with --key-file: head -c 32 /dev/urandom > pii.key",
             )
 
     def found(self, text: str) -> list[Found]:

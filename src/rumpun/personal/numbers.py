@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rumpun.personal.checks import date
 from rumpun.personal.found import Candidate
-from rumpun.personal.phones import LONGEST, SHORTEST, read, service
+from rumpun.personal.phones import LONGEST, SHORTEST, Call, read, service
 from rumpun.personal.rules import BANK, PHONE, Rule, Rules
 from rumpun.personal.runs import MASK, Around, Context, Near
 
@@ -19,6 +19,7 @@ __all__ = ["Window", "glued", "readings", "scored", "windows"]
 
 _LEAST, _DIGITS_MOST = 6, 19
 _WORDS_MOST, _STRANGE_WORDS, _PHONE_GROUPS = 6, 4, 5
+_VALID, _ABROAD = 0.8, 10  # score of a valid number with its country code; the fewest digits of the region's
 _WHOLE_WORDS = 20  # a whole cluster may be one number with a space behind each digit
 _CLUSTER = re.compile(r"[0-9](?:[ .\u00b7()\u200b-]{0,3}+[0-9]){5,}+")
 _DIGITS = re.compile(r"[0-9]+")
@@ -48,6 +49,7 @@ class Window:
     joiners: str  # the separators that stand in it
     words: int
     whole: bool  # it is all of its cluster
+    within: tuple[int, ...]  # lengths of the groups of its cluster
 
 
 def windows(text: str) -> Iterator[Window]:
@@ -57,7 +59,8 @@ def windows(text: str) -> Iterator[Window]:
         piece = cluster.group()
         if piece.isdigit():
             if len(piece) <= _DIGITS_MOST and not _masked(text, start, end):
-                yield Window(start, end, piece, (len(piece),), "", 1, whole=True)
+                groups = (len(piece),)
+                yield Window(start, end, piece, groups, "", 1, whole=True, within=groups)
             continue
         words = _words(piece, start)
         if _masked_at(text, start - 1):
@@ -96,6 +99,7 @@ def _words(piece: str, offset: int) -> list[tuple[int, int, tuple[int, ...], str
 
 def _windows(words: list[tuple[int, int, tuple[int, ...], str, str]]) -> Iterator[Window]:
     """The longest of each first word comes first."""
+    within = tuple(length for word in words for length in word[2])
     for first in range(len(words)):
         start, groups, digits, joiners = words[first][0], (), "", ""  # type: tuple[int, tuple[int, ...], str, str]
         most = _WHOLE_WORDS if first == 0 and len(words) <= _WHOLE_WORDS else _WORDS_MOST
@@ -108,7 +112,8 @@ def _windows(words: list[tuple[int, int, tuple[int, ...], str, str]]) -> Iterato
                 break
             whole = first == 0 and last == len(words) - 1
             if len(digits) >= _LEAST and (whole or last - first < _WORDS_MOST):
-                found.append(Window(start, end, digits, groups, joiners, last - first + 1, whole=whole))
+                count = last - first + 1
+                found.append(Window(start, end, digits, groups, joiners, count, whole=whole, within=within))
         yield from reversed(found)
 
 
@@ -219,14 +224,10 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
     plus = _PLUS.search(text[max(0, window.start - 2) : window.start])
     start = window.start - len(plus.group()) if plus else window.start
     word = around.words.get(PHONE)
-    local = word and len(window.groups) == 2 and window.joiners == "."  # 887.0928, where a word says phone
-    if (not plus and not local and _ordinary(window)) or _counted(text, window):
+    surely = bool(plus) or word is not None
+    if _no_call(text, window, rules, plus=bool(plus), word=word is not None):
         return
-    strange = len(window.groups) > _PHONE_GROUPS or any(length < 2 for length in window.groups[1:])
-    if strange and not plus and not (word and window.whole):
-        return
-    number = digits[2:] if digits.startswith("00") and len(digits) >= SHORTEST + 3 else digits
-    calls = read(number, bool(plus) or number != digits, len(window.groups) > 1, rules.regions)
+    calls = _numbers(window, rules, plus=bool(plus), surely=surely)
     if not calls and word and 8 <= len(digits) <= 13 and not _serves(window, rules, shortest=3):
         yield _call(window, start, 0.6, "", ["no numbering plan has it", f"beside '{word.word}'"], loose=True)
         return
@@ -234,6 +235,7 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
         return
     stuck = glued(text, start, window.end)
     ranks = {region.country: rank for rank, region in enumerate(rules.regions)}
+    elsewhere = around.scripts and len(window.groups) == 1 and not (plus or rules.asked)
     for call in calls:
         score, reasons = call.score, [f"phone number, {call.how}"]
         if call.script and call.script in around.scripts:
@@ -245,9 +247,39 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
         elif stuck:
             score -= 0.3
             reasons.append("touches Latin letters")
+        elif elsewhere and call.score < _VALID and call.script not in around.scripts:
+            score -= 0.1
+            reasons.append("in another country's script")
         found = _call(window, start, score, call.country, reasons, loose=False)
         found.rank, found.named = ranks.get(call.country, 0), word is not None
         yield found
+
+
+def _no_call(text: str, window: Window, rules: Rules, *, plus: bool, word: bool) -> bool:
+    """Whether the way in which digits are written says that they are no phone number."""
+    local = word and len(window.groups) == 2 and window.joiners == "."  # 887.0928, where a word says phone
+    if (not plus and not local and _ordinary(window)) or _counted(text, window):
+        return True
+    strange = len(window.groups) > _PHONE_GROUPS or any(length < 2 for length in window.groups[1:])
+    if strange and not plus and not (word and window.whole):
+        return True
+    # a part of what is written as an identifier
+    return not (plus or word or window.whole) and _laid_out(window.within, rules)
+
+
+def _numbers(window: Window, rules: Rules, *, plus: bool, surely: bool) -> list[Call]:
+    """How a window may be read as a phone number, "00" before it being as good as a plus where it surely is one."""
+    digits, split = window.digits, len(window.groups) > 1
+    if not digits.startswith("00") or len(digits) < SHORTEST + 3:
+        return read(digits, plus, split, rules.regions)
+    calls = read(digits[2:], True, split, rules.regions)
+    # many numbers begin with 00
+    return [call for call in calls if surely or (call.score >= _VALID and len(digits) >= _ABROAD + 2)]
+
+
+def _laid_out(groups: tuple[int, ...], rules: Rules) -> bool:
+    """Whether groups of these lengths are the usual layout of an identifier."""
+    return any(groups in rule.groupings for rule in rules.by_length.get(sum(groups), ()))
 
 
 def _serves(window: Window, rules: Rules, shortest: int) -> bool:

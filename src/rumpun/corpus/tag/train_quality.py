@@ -64,7 +64,7 @@ class QualityParams:
             )
 
 
-@step(kind="quality", version=1, part="train")
+@step(kind="quality", version=1, part="corpus", needs=("documents",))
 def train_quality(params: QualityParams, work: Work) -> Outcome:
     """Fit one model a language and write `<language>.json` and `<language>.safetensors`.
 

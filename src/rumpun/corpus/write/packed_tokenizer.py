@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rumpun.engines.bases import as_folder, find_base
 from rumpun.errors import InputError, MissingPartError
 
 __all__ = ["PackTokenizer", "tokenizer_file"]
@@ -14,17 +15,18 @@ _ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")  # by preference; 
 
 
 def tokenizer_file(place: str) -> Path:
-    """The `tokenizer.json` at a path, or inside a folder.
+    """The `tokenizer.json` at a path, inside a folder, or of a base: a GGUF, "base", a catalogue name.
 
     Raises:
         InputError: there is none.
+        UsageError: no file, folder or base has this name.
     """
     path = Path(place).expanduser()
+    if path.suffix == ".gguf" or not path.exists():
+        path = as_folder(find_base(place))
     path = path / "tokenizer.json" if path.is_dir() else path
     if not path.is_file():
-        raise InputError(
-            f"{place}: no tokenizer.json there", "name the file, or the folder of a transformers base"
-        )
+        raise InputError(f"{place}: no tokenizer.json there", "name the file, a base, or a base's folder")
     return path
 
 
@@ -32,7 +34,7 @@ class PackTokenizer:
     """A tokenizer of the tokenizers library.
 
     Args:
-        place: a `tokenizer.json`, or a folder that holds one.
+        place: what `tokenizer_file` finds one by.
         end: the token between documents; empty takes the first of the usual ones that the vocabulary has.
 
     Raises:
