@@ -298,3 +298,16 @@ def test_a_corpus_of_one_language_and_nothing_removed_has_whole_cards(tmp_path, 
     folder = stages.write()
     assert problems(json.loads((folder / "cards" / "croissant.json").read_text()), folder) == []
     assert "Nothing was removed" in (folder / "cards" / "README.md").read_text()
+
+
+def test_control_characters_in_names_do_not_stop_the_pictures(tmp_path):
+    from rumpun.corpus.cards.plots import _drawable
+
+    told = {
+        "title": "sr\u0001c",
+        "data": ["\x1b[1m", "\ufffe", "ab\tကခ\U0001f33e", 3, None, {"a\u0001": True}],
+    }
+    assert _drawable(told) == {
+        "title": "sr\ufffdc",
+        "data": ["\ufffd[1m", "\ufffd", "ab\tကခ\U0001f33e", 3, None, {"a\u0001": True}],
+    }

@@ -183,11 +183,18 @@ def test_a_changed_threshold_changes_what_it_says_and_nothing_else(tmp_path):
 
 def test_a_wrong_rule_or_language_is_named(tmp_path):
     inputs = made(tmp_path, good(2))
-    with pytest.raises(UsageError, match=r"figures\.leter_share") as caught:
-        decided(inputs, tmp_path, thresholds={"th": {"figures.leter_share": 0.4}})
-    assert "figures.letter_share" in caught.value.hint
-    with pytest.raises(UsageError, match="no rule is called"):
-        decided(inputs, tmp_path, without=["figures.leter_share"])
+    wrong = [
+        ({"thresholds": {"th": {"figures.leter_share": 0.4}}}, "did you mean 'figures.letter_share'"),
+        ({"thresholds": {"tha": {"figures.letter_share": 0.4}}}, "thresholds: language 'tha' is unknown"),
+        ({"without": ["figures.leter_share"]}, "no rule is called"),
+        ({"languages": ["tha"]}, "languages: language 'tha' is unknown"),
+        ({"trusted": {"th": ["no-such-source"]}}, r"trusted\.th: no source is called 'no-such-source'"),
+    ]
+    for number, (params, words) in enumerate(wrong):
+        place = tmp_path / str(number)
+        place.mkdir()
+        with pytest.raises(UsageError, match=words):
+            decided(inputs, place, **params)
 
 
 def test_attributes_of_other_documents_are_refused(tmp_path):

@@ -17,7 +17,7 @@ from rumpun.records.artefacts import verify
 from rumpun.steps import plan
 
 pytest.importorskip("daft", reason="daft is not installed (make dev)")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed (make dev)")
+pytest.importorskip("scipy", reason="scipy is not installed (make dev)")
 
 STEPS = ["documents", "attributes", "links", "decisions", "mixture", "corpus", "index"]
 RECIPE = """

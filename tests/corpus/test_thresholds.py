@@ -11,9 +11,8 @@ from made_parts import artefact, documents, plain_map, run_step, whole
 from made_texts import document
 
 from rumpun.corpus.filter.step import decide
-from rumpun.corpus.filter.thresholds import Samples, derive, rules
+from rumpun.corpus.filter.thresholds import Samples, check_given, derive, rules
 from rumpun.corpus.tag.step import tag
-from rumpun.errors import UsageError
 
 RULES = {rule.name: rule for rule in rules()}
 DERIVED = [rule for rule in rules() if rule.how in ("quantile", "mad")]
@@ -87,8 +86,10 @@ def test_a_recipe_s_value_wins_the_language_s_own_over_that_for_all():
     ]  # fmt: skip
     assert found["th"]["toxicity.unsafe"].value == 0.5
     for wrong in ({"th": {"exact.duplicate": 1.0}}, {"th": {"nothing.such": 1.0}}):
-        with pytest.raises(UsageError, match="no rule with a threshold"):
-            derive(sampled([0.3]), ["th"], least_documents=20, given=wrong)
+        with pytest.raises(ValueError, match="no rule with a threshold"):
+            check_given(wrong)
+    with pytest.raises(ValueError, match="expected a number"):
+        check_given({"all": {"figures.digit_share": float("nan")}})
 
 
 def test_documents_of_few_lines_are_not_asked_for_shares_of_lines(tmp_path):

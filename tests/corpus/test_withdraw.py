@@ -132,7 +132,7 @@ def test_a_contributor_is_taken_out_and_the_absence_proved(store, corpus):
     stranger = artefact(store, "3" * 32, "layer", ["9" * 32])
     untouched = {place: digest(place) for place in (layer, gguf, stranger)}
     (store / "names" / "region").mkdir(parents=True)
-    (store / "names" / "region" / "corpus.json").write_text(json.dumps({"folder": str(corpus)}))
+    (store / "names" / "region" / "corpus.json").write_text(json.dumps({"id": corpus.name}))
     thai = (corpus / "train" / "th.parquet").read_bytes()
 
     done = withdraw([SITI], corpus, reason="asked by letter")
@@ -180,7 +180,7 @@ def test_a_contributor_is_taken_out_and_the_absence_proved(store, corpus):
             after.name,
         )
         assert [path.name for path in old.iterdir()] == ["manifest.json"]
-    assert json.loads((store / "names" / "region" / "corpus.json").read_text()) == {"folder": str(new)}
+    assert json.loads((store / "names" / "region" / "corpus.json").read_text()) == {"id": new.name}
     assert [(e.what, e.name, e.reason) for e in withdrawn().entries] == [
         ("contributor", "Siti", "asked by letter")
     ]

@@ -395,3 +395,14 @@ def test_layers_and_measures_read_what_is_written(tmp_path):
     assert len(found) == 3
     for path in (folder / "train").glob("*.parquet"):
         assert {"text", "language"} <= set(pq.read_schema(path).names)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"held_out_sources": {"id": ["hled"]}}, {"source_classes": {"hled": "web"}}],
+    ids=["held out", "class"],
+)
+def test_a_source_that_is_not_there_is_named_with_the_nearest(tmp_path, params):
+    with pytest.raises(UsageError, match="no source is called 'hled'") as caught:
+        Stages(tmp_path, few()).mix(**params)
+    assert caught.value.hint == "did you mean 'held'?"

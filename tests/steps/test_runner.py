@@ -3,6 +3,7 @@
 import importlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -55,6 +56,8 @@ MODULE = textwrap.dedent('''
             raise InputError("shard 3, row 7: not UTF-8", "write it again")
         if params.fail == "disk":
             raise OSError(28, "No space left on device")
+        if params.fail == "short":  # as numpy says it
+            raise OSError("62397 requested and 33782 written")
         for n in range(params.parts):
             (work.folder / f"{n}.txt").write_text((work.scratch / f"{n}.txt").read_text())
         source = SourceEntry(name="poems", licence="CC-BY-4.0")
@@ -231,6 +234,35 @@ def test_an_input_of_a_kind_that_is_not_there(steps, tmp_path):
     path.write_text('name = "lonely"\n[steps.layer]\nuses = "test.join"\n')
     with pytest.raises(UsageError, match="needs a corpus"):
         walk(read_recipe(path), tmp_path / "store")
+
+
+def test_a_plan_names_what_a_step_lacks_before_anything_is_made(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text(
+        'name = "short"\n[steps.documents]\nuses = "corpus.read"\n'
+        'with = { from_inventory = false, texts = [{ text = "halo", language = "id" }] }\n'
+        '[steps.decisions]\nuses = "corpus.filter"\nneeds = ["documents"]\n'
+    )
+    with pytest.raises(UsageError) as caught:
+        plan(read_recipe(path), tmp_path / "store")
+    assert f"{path}: steps.decisions: corpus.filter needs attributes, and its inputs are: documents" in str(
+        caught.value
+    )
+    assert "`needs`" in caught.value.hint
+
+
+def test_a_store_that_was_moved_is_still_its_own(steps, tmp_path):
+    made = walk(steps(), tmp_path / "store")["layer"]
+    (tmp_path / "store").rename(tmp_path / "moved")
+    assert named(tmp_path / "moved", "tiny", "layer") == tmp_path / "moved" / made.name
+
+
+def test_a_full_disk_that_a_library_counts_says_where_and_how_much_is_free(steps, tmp_path):
+    with pytest.raises(EnvironmentFault) as caught:
+        walk(steps('fail = "short"'), tmp_path / "store")
+    assert re.search(
+        r"could not write under .*store.*, where [0-9,]+ bytes are free \(62397 requested", str(caught.value)
+    )
 
 
 def test_an_unknown_step_meets_the_nearest():

@@ -63,6 +63,7 @@ def mix(recipe: Path, dry_run: bool, store: Path | None, as_json: bool) -> None:
     from rumpun.cli.show import progress_bars, put_json
     from rumpun.corpus.find import corpus_steps, store_of
     from rumpun.corpus.mix.step import plan_table
+    from rumpun.corpus.show import escaped
     from rumpun.recipes import read_recipe
     from rumpun.steps import run
 
@@ -79,7 +80,7 @@ def mix(recipe: Path, dry_run: bool, store: Path | None, as_json: bool) -> None:
     for row in rows:
         click.echo(
             form.format(
-                row["language"], row["class"], row["source"][:24], f"{row['documents']:,}", f"{row['available']:,}",
+                row["language"], row["class"], escaped(row["source"])[:24], f"{row['documents']:,}", f"{row['available']:,}",
                 f"{row['taken']:,}", f"{row['epochs']:.2f}", f"{100 * row['share']:.1f} %",
             )
         )  # fmt: skip

@@ -47,3 +47,35 @@ def walk(recipe: "Recipe", store: Path, *, only_plan: bool, as_json: bool) -> No
         return
     for name, folder in made.items():
         click.echo(f"{name:12} {folder}")
+        for line in _told(folder):
+            click.echo(f"{'':12} {line}")
+
+
+def _told(folder: Path) -> list[str]:
+    """What a person should not have to look up: what was read and refused, what trains and what does not."""
+    from rumpun.records.artefacts import read_manifest
+
+    manifest = read_manifest(folder)
+    summary = manifest.summary
+    if manifest.kind == "documents":
+        refused: dict[str, int] = summary["rejected"]
+        lines = [f"{summary['documents']:,} documents read"]
+        if refused:
+            by_rule = ", ".join(f"{count:,} {rule}" for rule, count in sorted(refused.items(), key=_most))
+            lines.append(
+                f"{sum(refused.values()):,} refused ({by_rule}), each with file and row: {folder / 'rejected.parquet'}"
+            )
+        return lines
+    if manifest.kind == "corpus":
+        rows = summary["rows"]
+        removed = sum(rows["dropped"].values())
+        card = folder / "cards" / "README.md"
+        counts = (
+            f"{rows['train']:,} documents train, {rows['held_out']:,} are held out, {removed:,} were left out"
+        )
+        return [f"{counts}, each with its reason: {card}"]
+    return []
+
+
+def _most(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]

@@ -2,12 +2,13 @@
 
 import functools
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from rumpun.errors import InputError, nearest
 from rumpun.language.tables import languages
 
-__all__ = ["known", "language_or_error", "scripts", "spaced"]
+__all__ = ["check_tags", "known", "language_or_error", "scripts", "spaced"]
 
 
 @functools.cache
@@ -17,6 +18,18 @@ def known() -> dict[str, tuple[tuple[str, ...], bool]]:
     unspaced = more["unspaced"]["languages"]
     found = {tag: ((name,), tag not in unspaced) for name, tags in more["scripts"].items() for tag in tags}
     return found | {tag: (item.scripts, item.words_with_spaces) for tag, item in languages().items()}
+
+
+def check_tags(tags: Iterable[str], where: str = "") -> None:
+    """Refuse a tag that is not known; for the `check` of a step's parameters.
+
+    Raises:
+        ValueError: names the tag, the nearest that there is and, if given, the parameter `where` it stands.
+    """
+    for tag in tags:
+        if tag not in known():
+            place = f"{where}: " if where else ""
+            raise ValueError(f"{place}language '{tag}' is unknown ({nearest(tag, list(known()))})")
 
 
 def scripts(tag: str) -> tuple[str, ...]:

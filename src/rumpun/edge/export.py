@@ -59,7 +59,7 @@ class Choice:
     embeddings: Quantisation | None  # of embedding and output; None: what `kinds.FINER` gives
 
 
-@step(kind="gguf", version=2)
+@step(kind="gguf", version=2, needs=("layer",))
 def export(params: ExportParams, work: Work) -> Outcome:
     """Inputs: a layer, and a base where it is not the embedded one or known by name. Writes `model.gguf`."""
     layer = work.input("layer")

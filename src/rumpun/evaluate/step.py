@@ -39,7 +39,7 @@ class BpbParams:
             raise ValueError(f"draws = {self.draws}, expected 100 or more")
 
 
-@step(kind="evaluation", version=1, part="eval")
+@step(kind="evaluation", version=1, part="eval", needs=("corpus", "layer"))
 def bpb(params: BpbParams, work: Work) -> Outcome:
     """Inputs: a corpus, a layer and, where there is one, the merged model. Writes `bpb.json`."""
     import torch

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rumpun.errors import EnvironmentFault, RumpunError
+from rumpun.errors import EnvironmentFault, RumpunError, UsageError
 from rumpun.parts import require
 from rumpun.recipes import Recipe, build
 from rumpun.records.artefacts import (
@@ -50,8 +50,17 @@ def plan(recipe: Recipe, store: Path) -> list[Planned]:
     """
     planned: list[Planned] = []
     keys: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     for entry in recipe.steps:
         found = resolve(entry.uses)
+        kinds[entry.name] = found.kind
+        given = [kinds[need] for need in entry.needs]
+        for kind in found.needs:
+            if kind not in given:
+                raise UsageError(
+                    f"{recipe.path}: steps.{entry.name}: {entry.uses} needs {kind}, and its inputs are: {', '.join(given) or 'none'}",
+                    f"name the step that makes {kind} in `needs`",
+                )
         params = build(found.params, entry.params, f"{recipe.path}: steps.{entry.name}.with")
         facts = found.identity(params) if found.identity else {}
         made_of = {"params": dataclasses.asdict(params), "facts": dict(facts), "seed": recipe.seed}
@@ -120,8 +129,12 @@ def _make(
     try:
         outcome = item.step.function(item.params, work)
     except OSError as error:
+        said = str(error)
+        if error.errno is None:  # a library counted bytes and found too few
+            free = shutil.disk_usage(scratch).free
+            said = f"could not write under {scratch}, where {free:,} bytes are free ({said})"
         raise EnvironmentFault(
-            f"step {item.name}: {error}", "free space or mend the path, and run again: it resumes"
+            f"step {item.name}: {said}", "free space or mend the path, and run again: it resumes"
         ) from error
     from rumpun.version import __version__
 
@@ -160,11 +173,11 @@ def _cpu_seconds() -> float:
 
 
 def _link(store: Path, recipe: str, name: str, folder: Path) -> None:
-    """A human name that points at an id: <store>/names/<recipe>/<step>, a small file."""
+    """A human name that points at an id: <store>/names/<recipe>/<step>.json; no path, so that a store may be moved."""
     place = store / "names" / recipe
     place.mkdir(parents=True, exist_ok=True)
     temporary = place / f".{name}.{os.getpid()}"
-    temporary.write_text(json.dumps({"folder": str(folder)}) + "\n")
+    temporary.write_text(json.dumps({"id": folder.name}) + "\n")
     temporary.replace(place / f"{name}.json")
 
 
@@ -175,6 +188,7 @@ def named(store: Path, recipe: str, name: str) -> Path:
         RumpunError: the recipe has not been run in this store.
     """
     path = store / "names" / recipe / f"{name}.json"
-    if not path.is_file():
+    found = json.loads(path.read_text()).get("id") if path.is_file() else None
+    if not found:
         raise RumpunError(f"{recipe}/{name}: not made in {store}", f"rumpun run the recipe '{recipe}' first")
-    return Path(json.loads(path.read_text())["folder"])
+    return store / str(found)

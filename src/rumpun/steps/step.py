@@ -113,6 +113,7 @@ class Step(Generic[P]):
         None  # facts outside the parameters that bear on the result
     )
     part: str = ""  # of the package, that it needs beside the runtime
+    needs: tuple[str, ...] = ()  # kinds of artefact that it stands on
 
 
 def step(
@@ -121,20 +122,20 @@ def step(
     version: int,
     identity: Callable[[Any], Mapping[str, Any]] | None = None,
     part: str = "",
+    needs: tuple[str, ...] = (),
 ) -> Callable[[Callable[[P, Work], Outcome]], Step[P]]:
     """Declare a step; the parameters' dataclass is read from the function's first annotation.
 
     `identity(params)` may return facts that are part of the artefact's id though the recipe does not spell them, such
     as the sha256 of the files that a folder's inventory names. `part` is the part of the package that the function
-    needs; the module imports nothing of it on top, so that a recipe can be planned without.
+    needs; the module imports nothing of it on top, so that a recipe can be planned without. `needs` are the kinds of
+    artefact that must be among its inputs; a plan without them is refused before anything is made.
     """
 
     def declare(function: Callable[[P, Work], Outcome]) -> Step[P]:
         hints = typing.get_type_hints(function)
         params = next(hint for name, hint in hints.items() if name != "return")
-        return Step(
-            function=function, params=params, kind=kind, version=version, identity=identity, part=part
-        )
+        return Step(function, params, kind, version, identity, part, needs)
 
     return declare
 

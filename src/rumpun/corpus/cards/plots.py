@@ -4,6 +4,7 @@ They are narrow, so that a telephone shows their letters at full size; colours a
 colour-blind eyes, with dark letters on white; each has a sentence that says what it shows.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PPI", "Picture", "draw"]
 
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INK, _GRID = "#1a1a1a", "#e3e3e3"
 _COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#999999", "#1a1a1a")
 _CLASSES = ("curated", "web", "teaching", "software", "seed", "parallel", "other")
@@ -66,8 +68,17 @@ def _finish(chart: "alt.Chart", name: str, title: str, words: str) -> Picture:
         .configure_view(stroke=None)
         .to_dict()
     )  # fmt: skip
-    svg, png = vl_convert.vegalite_to_svg(whole), vl_convert.vegalite_to_png(whole, ppi=PPI)
-    return Picture(name, title, words, svg, _deflated(png))
+    svg = vl_convert.vegalite_to_svg(_drawable(whole))
+    return Picture(name, title, words, svg, _deflated(vl_convert.svg_to_png(svg, ppi=PPI)))
+
+
+def _drawable(value: Any) -> Any:
+    """The same description with only characters that XML 1.0 allows; the renderer aborts the process at any other."""
+    if isinstance(value, str):
+        return _NO_XML.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {key: _drawable(item) for key, item in value.items()}
+    return [_drawable(item) for item in value] if isinstance(value, list) else value
 
 
 def _deflated(png: bytes) -> bytes:

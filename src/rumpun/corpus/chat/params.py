@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rumpun.corpus.languages import known
-from rumpun.errors import nearest
+from rumpun.corpus.languages import check_tags
 
 __all__ = ["ChatParams"]
 
@@ -35,11 +34,7 @@ class ChatParams:
 
     def check(self) -> None:
         """Refuse unknown languages, shares outside 0 to 1 and sizes that take nothing."""
-        for tag in self.languages:
-            if tag not in known():
-                raise ValueError(
-                    f"chat_languages: language '{tag}' is unknown ({nearest(tag, list(known()))})"
-                )
+        check_tags(self.languages, "chat_languages")
         shares = {name: getattr(self, name) for name in _SHARES}
         shares |= {f"domain_shares.{domain}": share for domain, share in self.domain_shares.items()}
         for name, share in shares.items():

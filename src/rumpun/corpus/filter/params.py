@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rumpun.corpus.filter.thresholds import EVERY, rules
+from rumpun.corpus.filter.thresholds import EVERY, check_given, rules
+from rumpun.corpus.languages import check_tags
 from rumpun.errors import nearest
 
 __all__ = ["FilterParams"]
@@ -42,6 +43,10 @@ class FilterParams:
         for name in self.without:
             if name not in names:
                 raise ValueError(f"without: no rule is called '{name}' ({nearest(name, names)})")
+        check_tags(self.languages, "languages")
+        check_tags(self.trusted, "trusted")
+        check_tags((tag for tag in self.thresholds if tag != EVERY), "thresholds")
+        check_given(self.given())
         if self.least_documents < 1:
             raise ValueError(f"least_documents = {self.least_documents}: expected 1 or more")
         if not 0 <= self.personal_least_score <= 1:

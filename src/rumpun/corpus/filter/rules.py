@@ -3,9 +3,9 @@
 What needs all documents at once, the duplicates, is `filter_groups`. Shapes: N documents of a part, R rules.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,6 @@ class Judge:
     def __init__(self, params: FilterParams, answers: Sequence[str]) -> None:
         self._params = params
         self._answers = list(answers)
-        self._relations: dict[tuple[str, str], int] = {}
         self.rules: tuple[Rule, ...] = tuple(rule for rule in rules() if rule.name not in params.without)
         self.places = {rule.name: place for place, rule in enumerate(self.rules)}
 
@@ -111,17 +110,18 @@ class Judge:
 
     def related(self, part: Part) -> Int:
         """[N] how the identified language stands to the declared one."""
-        declared = part.documents["language"].to_pylist()
         if not part.has("language.label"):
-            return np.full(len(declared), UNKNOWN, dtype=np.int64)
-        pairs = zip(declared, part.attributes["language.label"].to_pylist(), strict=True)
-        return np.array([self._relation(own, found) for own, found in pairs], dtype=np.int64)
-
-    def _relation(self, declared: str, identified: str) -> int:
-        pair = (declared, identified)
-        if pair not in self._relations:
-            self._relations[pair] = relation(declared, identified, self._answers)
-        return self._relations[pair]
+            return np.full(part.documents.num_rows, UNKNOWN, dtype=np.int64)
+        (declared, own), (identified, found) = (
+            _coded(column) for column in (part.documents["language"], part.attributes["language.label"])
+        )
+        width = max(1, len(identified))
+        pairs, place = np.unique(own * width + found, return_inverse=True)
+        kinds = [
+            relation(declared[pair // width], identified[pair % width], self._answers)
+            for pair in pairs.tolist()
+        ]
+        return np.array(kinds, dtype=np.int64)[place]
 
     def trusted(self, part: Part) -> NDArray[np.bool_]:
         """[N] documents that thresholds are derived from: of the named sources, or else those in their own language."""
@@ -184,13 +184,15 @@ class Judge:
         return found
 
     def _policy(self, name: str, part: Part, tags: Sequence[str]) -> NDArray[np.bool_] | None:
+        import pyarrow as pa
+
         params, documents = self._params, part.documents
         if name == "licence.terms" and params.terms == "ship":
-            return _of(documents["licence"].to_pylist(), lambda licence: not shippable(licence))
+            return _of(documents["licence"], lambda licence: not shippable(licence))
         if name == "language.unasked" and params.languages:
-            return _of(tags, lambda tag: tag not in params.languages)
+            return _of(pa.chunked_array([pa.array(tags)]), lambda tag: tag not in params.languages)
         if name == "domain.excluded" and params.exclude_domains:
-            return _of(documents["domain"].to_pylist(), lambda domain: domain in params.exclude_domains)
+            return _of(documents["domain"], lambda domain: domain in params.exclude_domains)
         if name == "figures.empty" and part.has("figures.lines"):
             bare: NDArray[np.bool_] = column(part.attributes, "figures.lines") == 0
             return bare
@@ -234,10 +236,19 @@ def frequent(part: Part) -> list[tuple[int, list[int], list[int]]]:
     return found
 
 
-def _of(values: Sequence[str], holds: Any) -> NDArray[np.bool_]:
+def _coded(column: "pa.ChunkedArray") -> tuple[list[str], Int]:
+    """The different values of a column of strings, null as "", and [N] the place of each row's among them."""
+    import pyarrow.compute as pc
+
+    coded = pc.fill_null(column, "").combine_chunks().dictionary_encode()
+    places: Int = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return coded.dictionary.to_pylist(), places
+
+
+def _of(column: "pa.ChunkedArray", holds: Callable[[str], bool]) -> NDArray[np.bool_]:
     """[N] whether something holds of each value; asked once for each different one."""
-    known = {value: bool(holds(value)) for value in set(values)}
-    return np.array([known[value] for value in values], dtype=np.bool_)
+    names, places = _coded(column)
+    return np.array([holds(name) for name in names], dtype=np.bool_)[places]
 
 
 class _Limits:

@@ -20,7 +20,7 @@ from rumpun.corpus.filter.params import FilterParams
 from rumpun.corpus.filter.rules import GROUPED, Judge, Part, column, frequent
 from rumpun.corpus.filter.thresholds import Samples, Threshold, derive, encoded
 from rumpun.corpus.letters import Int
-from rumpun.errors import InputError
+from rumpun.errors import InputError, UsageError, nearest
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def decisions_schema() -> "pa.Schema":
     )
 
 
-@step(kind="decisions", version=1, part="corpus")
+@step(kind="decisions", version=1, part="corpus", needs=("documents", "attributes"))
 def decide(params: FilterParams, work: Work) -> Outcome:
     """Keep or remove every document, for a reason.
 
@@ -77,6 +77,7 @@ def decide(params: FilterParams, work: Work) -> Outcome:
     run.judge(thresholds)
     run.duplicates()
     run.write(thresholds)
+    run.check_trusted()
     about = {"least_documents": params.least_documents, "documents": len(run.failed)}
     (work.folder / "thresholds.json").write_bytes(encoded(thresholds, about))
     return Outcome(
@@ -175,6 +176,18 @@ class _Run:
         return derive(
             samples, self.tags, least_documents=self.params.least_documents, given=self.params.given()
         )
+
+    def check_trusted(self) -> None:
+        """Refuse a trusted source that no document has.
+
+        Raises:
+            UsageError: names the nearest that there is.
+        """
+        known = sorted({name for sources in self.counts.values() for name in sources})
+        for tag, names in self.params.trusted.items():
+            for name in names:
+                if name not in known:
+                    raise UsageError(f"trusted.{tag}: no source is called '{name}'", nearest(name, known))
 
     def judge(self, thresholds: Mapping[str, Mapping[str, Threshold]]) -> None:
         """Every rule that looks at one document alone."""

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rumpun.corpus.tag.lines import mixed
-from rumpun.errors import UsageError, nearest
+from rumpun.errors import nearest
 from rumpun.language.tables import fallback
 from rumpun.recipes import build
 
-__all__ = ["EVERY", "Rule", "Samples", "Threshold", "derive", "encoded", "rules"]
+__all__ = ["EVERY", "Rule", "Samples", "Threshold", "check_given", "derive", "encoded", "rules"]
 
 EVERY = "all"  # in a recipe's thresholds: every language
 LINES = "figures.lines"
@@ -92,7 +92,7 @@ class Samples:
         """Trusted documents of one language: keys [n], values [n, figures] with NaN for null."""
         self._kept.setdefault(language, []).append((mixed(keys.astype(np.uint64)), values))
         self._count[language] = self._count.get(language, 0) + len(keys)
-        if self._count[language] > 4 * self._most:
+        if self._count[language] > 2 * self._most:
             self._prune(language)
 
     def _prune(self, language: str) -> None:
@@ -150,12 +150,8 @@ def derive(
         tags: the languages to derive for.
         least_documents: with fewer trusted documents a language asks its sisters.
         given: language (or EVERY) -> rule -> value, from the recipe.
-
-    Raises:
-        UsageError: the recipe names a rule that has no threshold, or gives no number.
     """
     having = [rule for rule in rules() if rule.how != "policy"]
-    _check_given(given, [rule.name for rule in having])
     found: dict[str, dict[str, Threshold]] = {}
     for tag in tags:
         found[tag] = {}
@@ -179,16 +175,21 @@ def _own_or_sister(rule: Rule, tag: str, samples: Samples, least: int) -> Thresh
     return Threshold(value=rule.otherwise, side=rule.side, how="otherwise")
 
 
-def _check_given(given: Mapping[str, Mapping[str, float]], known: Sequence[str]) -> None:
+def check_given(given: Mapping[str, Mapping[str, float]]) -> None:
+    """Refuse thresholds of a recipe (language or EVERY -> rule -> value) that no rule has, or that are no number.
+
+    Raises:
+        ValueError: names the place and, for a rule, the nearest.
+    """
+    known = [rule.name for rule in rules() if rule.how != "policy"]
     for tag, values in given.items():
         for name, value in values.items():
             if name not in known:
-                raise UsageError(
-                    f"thresholds.{tag}: no rule with a threshold is called '{name}'",
-                    nearest(name, list(known)),
+                raise ValueError(
+                    f"thresholds.{tag}: no rule with a threshold is called '{name}' ({nearest(name, known)})"
                 )
             if not math.isfinite(value):
-                raise UsageError(f"thresholds.{tag}: '{name}' = {value}", "expected a number")
+                raise ValueError(f"thresholds.{tag}: '{name}' = {value}: expected a number")
 
 
 def encoded(found: Mapping[str, Mapping[str, Threshold]], about: Mapping[str, Any]) -> bytes:

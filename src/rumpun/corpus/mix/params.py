@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rumpun.corpus.languages import known
+from rumpun.corpus.languages import check_tags
 from rumpun.corpus.mix.mixture import Caps
 from rumpun.errors import nearest
 
@@ -45,9 +45,7 @@ class MixParams:
     languages: tuple[str, ...] = ()  # BCP-47; empty takes every language that has a kept document
     # how much
     unit: Literal["bytes", "tokens"] = "bytes"  # of UTF-8 text, or of the tokenizer
-    tokenizer: str = (
-        ""  # a tokenizer.json, or a folder that holds one; tokens are counted on a sample a source
-    )
+    tokenizer: str = ""  # as corpus.write's; tokens are counted on a sample a source
     budget: int = 0  # of all languages together; 0: no such limit
     max_per_language: int = 0  # 0: no such limit
     language_budgets: dict[str, int] = field(default_factory=dict)  # other limits for some languages
@@ -85,9 +83,7 @@ class MixParams:
         """Refuse unknown languages and classes, shares outside 0 to 1, negative sizes, and ratios that are not asked for."""
         tags = [*self.languages, *self.language_budgets, *self.language_ratios, *self.language_epochs]
         tags += [*self.held_out_sources, *(tag for tag in self.class_ratios if tag != "*")]
-        for tag in tags:
-            if tag not in known():
-                raise ValueError(f"language '{tag}' is unknown ({nearest(tag, list(known()))})")
+        check_tags(tags)
         self._check_numbers()
         for name in [*self.source_classes.values(), *(n for r in self.class_ratios.values() for n in r)]:
             if name not in classes():

@@ -177,12 +177,12 @@ def _retire(store: Path, key: str, after: str, facts: Mapping[str, Any]) -> None
 def _rename(store: Path, replaced: Mapping[str, str]) -> None:
     """Let the human names point at what stands in the place."""
     for path in sorted((store / "names").glob("*/*.json")):
-        key = Path(json.loads(path.read_text(encoding="utf-8"))["folder"]).name
+        key = json.loads(path.read_text(encoding="utf-8")).get("id")
         if key not in replaced:
             continue
         if not replaced[key]:
             path.unlink()
             continue
         aside = path.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps({"folder": str(store / replaced[key])}) + "\n", encoding="utf-8")
+        aside.write_text(json.dumps({"id": replaced[key]}) + "\n", encoding="utf-8")
         aside.replace(path)
