@@ -18,6 +18,7 @@ ORDER = (
     "bits_per_byte",
     "cold_start",
     "identify",
+    "identify_mixed",
     "normalise",
     "personal",
     "readers",
