@@ -5,7 +5,7 @@
 near: Indonesian documents of 250 words, a fifth of them near copies (5 of 250 words changed), given to `corpus.tag` (minhash
 alone) and `corpus.link`, and to datatrove's MinHash with its defaults: reading, signatures, buckets, clusters, filter. Each runs
 as one process of its own; processor seconds and peak memory are the kernel's, start-up included. PYTHON is one that has
-`datatrove[processing]` and spacy; without it only ours is measured.
+"datatrove[processing]==0.10.1" "xxhash<4" spacy nltk tokenizers tldextract pandas orjson; without it only ours is measured.
 scripts: the same, for each language; beside it shingles of five words between spaces, with the same sketch and bands.
 exact: short records, a tenth of them repeated: keys, sorting, firsts.
 
@@ -57,23 +57,26 @@ if __name__ == "__main__":
 
 
 def measured(command: Sequence[str]) -> dict[str, float]:
-    """Run a command; its processor and wall seconds, and its peak memory in MB."""
+    """Run a command; its processor and wall seconds, and its peak memory in MB. What it says is shown if it fails."""
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "RUMPUN_WORKERS": "1",
         "RUMPUN_ENGINE": "native",
     }
-    start = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    peak = pid = 0
-    while not pid:
-        # not ru_maxrss, which starts at what this process itself held when it forked
-        peak = max(peak, resident_peak_kb(process.pid))
-        time.sleep(0.02)
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-    if status:
-        raise SystemExit(f"{' '.join(command[:2])} … ended with {os.waitstatus_to_exitcode(status)}")
+    with tempfile.TemporaryFile("w+") as said:
+        start = time.monotonic()
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+        peak = pid = 0
+        while not pid:
+            # not ru_maxrss, which starts at what this process itself held when it forked
+            peak = max(peak, resident_peak_kb(process.pid))
+            time.sleep(0.02)
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if status:
+            said.seek(0)
+            sys.stderr.write(said.read()[-2_000:])
+            raise SystemExit(f"{' '.join(command[:2])} … ended with {os.waitstatus_to_exitcode(status)}")
     return {
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
         "wall_seconds": round(time.monotonic() - start, 2),

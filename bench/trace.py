@@ -3,12 +3,14 @@
 python bench/trace.py [--mb 10] [--queries 100] [--folder DIR] [--tokenizer tokenizer.json] [--json]
 
 Text of eleven languages in equal shares is made by `rumpun.corpus.synthetic`, from models of order 4 learnt from RUMPUN_DATA at run
-time, and written as a corpus. Each query is a passage of 30 to 60 characters of a document that was drawn while it was
-written; one in three is asked as it stands, one with other spacing, one in capitals or with its marks apart. A document is
-found if it is among the first five. `first` is the first time that a query is asked after opening, `again` the second. Ten
-answers of about 1,000 characters, half of them passages of documents, are searched for spans. Making is measured with as many
-workers as RUMPUN_WORKERS says; its processor seconds are the kernel's, workers included. At the end one contributor of a
-hundred is taken back: corpus and index are made again without those rows, and their spans are searched.
+time, and written as a corpus; `rumpun corpus index` makes its index, in a process of its own with one worker, whose processor
+seconds and peak memory are the kernel's. Each query is a passage of 30 to 60 characters of a document drawn from the corpus; one in
+three is asked as it stands, one with other spacing, one in capitals or with its marks apart. A document is found if it is
+among the first five. `first` is the first time that a query is asked after opening, the index being read from the disk; `again`
+the second. Ten answers of about 1,000 characters, half of them passages of documents, are searched for spans. At the end one
+contributor of a hundred is taken back: corpus and index are made again without those rows, and their spans are searched.
+
+--folder keeps corpus and index, and takes those that it finds there: they are asked again, nothing is made and nothing taken back.
 """
 
 # ruff: noqa: A005  (a script that is never imported; the benchmark is named after the command)
@@ -24,6 +26,7 @@ import sys
 import tempfile
 import time
 import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,43 +34,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dedup import measured
 from rumpun.corpus.synthetic import CharacterModel, documents, real_texts
 from rumpun.corpus.trace.search import TraceIndex
 from rumpun.corpus.trace.spans import find_spans
-from rumpun.corpus.trace.step import index_corpus
+from rumpun.corpus.trace.step import indexes_of
 from rumpun.corpus.withdraw.withdraw import withdraw
 from rumpun.corpus.withdraw.withdrawn import Entry
+from rumpun.errors import InputError
 from rumpun.language.tables import WORKING
-from rumpun.records.artefacts import Maker, Manifest, read_manifest, write_manifest
+from rumpun.records.artefacts import MANIFEST, Maker, Manifest, read_manifest, write_manifest
 
 SEED = 8
 ROW_GROUP_BYTES = 8 << 20
 COLUMNS = ("id", "text", "language", "source", "licence", "url", "domain", "contributor")
 
 
-def write_corpus(folder: Path, size: int, wanted: int, rng: random.Random) -> list[tuple[str, str]]:
-    """Write a corpus of about `size` bytes; (id, text) of some of its documents."""
-    (folder / "train").mkdir(parents=True)
-    chosen: list[tuple[str, str]] = []
+def write_corpus(folder: Path, size: int) -> None:
+    """Write a corpus of about `size` bytes; memory: one language's model and one row group."""
+    (folder / "train").mkdir(parents=True, exist_ok=True)  # of a run that was cut off
     each = size // len(WORKING)
+    schema = pa.schema([(name, pa.large_string() if name == "text" else pa.string()) for name in COLUMNS])
     for language in WORKING:
         texts, lengths = real_texts(language)
         draw = np.random.default_rng([SEED, WORKING.index(language)])
-        found = documents(CharacterModel(texts), draw, lengths)
-        seen: list[tuple[str, str]] = []
-        written = number = 0
         rows: list[dict[str, str]] = []
-        schema = pa.schema([(name, pa.large_string() if name == "text" else pa.string()) for name in COLUMNS])
+        written = waiting = number = 0
         with pq.ParquetWriter(folder / "train" / f"{language}.parquet", schema, compression="zstd") as writer:
-            waiting = 0
-            while written < each:
-                text = next(found)
-                bytes_of = len(text.encode())
-                name = f"{language}-{number}"
+            for text in documents(CharacterModel(texts), draw, lengths):
                 rows.append(
                     dict.fromkeys(COLUMNS, "")
                     | {
-                        "id": name,
+                        "id": f"{language}-{number}",
                         "text": text,
                         "language": language,
                         "source": f"made-{language}",
@@ -75,20 +73,30 @@ def write_corpus(folder: Path, size: int, wanted: int, rng: random.Random) -> li
                         "contributor": f"contributor-{number % 100}",
                     }
                 )
-                if len(text) > 80 and (len(seen) < wanted or rng.random() < wanted / (number + 1)):
-                    if len(seen) < wanted:
-                        seen.append((name, text))
-                    else:
-                        seen[rng.randrange(wanted)] = (name, text)
-                number, written, waiting = number + 1, written + bytes_of, waiting + bytes_of
+                size_here = len(text.encode())
+                number, written, waiting = number + 1, written + size_here, waiting + size_here
                 if waiting >= ROW_GROUP_BYTES or written >= each:
                     writer.write_table(pa.Table.from_pylist(rows, schema=schema))
                     rows, waiting = [], 0
-        chosen += seen
+                if written >= each:
+                    break
     maker = Maker(step="bench.trace", version=1, params={"seed": SEED}, rumpun="0")
     write_manifest(
         folder, Manifest(kind="corpus", id=folder.name, name="bench", maker=maker, languages=WORKING)
     )
+
+
+def drawn(corpus: Path, wanted: int, rng: random.Random) -> list[tuple[str, str]]:
+    """(id, text) of so many documents of each language, of those with more than 80 characters."""
+    chosen: list[tuple[str, str]] = []
+    for path in sorted((corpus / "train").glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+            groups = Counter(rng.choices(range(len(sizes)), weights=sizes, k=wanted))
+            for group, count in sorted(groups.items()):
+                rows = file.read_row_group(group, columns=["id", "text"]).to_pylist()
+                long = [(row["id"], row["text"]) for row in rows if len(row["text"]) > 80]
+                chosen += rng.sample(long, min(count, len(long)))
     return chosen
 
 
@@ -211,34 +219,49 @@ def tokens_in(corpus: Path, tokenizer: str) -> int:
     return round(total)
 
 
+def out_of_memory(folder: Path) -> None:
+    """Have the system forget the pages of these files, so that what is asked next is read from the disk."""
+    os.sync()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def made(corpus: Path) -> tuple[Path, dict[str, float]]:
+    """The index of a corpus, and what its making cost; nothing where it stood already."""
+    stores = [corpus.parent]
+    try:
+        return indexes_of(corpus, stores)[0], {}
+    except InputError:
+        cost = measured([sys.executable, "-m", "rumpun.cli", "corpus", "index", str(corpus)])
+    return indexes_of(corpus, stores)[0], {f"make_{name}": value for name, value in cost.items()}
+
+
 def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Make a corpus and its index, and ask it."""
-    rng = random.Random(SEED)
+    """Make a corpus and its index, or take those that stand, and ask."""
     corpus = folder / "0123456789abcdef0123456789abcdef"
-    chosen = write_corpus(corpus, arguments.mb * 1_000_000, -(-arguments.queries // len(WORKING)) * 2, rng)
-    start, before = time.perf_counter(), cpu()
-    made = index_corpus(corpus, folder)
-    wall, used = time.perf_counter() - start, cpu() - before
-    summary = read_manifest(made).summary
+    if not (corpus / MANIFEST).is_file():
+        write_corpus(corpus, arguments.mb * 1_000_000)
+    place, cost = made(corpus)
+    summary = read_manifest(place).summary
     megabytes = summary["text_bytes"] / 1e6
-    start = time.perf_counter()
-    index = TraceIndex.open(made)
-    opened = time.perf_counter() - start
+    rng = random.Random(SEED)
+    chosen = drawn(corpus, -(-arguments.queries // len(WORKING)) * 2, rng)
     picked = rng.sample(chosen, min(arguments.queries, len(chosen)))
     queries = [(name, asked(text, number, rng)) for number, (name, text) in enumerate(picked)]
+    absent = [("", "".join(rng.choice("bcdfghjklmnpqrstvwxz") for _ in range(30))) for _ in queries]
+    out_of_memory(place)
+    start = time.perf_counter()
+    index = TraceIndex.open(place)
+    opened = time.perf_counter() - start
     first, found = timed(index, queries)
     again, _ = timed(index, queries)
-    absent = [
-        ("", "".join(rng.choice("bcdfghjklmnpqrstvwxz") for _ in range(30))) for _ in range(len(queries))
-    ]
     result = {
         "text_mb": round(megabytes, 1),
         "documents": summary["documents"],
         "shards": summary["shards"],
-        "make_wall_s": round(wall, 1),
-        "make_cpu_s": round(used, 1),
-        "make_mb_per_cpu_s": round(megabytes / used, 2),
-        "peak_mb_of_a_worker": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+        **cost,
         "index_bytes_per_text_byte": summary["bytes_per_text_byte"],
         "open_ms": round(1000 * opened, 1),
         "queries": len(queries),
@@ -248,13 +271,15 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "absent": timed(index, absent)[0],
         "spans_of_1000_characters": spans(index, chosen, rng),
     }
+    if cost:
+        result["make_mb_per_cpu_second"] = round(megabytes / cost["make_cpu_seconds"], 2)
     if arguments.tokenizer:
         tokens = tokens_in(corpus, arguments.tokenizer)
         result["tokens"] = tokens
         result["index_bytes_per_token"] = round(summary["index_bytes"] / tokens, 2)
     if arguments.command:
         result["command_s"] = command_seconds(corpus, queries[0][1])
-    if arguments.withdraw:
+    if arguments.withdraw and not arguments.folder:
         result["withdraw_1_of_100"] = withdrawal(corpus)
     return result
 
@@ -266,7 +291,7 @@ def main() -> None:
     )
     parser.add_argument("--mb", type=int, default=10, help="of text")
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--folder", type=Path, help="kept afterwards")
+    parser.add_argument("--folder", type=Path, help="kept, and used again")
     parser.add_argument("--tokenizer", default="", help="a tokenizer.json, for bytes a token")
     parser.add_argument("--no-withdraw", dest="withdraw", action="store_false", help="take nothing back")
     parser.add_argument(
@@ -274,7 +299,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    os.environ.setdefault("RUMPUN_WORKERS", "1")
+    os.environ["RUMPUN_WORKERS"] = "1"
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="rumpun-trace-"))
     try:
         result = measure(folder, arguments)
