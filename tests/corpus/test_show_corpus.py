@@ -78,3 +78,25 @@ def test_no_character_of_a_text_moves_the_terminal(text):
     unsafe = {"Cc", "Cf", "Zl", "Zp", "Cs"}
     assert not [c for c in shown if unicodedata.category(c) in unsafe and c not in "\u200b\u200c\u200d"]
     assert len(escaped(text, 5)) <= 51
+
+
+def test_a_corpus_that_rows_were_withdrawn_from_leads_to_the_one_in_its_place(tmp_path):
+    from rumpun.corpus.find import corpus_manifest
+    from rumpun.records.artefacts import Maker, Manifest, write_manifest
+
+    def put(name, kind, **summary):
+        folder = tmp_path / name
+        folder.mkdir()
+        maker = Maker(step="corpus.write", version=1, params={}, rumpun="0")
+        write_manifest(folder, Manifest(kind=kind, id=name, maker=maker, summary=summary))
+        return folder
+
+    last = put("c" * 32, "corpus")
+    put("b" * 32, "withdrawn", replaced_by="c" * 32)
+    first = put("a" * 32, "withdrawn", replaced_by="b" * 32)
+    with pytest.raises(InputError, match="rows were withdrawn from it") as caught:
+        corpus_manifest(first)
+    assert caught.value.hint == f"use {last}"
+    assert corpus_manifest(last).id == "c" * 32
+    with pytest.raises(InputError, match="a layer, not a corpus"):
+        corpus_manifest(put("d" * 32, "layer"))

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from rumpun.errors import InputError, UsageError
 from rumpun.recipes import Recipe, read_recipe
+from rumpun.records.artefacts import Manifest, read_manifest
 from rumpun.records.places import data_folder
 from rumpun.steps import named
 
-__all__ = ["corpus_folder", "corpus_steps", "store_of"]
+__all__ = ["corpus_folder", "corpus_manifest", "corpus_steps", "current", "store_of"]
 
 _WRITER = "corpus.write"  # the step that makes a corpus
 
@@ -35,6 +36,42 @@ def corpus_steps(recipe: Recipe, until: str = "") -> Recipe:
             needed.add(name)
             wanted += by_name[name].needs
     return recipe.with_steps([entry for entry in recipe.steps if entry.name in needed])
+
+
+def corpus_manifest(folder: Path) -> Manifest:
+    """The manifest of a written corpus.
+
+    Raises:
+        InputError: it is another artefact, or rows were withdrawn from it; the hint names the corpus that replaced it.
+    """
+    manifest = read_manifest(folder)
+    if manifest.kind == "corpus":
+        return manifest
+    if manifest.kind == "withdrawn":
+        raise InputError(
+            f"{folder}: rows were withdrawn from it, so it is no longer in use", f"use {current(folder)}"
+        )
+    raise InputError(f"{folder}: a {manifest.kind}, not a corpus", "name the folder of a written corpus")
+
+
+def current(folder: Path) -> Path:
+    """The corpus that stands in a folder's place, where rows were withdrawn from it already.
+
+    Raises:
+        InputError: there is none.
+    """
+    seen: set[Path] = set()
+    while True:
+        manifest = read_manifest(folder)
+        if manifest.kind != "withdrawn":
+            return folder
+        after = manifest.summary.get("replaced_by", "")
+        seen.add(folder)
+        if not after or folder.parent / after in seen:
+            raise InputError(
+                f"{folder}: out of use, and nothing stands in its place", "build the corpus again"
+            )
+        folder = folder.parent / after
 
 
 def corpus_folder(reference: str, store: Path) -> Path:

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
+from rumpun.corpus.find import corpus_manifest
 from rumpun.corpus.order import order_key
 from rumpun.corpus.trace.step import corpus_files, rows_of
-from rumpun.errors import InputError, UsageError, nearest
-from rumpun.records.artefacts import read_manifest
+from rumpun.errors import UsageError, nearest
 
 __all__ = ["Shown", "escaped", "sample"]
 
@@ -81,9 +81,7 @@ def sample(
     """
     if count < 1:
         raise UsageError(f"--n {count}: nothing to show", "ask for 1 or more")
-    manifest = read_manifest(corpus)
-    if manifest.kind != "corpus":
-        raise InputError(f"{corpus}: a {manifest.kind}, not a corpus", "name the folder of a written corpus")
+    corpus_manifest(corpus)
     wanted = _Wanted(language, source, reason, set(), set(), set())
     kept = [] if reason else _smallest(_kept(corpus), wanted, count, seed)
     dropped = _smallest(_dropped(corpus), wanted, count, seed)

@@ -11,8 +11,9 @@ personal data), `eu_summary`, `croissant`, `data_card`, `counts`, `plots`, `page
 import json
 from pathlib import Path
 
+from rumpun.corpus.find import corpus_manifest
 from rumpun.errors import InputError
-from rumpun.records.artefacts import Manifest, read_manifest
+from rumpun.records.artefacts import Manifest
 
 __all__ = ["render", "render_cards"]
 
@@ -23,7 +24,7 @@ def render(corpus: Path, out: Path) -> list[Path]:
     Raises:
         InputError: no corpus of `corpus.write` there, or `out` lies in it: a finished artefact is not changed.
     """
-    manifest = read_manifest(corpus)
+    manifest = corpus_manifest(corpus)
     if out.absolute().is_relative_to(corpus.absolute()):
         raise InputError(f"{out}: inside the corpus, which is finished", "name a folder outside it")
     return render_cards(corpus, manifest, out)

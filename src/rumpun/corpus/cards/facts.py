@@ -152,10 +152,8 @@ def read_facts(folder: Path, manifest: Manifest) -> Facts:
     """The facts of a corpus's folder.
 
     Raises:
-        InputError: it is no corpus, or has no figures.json.
+        InputError: it has no figures.json.
     """
-    if manifest.kind != "corpus":
-        raise InputError(f"{folder}: a {manifest.kind}, not a corpus", "name a corpus")
     path = folder / "figures.json"
     try:
         figures = json.loads(path.read_text(encoding="utf-8"))

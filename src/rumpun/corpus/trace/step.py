@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from rumpun.corpus.engine import map_parts
+from rumpun.corpus.find import corpus_manifest
+from rumpun.corpus.languages import check_tags
 from rumpun.errors import InputError
 from rumpun.records.artefacts import (
     MANIFEST,
@@ -50,9 +52,10 @@ class IndexParams:
         """Refuse shards that no machine can make."""
         if not 1 <= self.shard_bytes <= 1 << 30:
             raise ValueError(f"shard_bytes = {self.shard_bytes}: expected 1 to {1 << 30}")
+        check_tags(self.skeleton_languages, "skeleton_languages")
 
 
-@step(kind="trace", version=1, part="corpus")
+@step(kind="trace", version=1, part="corpus", needs=("corpus",))
 def index(params: IndexParams, work: Work) -> Outcome:
     """Index a corpus.
 
@@ -247,7 +250,7 @@ def index_corpus(
     Raises:
         InputError: no corpus is there, or a file of it cannot be read.
     """
-    manifest = _corpus_manifest(corpus)
+    manifest = corpus_manifest(corpus)
     chosen = params or IndexParams()
     seed = int(manifest.maker.params.get("seed", 0))
     made_of = {"params": dataclasses.asdict(chosen), "facts": {}, "seed": seed}
@@ -289,19 +292,6 @@ def _manifest(work: Work, params: IndexParams, outcome: Outcome) -> Manifest:
     )
 
 
-def _corpus_manifest(folder: Path) -> Manifest:
-    manifest = read_manifest(folder)
-    if manifest.kind == "corpus":
-        return manifest
-    if manifest.kind == "withdrawn":
-        after = manifest.summary.get("replaced_by", "")
-        raise InputError(
-            f"{folder}: rows were withdrawn from it, so it is no longer in use",
-            f"use {folder.parent / after}" if after else "build the corpus again",
-        )
-    raise InputError(f"{folder}: a {manifest.kind}, not a corpus", "name the folder of a written corpus")
-
-
 def indexes_of(corpus: Path, stores: Sequence[Path]) -> list[Path]:
     """The trace index of a corpus: the folder itself where it is one, else the one in the stores that was made from it.
 
@@ -310,7 +300,7 @@ def indexes_of(corpus: Path, stores: Sequence[Path]) -> list[Path]:
     """
     if (corpus / "index.json").is_file():
         return [corpus]
-    manifest = _corpus_manifest(corpus)
+    manifest = corpus_manifest(corpus)
     for store in dict.fromkeys(path.absolute() for path in (corpus.absolute().parent, *stores)):
         for path in sorted(store.glob(f"[!.]*/{MANIFEST}")):
             if not (path.parent / "index.json").is_file():
