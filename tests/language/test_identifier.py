@@ -104,6 +104,27 @@ def test_spans_follow_a_change_of_language_within_latin_script():
     assert [span.language for span in identify(one).spans] == ["id"]
 
 
+def test_clauses_that_take_turns_are_spans_and_the_longer_language_is_the_main_one():
+    one = "The committee sent its report to the members on Monday, "
+    two = "pero hindi pa rin sila sumasagot, "
+    three = "so the secretary will have to write to every one of them again"
+    found = identify(one + two + three)
+    assert [span.language for span in found.spans] == ["en", "tl", "en"]
+    assert abs(found.spans[1].start - len(one)) <= 8
+    assert abs(found.spans[2].start - len(one + two)) <= 8
+    assert found.language == "en"
+    assert (
+        identify(two + "so call na lang natin, " + "baka naman nakalimutan lang nila yung usapan").language
+        == "tl"
+    )
+
+
+def test_a_long_clause_of_english_outweighs_a_short_one_of_another_script():
+    assert identify("I told everybody that the new shop will open next week จะไปไหม").language == "en"
+    assert identify("ร้านใหม่จะเปิดอาทิตย์หน้า ใครอยากไปด้วยกันบ้าง grand opening sale").language == "th"
+    assert identify("Please send the whole report to my manager before Friday 谢谢").language == "en"
+
+
 def test_english_words_in_thai_do_not_make_it_english():
     assert identify("วันนี้ไป shopping ที่ Central World มา deal ดีมาก").language == "th"
     assert identify("วันนี้ไป shopping ที่ Central World").language == "th"

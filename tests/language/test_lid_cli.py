@@ -28,6 +28,18 @@ def test_one_line_out_for_each_line_in():
     assert rows[2]["spans"] == [{"start": 0, "end": 10, "language": "th", "probability": 1.0}]
 
 
+def test_only_a_line_feed_ends_a_line():
+    inside = ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\0"]
+    lines = [f"Selamat pagi{sign}semuanya" for sign in inside]
+    data = "\n".join(["", *lines, "\r", "  "]).encode()
+    done = lid("--json", data=data)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.decode().split("\n")[:-1]]
+    assert len(rows) == len(lines) + 3
+    assert [row["language"] == "und" for row in rows] == [True, *(False for _ in lines), True, True]
+    assert all(row["spans"][-1]["end"] == len(line) for row, line in zip(rows[1:-2], lines, strict=True))
+
+
 def test_files_are_read_in_order_and_an_empty_one_gives_nothing(tmp_path):
     (tmp_path / "a").write_text("ສະບາຍດີ\n")
     (tmp_path / "b").write_text("")

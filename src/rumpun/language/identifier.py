@@ -5,9 +5,10 @@ encoding is Burmese); Javanese, Balinese, Sundanese, Bugis and Baybayin letters 
 Jawi has is Malay. Other scripts, kana among them, give `und`. The Latin model is `identifier.safetensors` beside this
 file, trained by recipes/lid/run.toml; `identifier.json` has its sources and its accuracy on sources that it has not seen.
 
-A text of several scripts is in the language of most of its letters, where a Han character counts as 2.5 letters, and
-letters of the region's own scripts count twice: English words come into Thai or Tamil
-sentences, seldom the other way. Within Latin script the model has learnt mixed lines, so that function words decide.
+A text of several scripts is in the language of most of its letters, where a Han character counts as 2.5 letters and one of
+the region's other scripts as 1.2; one to three Latin words in a row count half, since English words come into Thai or Tamil
+sentences, seldom the other way. Within Latin script the model has learnt mixed lines, so that function words decide, unless
+a language of another family has more letters in the spans.
 """
 
 import functools
@@ -20,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.language.identifier_model import Floats, Model, read_model, softmax
-from rumpun.language.identifier_spans import Part, parts_of, restless
-from rumpun.language.identifier_words import Joined, join, words
+from rumpun.language.identifier_spans import Part, family, parts_of, restless
+from rumpun.language.identifier_words import Joined, Words, join, words
 from rumpun.language.scripts import SCRIPTS, runs
 
 __all__ = ["LEAST", "UNDETERMINED", "Identified", "Span", "identify", "identify_all", "latin"]
@@ -32,7 +33,10 @@ _LOOK = 10_000  # code points of a text that are looked at; more do not change t
 _TEXTS = 4096  # worked on at once
 _POINTS = 1 << 19  # code points worked on at once: some 60 MB of arrays
 _HAN = 2.5  # letters that a Han character says as much as
-_OWN = 2.0  # how much a letter of the region's own scripts counts against a Latin one
+_OWN = 1.2  # letters that one of the region's own scripts says as much as: they leave out more
+_INSERTED_WORDS = 3  # so many Latin words in a row, or fewer, are words inside a sentence of another script
+_INSERTED = 0.5  # what their letters count
+_MORE = 1.25  # times the letters of the line's language that one of another family must have in the spans to be the main one
 _JAWI_SHARE = 0.02  # of Arabic letters that must be Jawi's own
 _JAWI_CHANCE = 0.6  # other languages of the region are written in Jawi too
 _SHAN_SHARE = 0.1  # of Myanmar letters that must be Shan's own
@@ -137,6 +141,7 @@ class _Batch:
         joined = join([text[:_LOOK] for text in texts])
         self.counts = _counts(joined)
         self.words = words(joined)
+        self.weights = _weights(self.counts, joined, self.words)
         self.scores = model.scores(self.words)
         self.first = np.searchsorted(self.words.row, np.arange(len(texts) + 1))  # a text's words
         self.chances = self._chances()
@@ -152,7 +157,7 @@ class _Batch:
         return softmax(self.model.logits(sums, features))
 
     def answers(self, spans: bool) -> list[Identified]:
-        weights = _weights(self.counts)
+        weights = self.weights
         main = weights.argmax(axis=1)
         rows = np.arange(len(main))
         whole = weights.sum(axis=1)
@@ -160,10 +165,10 @@ class _Batch:
         best = self.chances.argmax(axis=1)
         chance = self.chances[rows, best]
         known = (chance * share >= LEAST) & (np.diff(self.first) > 0)
-        turning = np.zeros(len(main), np.bool_)
+        several = (self.counts > 0).sum(axis=1) > 1
+        turning = (several | restless(self.model, self.words, self.scores, best)) & (main == _LATIN)
         if spans:
-            turning = (self.counts > 0).sum(axis=1) > 1
-            turning |= restless(self.model, self.words, self.scores, best) & (main == _LATIN)
+            turning |= several
         chance = np.where(known, np.round(chance * share, 4), 0.0)
         columns = (main, whole, share, best, chance, turning)
         found = map(_Found, *(column.tolist() for column in columns))
@@ -181,7 +186,10 @@ class _Batch:
             language = self.model.labels[found.best] if chance else UNDETERMINED
         cut: tuple[Span, ...] = ()
         if found.turning:
-            cut = self._spans(row, language)
+            parts = self._parts(row, language)
+            if found.script == _LATIN:
+                language, chance = _main(parts, language, chance, found.share)
+            cut = _joined(parts, len(self.texts[row])) if spans else ()
         elif spans:
             cut = (Span(start=0, end=len(self.texts[row]), language=language, probability=chance),)
         return Identified(language=language, probability=chance, script=SCRIPTS[found.script], spans=cut)
@@ -199,9 +207,11 @@ class _Batch:
         language = _BY_SCRIPT.get(script, UNDETERMINED)
         return language, float(language != UNDETERMINED)
 
-    def _spans(self, row: int, main: str) -> tuple[Span, ...]:
+    def _parts(self, row: int, main: str) -> list[Part]:
         text = self.texts[row]
         here = slice(int(self.first[row]), int(self.first[row + 1]))
+        if np.count_nonzero(self.counts[row]) == 1:
+            return parts_of(self.model, self.words, self.scores, np.arange(here.start, here.stop), main)
         starts = self.words.start[here]
         parts: list[Part] = []
         for start, end, script in runs(text[:_LOOK]):
@@ -211,24 +221,44 @@ class _Batch:
             inside = np.flatnonzero((starts >= start) & (starts < end)) + here.start
             if len(inside):
                 found = parts_of(self.model, self.words, self.scores, inside, main)
-                parts.append(Part(start, found[0].language, found[0].probability))
+                parts.append(found[0]._replace(start=start))
                 parts += found[1:]
             elif not parts:
                 parts.append(Part(start, UNDETERMINED, 0.0))
-        merged = [parts[n] for n in range(len(parts)) if not n or parts[n].language != parts[n - 1].language]
-        ends = [*(part.start for part in merged[1:]), len(text)]
-        spans = []
-        for number, (part, end) in enumerate(zip(merged, ends, strict=True)):
-            known = part.probability >= LEAST
-            spans.append(
-                Span(
-                    start=part.start if number else 0,
-                    end=end,
-                    language=part.language if known else UNDETERMINED,
-                    probability=round(part.probability, 4) if known else 0.0,
-                )
+        return parts
+
+
+def _main(parts: list[Part], language: str, chance: float, share: float) -> tuple[str, float]:
+    """The language, of another family, that has more Latin letters than the one of the whole line, or that one."""
+    letters: dict[str, int] = {}
+    for part in parts:
+        if part.letters:
+            letters[part.language] = letters.get(part.language, 0) + part.letters
+    most = max(letters, key=lambda tag: letters[tag], default=language)
+    few = letters.get(most, 0) <= _MORE * letters.get(language, 0)
+    if few or family(most) == family(language) or language not in letters:
+        return language, chance
+    sure = sum(part.letters * part.probability for part in parts if part.language == most)
+    better = round(share * sure / sum(letters.values()), 4)
+    return (most, better) if better >= LEAST else (language, chance)
+
+
+def _joined(parts: list[Part], size: int) -> tuple[Span, ...]:
+    """The parts as spans of a text of so many code points; neighbours of one language are one."""
+    merged = [parts[n] for n in range(len(parts)) if not n or parts[n].language != parts[n - 1].language]
+    ends = [*(part.start for part in merged[1:]), size]
+    spans = []
+    for number, (part, end) in enumerate(zip(merged, ends, strict=True)):
+        known = part.probability >= LEAST
+        spans.append(
+            Span(
+                start=part.start if number else 0,
+                end=end,
+                language=part.language if known else UNDETERMINED,
+                probability=round(part.probability, 4) if known else 0.0,
             )
-        return tuple(spans)
+        )
+    return tuple(spans)
 
 
 def _counts(joined: Joined) -> npt.NDArray[np.int64]:
@@ -242,12 +272,21 @@ def _counts(joined: Joined) -> npt.NDArray[np.int64]:
     return np.asarray(counts, np.int64)
 
 
-def _weights(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _weights(counts: npt.NDArray[np.int64], joined: Joined, found: Words) -> npt.NDArray[np.float64]:
     """[texts, scripts] what the letters of each script weigh; kana is with Han."""
     weights = counts.astype(np.float64)
     weights[:, _HANI] = _HAN * weights[:, [_HANI, _HIRA, _KATA]].sum(axis=1)
     weights[:, [_HIRA, _KATA]] = 0
-    weights[:, [SCRIPTS.index(script) for script in _BY_SCRIPT]] *= _OWN
+    weights[:, [SCRIPTS.index(script) for script in _BY_SCRIPT if script != "Hani"]] *= _OWN
+    mixed = ((counts > 0).sum(axis=1) > 1) & (counts[:, _LATIN] > 0)
+    if mixed.any():
+        others = np.cumsum((joined.scripts > 0) & (joined.scripts != _LATIN))
+        before = others[joined.bounds[found.row] + found.start]
+        begins = ~found.follows | (np.diff(before, prepend=-1) != 0)
+        run = np.cumsum(begins) - 1
+        few = np.bincount(run)[run] <= _INSERTED_WORDS
+        letters = np.bincount(found.row[few], found.length[few], minlength=len(counts))
+        weights[:, _LATIN] -= np.where(mixed, (1 - _INSERTED) * letters, 0)
     return weights
 
 

@@ -7,11 +7,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from rumpun.language.identifier_model import Model
     from rumpun.language.identifier_streams import Batch, Draw, Streams
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["calibrated", "fitted", "packed"]
+__all__ = ["Unseen", "fitted", "packed"]
 
 _ROWS = 512  # snippets a step
 
@@ -99,24 +100,48 @@ def packed(
     return np.asarray(kept & (spread > 0))
 
 
-def calibrated(
-    sums: "Floats", sizes: "npt.NDArray[np.int64]", truth: "npt.NDArray[np.int64]", prior: "Floats"
-) -> tuple[float, float]:
-    """(gain, power) of a grid that make the truth likeliest, each label weighing the same."""
-    import numpy as np
+class Unseen:
+    """Texts of sources that were not trained on, and the labels that they have: what a model is calibrated with."""
 
-    rows = np.arange(len(truth))
-    emphasis = 1 / np.bincount(truth, minlength=sums.shape[1])[truth]
-    size = np.maximum(sizes, 1).astype(np.float32)
+    def __init__(self, texts: Sequence[str], truth: "npt.NDArray[np.int64]") -> None:
+        import numpy as np
 
-    def loss(gain: float, power: float) -> float:
-        odds = _odds(sums * (gain * size**-power)[:, None] + prior)
-        return float(-(np.log(odds[rows, truth] + 1e-6) * emphasis).sum())
+        from rumpun.language.identifier_words import join, words
 
-    grid = [
-        (gain * 20 ** (power - 0.5), power) for power in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7) for gain in _GAINS
-    ]
-    return min(grid, key=lambda pair: loss(*pair))
+        self._words, self._truth = words(join(texts)), truth
+        self._emphasis = 1 / np.bincount(truth)[truth]  # each label weighs the same
+
+    def loss(self, model: "Model") -> float:
+        """How unlikely the model finds the labels."""
+        return self._loss(self._sums(model), model.gain, model.power, model.prior)
+
+    def calibrated(self, model: "Model") -> "Model":
+        """The model with the gain and power, of a grid, that make the labels likeliest."""
+        import dataclasses
+
+        scores = self._sums(model)
+        grid = [
+            (gain * 20 ** (power - 0.5), power) for power in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7) for gain in _GAINS
+        ]
+        gain, power = min(grid, key=lambda pair: self._loss(scores, pair[0], pair[1], model.prior))
+        return dataclasses.replace(model, gain=gain, power=power)
+
+    def _sums(self, model: "Model") -> "tuple[Floats, Floats]":
+        import numpy as np
+
+        scores, texts = model.scores(self._words), len(self._truth)
+        sums = np.zeros((texts, len(model.labels)), np.float32)
+        np.add.at(sums, self._words.row, scores.sums)
+        sizes = np.bincount(self._words.row, scores.features, minlength=texts)
+        return sums, np.maximum(sizes, 1).astype(np.float32)
+
+    def _loss(self, scores: "tuple[Floats, Floats]", gain: float, power: float, prior: "Floats") -> float:
+        import numpy as np
+
+        sums, sizes = scores
+        odds = _odds(sums * (gain * sizes**-power)[:, None] + prior)
+        chances = odds[np.arange(len(self._truth)), self._truth]
+        return float(-(np.log(chances + 1e-6) * self._emphasis).sum())
 
 
 _GAINS = tuple(round(0.1 * 1.15**n, 4) for n in range(30))

@@ -6,7 +6,6 @@ between sisters, whose words are half the same. Only lines in which some few wor
 language than the whole line are walked; the others have one span.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,15 +15,17 @@ import numpy.typing as npt
 from rumpun.language.identifier_model import Model, Scores, softmax
 from rumpun.language.identifier_words import Words
 
-__all__ = ["Part", "parts_of", "restless"]
+__all__ = ["Part", "family", "parts_of", "restless"]
 
 _ENGLISH = ("en", "en-SG")
 _PHILIPPINE = ("tl", "ceb", "ilo", "war", "hil", "pam", "bik")
 _ALONE = ("vi", "hmn", "ta-Latn", "tet")
 _WINDOW = 3  # words on each side that are looked at together
 _TYPICAL = 150  # features of some five words: how strongly one word speaks
-_CHANGE = 4.0  # nats, between English and another language, or languages of two families
-_SISTERS = 9.0  # nats, within a family
+# prices of a change, chosen on lines that bench/identify_mixed.py makes of the validation sources: lower ones cut plain lines
+_CHANGE = 1.5  # nats, between English and another language, or languages of two families
+_SISTERS = 3.0  # nats, within a family
+_RESTLESS = 2.0  # nats that a window must say more for another language, for the line to be walked
 _INSERTED = 2.0  # nats, that Latin words in a line of another script are English
 
 
@@ -34,12 +35,14 @@ class Part(NamedTuple):
     start: int
     language: str
     probability: float
+    letters: int = 0  # of Latin script
 
 
-def _family(label: str) -> str:
-    for family in (_ENGLISH, _PHILIPPINE):
-        if label in family:
-            return family[0]
+def family(label: str) -> str:
+    """A language that stands for this one and its sisters."""
+    for sisters in (_ENGLISH, _PHILIPPINE):
+        if label in sisters:
+            return sisters[0]
     return label if label in _ALONE else "id"
 
 
@@ -56,14 +59,16 @@ def restless(
         return found
     sums = np.zeros((len(words) + 1, len(model.labels)), np.float64)
     np.cumsum(scores.sums, axis=0, out=sums[1:])
-    place = np.arange(len(words))
     edges = np.searchsorted(words.row, np.arange(len(best) + 1))
-    low = np.maximum(place - _WINDOW, edges[words.row])
-    high = np.minimum(place + _WINDOW + 1, edges[words.row + 1])
+    place = np.flatnonzero(
+        (np.arange(len(words)) - edges[words.row]) % _WINDOW == 0
+    )  # windows overlap by half
+    row = words.row[place]
+    low = np.maximum(place - _WINDOW, edges[row])
+    high = np.minimum(place + _WINDOW + 1, edges[row + 1])
     window = (sums[high] - sums[low]).astype(np.float32)
-    gain = window.max(axis=1) - window[place, best[words.row]]
-    turning = gain * _strength(model) > _CHANGE
-    found[words.row[turning]] = True
+    gain = window.max(axis=1) - window[np.arange(len(place)), best[row]]
+    found[row[gain * _strength(model) > _RESTLESS]] = True
     return found
 
 
@@ -78,13 +83,16 @@ def parts_of(
         prior[model.labels.index("en")] += _INSERTED
     evidence = sums[:, labels] * _strength(model) + prior[labels] / len(sums)
     path = [labels[n] for n in _walk(evidence.tolist(), _costs([model.labels[n] for n in labels]))]
-    cuts = [0, *(n for n in range(1, len(path)) if path[n] != path[n - 1]), len(path)]
-    parts = []
-    for start, end in itertools.pairwise(cuts):
-        whole, count = sums[start:end].sum(axis=0, keepdims=True), features[start:end].sum(keepdims=True)
-        chance = float(softmax(model.logits(whole, count) - model.prior + prior)[0, path[start]])
-        parts.append(Part(int(words.start[inside[start]]), model.labels[path[start]], chance))
-    return parts
+    heads = [0, *(n for n in range(1, len(path)) if path[n] != path[n - 1])]
+    whole, count = np.add.reduceat(sums, heads, axis=0), np.add.reduceat(features, heads)
+    odds = softmax(model.logits(whole, count) - model.prior + prior)
+    letters = np.add.reduceat(words.length[inside], heads).tolist()
+    starts = words.start[inside[heads]].tolist()
+    said = [path[head] for head in heads]
+    return [
+        Part(start, model.labels[label], float(odds[n, label]), size)
+        for n, (start, label, size) in enumerate(zip(starts, said, letters, strict=True))
+    ]
 
 
 def _candidates(model: Model, sums: npt.NDArray[np.float32], main: str) -> list[int]:
@@ -103,7 +111,7 @@ def _candidates(model: Model, sums: npt.NDArray[np.float32], main: str) -> list[
 
 
 def _costs(labels: Sequence[str]) -> list[list[float]]:
-    families = [_family(label) for label in labels]
+    families = [family(label) for label in labels]
     return [
         [
             0.0 if one == two else _SISTERS if families[one] == families[two] else _CHANGE

@@ -77,15 +77,18 @@ class LidParams:
 
 
 def _identity(_: LidParams) -> Mapping[str, Any]:
+    from rumpun.language.identifier_contrasts import CONTRASTS
+    from rumpun.language.identifier_pairs import PAIRS
     from rumpun.language.snippets import ROWS
 
     folder = source_data()
     paths = {p.relative_to(folder).as_posix(): p for place in _PLACES for p in sorted(folder.glob(place))}
-    paths |= {f"identifier_rows/{path.name}": path for path in sorted(ROWS.glob("*.toml"))}
+    own = (path for place in (ROWS, PAIRS, CONTRASTS) for path in sorted(place.glob("*.toml")))
+    paths |= {f"{path.parent.name}/{path.name}": path for path in own}
     return {name: sha256_file(path) for name, path in paths.items()}
 
 
-@step(kind="identifier", version=2, identity=_identity, part="train")
+@step(kind="identifier", version=3, identity=_identity, part="train")
 def train(params: LidParams, work: Work) -> Outcome:
     """Train, measure and write `identifier.safetensors` and `identifier.json`."""
     import numpy as np
@@ -238,13 +241,15 @@ def _wanted(params: LidParams, learn: "list[Pool]") -> list[int]:
 def _calibrated(
     params: LidParams, streams: "Streams", weights: "Floats", pools: "list[Pool]", seed: int
 ) -> "Model":
-    """The weights in int8, and the gain and power that make unseen sources likeliest."""
+    """The weights in int8, with the contrasts in them, and the gain and power that make unseen sources likeliest."""
+    import dataclasses
+
     import numpy as np
 
     from rumpun.language.identifier import LEAST
-    from rumpun.language.identifier_fit import calibrated
+    from rumpun.language.identifier_contrasts import chosen_nats, contrasted, read_contrasts
+    from rumpun.language.identifier_fit import Unseen
     from rumpun.language.identifier_model import Model, placed
-    from rumpun.language.identifier_words import join, words
     from rumpun.language.snippets import cut
 
     slot, mark = placed(streams.hashes, params.slots)
@@ -255,7 +260,7 @@ def _calibrated(
     prints = np.zeros(params.slots, np.uint16)
     prints[slot] = mark
     prior = np.array([params.prior.get(tag, 0.0) for tag in params.latin], np.float32)
-    facts: dict[str, Any] = {"least": LEAST, "features": len(slot)}
+    facts: dict[str, Any] = {"least": LEAST}
     model = Model(params.latin, small, prints, scale.astype(np.float32), 1.0, 0.5, prior, facts)
     texts, truth = [], []
     for number, tag in enumerate(params.latin):
@@ -265,13 +270,13 @@ def _calibrated(
             found = [t for p in own for t in cut(p, each, (size - 2, size + 2), seed)]
             texts += found
             truth += [number] * len(found)
-    found_words = words(join(texts))
-    scores = model.scores(found_words)
-    sums = np.zeros((len(texts), len(params.latin)), np.float32)
-    np.add.at(sums, found_words.row, scores.sums)
-    sizes = np.bincount(found_words.row, scores.features, minlength=len(texts)).astype(np.int64)
-    gain, power = calibrated(sums, sizes, np.array(truth), prior)
-    return Model(params.latin, small, prints, model.scale, round(gain, 4), power, prior, facts)
+    unseen = Unseen(texts, np.array(truth))
+    model = unseen.calibrated(model)
+    contrasts = read_contrasts()
+    nats = chosen_nats(model, contrasts, unseen.loss)
+    model = unseen.calibrated(contrasted(model, contrasts, nats))
+    facts |= {"features": int(np.count_nonzero(model.weights.any(axis=1))), "contrast_nats": nats}
+    return dataclasses.replace(model, gain=round(model.gain, 4))
 
 
 def measure(params: LidParams, pools: "list[Pool]", model: "Model", seed: int) -> dict[str, Any]:
