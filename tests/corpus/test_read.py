@@ -1,6 +1,9 @@
 """`corpus.read`: every readable row in canonical order, and what is known of its source."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -145,6 +148,66 @@ def test_a_folder_in_canonical_order_and_what_is_ignored_in_it(tmp_path, store):
     assert read_manifest(folder).summary["ignored_files"] == 1
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path, store):
+    made = [
+        jsonl(tmp_path / "x" / place / "part.jsonl", [{"text": place, "language": "id"}, {"no": "text"}])
+        for place in ("d1", "d2/deep", "e/deep")
+    ]
+    other = jsonl(tmp_path / "other.jsonl", [{"text": "other", "language": "id"}])
+    folder = read(store, files=files(*reversed(made), other))
+    named = [f"{place}/part.jsonl" for place in ("d2/deep", "e/deep", "x/d1")]  # as many folders as they need
+    assert [(row["where"], row["text"]) for row in rows(folder)] == [
+        ("other.jsonl:1", "other"),
+        *((f"{name}:1", name.removeprefix("x/").removesuffix("/part.jsonl")) for name in named),
+    ]
+    assert [file for file, _, _ in rules(folder)] == named
+    assert {row["source"] for row in rows(folder)} == {"other", "part"}
+    assert [row["where"] for row in rows(read(store, files=files(made[0])))] == ["part.jsonl:1"]
+
+
+def test_what_cannot_be_opened_in_a_folder_is_told_and_the_rest_is_read(tmp_path, store, monkeypatch):
+    place = tmp_path / "crawl"
+    jsonl(place / "a.jsonl", [{"text": "one", "language": "en"}])
+    jsonl(place / "dir.jsonl" / "inner.jsonl", [{"text": "two", "language": "en"}])
+    (place / "lost.jsonl").symlink_to(tmp_path / "nowhere.jsonl")
+    (place / "round.jsonl").symlink_to(place / "round.jsonl")
+    shut = jsonl(place / "shut.jsonl", [{"text": "three", "language": "en"}])
+    (place / "locked").mkdir()
+    os.mkfifo(place / "pipe.jsonl")
+    _deny(monkeypatch, shut, place / "locked")
+    folder = read(store, files=files(place))
+    assert texts(folder) == ["one", "two"]
+    told = {line["file"]: (line["rule"], line["detail"]) for line in rejected(folder)}
+    assert {name: rule for name, (rule, _) in told.items()} == {
+        f"crawl/{name}": "read.missing" for name in ("lost.jsonl", "round.jsonl", "shut.jsonl", "locked")
+    }
+    for name in ("shut.jsonl", "locked"):
+        assert told[f"crawl/{name}"][1] == "cannot be read (Permission denied)"
+    with pytest.raises(InputError, match="locked: this folder cannot be read \\(Permission denied\\)"):
+        read(store, files=files(place / "locked"))
+    with pytest.raises(
+        InputError, match=r"(locked|lost\.jsonl|round\.jsonl|shut\.jsonl): (missing|cannot be read)"
+    ):
+        read(store, files=files(place), on_bad_input="stop")
+
+
+def _deny(monkeypatch, *paths):
+    """Opening and listing of these are refused, as for a user without the right: tests may run as one who has it."""
+    closed = {str(path) for path in paths}
+
+    def guarded(real):
+        def act(path, *arguments, **options):
+            if str(path) in closed:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *arguments, **options)
+
+        return act
+
+    monkeypatch.setenv("RUMPUN_WORKERS", "1")
+    monkeypatch.setattr(Path, "open", guarded(Path.open))
+    monkeypatch.setattr(os, "scandir", guarded(os.scandir))
+
+
 def test_parts_do_not_depend_on_where_the_files_lie(tmp_path, small_parts):
     digests = []
     for name in ("here", "there/deeper"):
@@ -194,9 +257,24 @@ def test_nothing_to_read_is_an_error_that_says_why(tmp_path, store):
     with pytest.raises(InputError, match="the recipe asks for no text"):
         read(store)
     jsonl(tmp_path / "a.jsonl", [{"no": "text"}])
-    with pytest.raises(InputError, match=r"no document could be read .*read\.no_text") as caught:
+    with pytest.raises(
+        InputError, match=r"no document could be read .*read\.no_text.*a\.jsonl:1: no text"
+    ) as caught:
         read(store, files=files(tmp_path / "a.jsonl"))
     assert caught.value.hint
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 and no more")
+    for policy, more in (("report", False), ("stop", True)):
+        with pytest.raises(InputError, match=r"b\.parquet: not readable as Parquet") as caught:
+            read(store, files=files(tmp_path / "b.parquet"), on_bad_input=policy)
+        assert caught.value.hint.startswith("fetch the file again")
+        assert ("on_bad_input" in caught.value.hint) == more
+    jsonl(tmp_path / "c.jsonl", [{"text": "x", "licence": "Foo-9"}] * 3)
+    with pytest.raises(InputError, match=r"3 times licence\.unknown.*c\.jsonl:1: licence 'Foo-9'") as caught:
+        read(store, files=files(tmp_path / "c.jsonl"))
+    assert "SPDX id" in caught.value.hint
+    jsonl(tmp_path / "d.jsonl", [{"text": "x", "language": "id"}])
+    with pytest.raises(InputError, match="1 times language not asked for"):
+        read(store, files=files(tmp_path / "d.jsonl"), languages=["th"])
     with pytest.raises(InputError, match="no such file"):
         read(store, files=files(tmp_path / "none.jsonl"))
     with pytest.raises(UsageError, match="max_bytes_per_document"):

@@ -1,12 +1,9 @@
 """Damaged input, kind by kind: what is readable is read, the rest is told by file and row, and nothing is lost."""
 
 import errno
-import gzip
-import json
 import resource
 import subprocess
 import sys
-import zlib
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,7 +38,9 @@ def _one_worker(monkeypatch):
         (b'{"text": "x", "language": "idn"}', "read.language", "language 'idn' is unknown (did you mean"),
         (b'{"text": "x", "language": ["id"]}', "read.language", "is unknown"),
         (b'{"text": "x", "language": "id", "licence": "CC-BY-NC-4.0"}', "licence.terms", "CC-BY-NC-4.0"),
-        (b'{"text": "x", "language": "id", "licence": "MIT AND ("}', "licence.terms", "licence"),
+        (b'{"text": "x", "language": "id", "licence": "MIT AND ("}', "licence.unknown", "licence"),
+        (b'{"text": "x", "language": "id", "licence": "Foo-9"}', "licence.unknown", "'Foo-9' is not known"),
+        (b'{"text": "x", "language": "zzzzzz"}', "read.language", "language 'zzzzzz' is unknown"),
         (b"[" * 100_000, "read.not_json", "RecursionError"),
     ],
 )  # fmt: skip
@@ -53,9 +52,10 @@ def test_a_bad_line_is_told_and_the_others_are_read(tmp_path, store, line, rule,
     (found,) = rejected(folder)
     assert (found["file"], found["row"], found["rule"]) == ("mine.jsonl", 2, rule)
     assert words in found["detail"]
+    assert len(found["detail"]) < 140
     assert sources(folder)["mine"]["rejected"] == {rule: {"reports": 1, "rows": 1}}
-    kept = b"" if rule == "licence.terms" else line[:KEPT_BYTES]
-    if rule in ("read.not_json", "read.encoding", "licence.terms"):
+    kept = b"" if rule.startswith("licence.") else line[:KEPT_BYTES]
+    if rule in ("read.not_json", "read.encoding", "licence.terms", "licence.unknown"):
         assert found["data"] == kept
     with pytest.raises(InputError, match=r"mine\.jsonl:2: ") as caught:
         read(store, files=files(path), on_bad_input="stop")
@@ -72,78 +72,6 @@ def test_text_without_a_licence_is_refused(tmp_path, store):
     folder = read(store, files=[{"path": str(tmp_path / "a.jsonl")}])
     assert texts(folder) == ["y"]
     assert rules(folder) == [("a.jsonl", 1, "licence.none")]
-
-
-@pytest.mark.parametrize("where", [0.3, 0.5, 0.9])
-def test_a_corrupt_gzip_gives_every_row_before_the_damage(tmp_path, store, where):
-    made = [
-        json.dumps({"text": f"{n} {text}", "language": "id"}).encode()
-        for n, text in enumerate(several(ID, 3000))
-    ]
-    data = bytearray(gzip.compress(b"\n".join(made) + b"\n", mtime=0))
-    at = int(len(data) * where)
-    data[at : at + 40] = b"\xff" * 40
-    (tmp_path / "a.jsonl.gz").write_bytes(data)
-    reference = _bytewise(bytes(data))
-    folder = read(store, files=files(tmp_path / "a.jsonl.gz"))
-    whole = reference.split(b"\n")[:-1]
-    sound = [line for line in whole if line in set(made)]
-    assert len(sound) > 100
-    assert texts(folder)[: len(sound)] == [json.loads(line)["text"] for line in sound]
-    told = [line for line in rejected(folder) if line["rule"] == "read.corrupt"]
-    assert len(told) == 1
-    assert "gzip damaged after byte" in told[0]["detail"]
-    place = int(told[0]["detail"].split("byte ")[1].split(" ")[0])
-    assert abs(place - at) < 70_000
-
-
-def _bytewise(data):
-    unpack = zlib.decompressobj(wbits=31)
-    out = bytearray()
-    for n in range(len(data)):
-        try:
-            out += unpack.decompress(data[n : n + 1])
-        except zlib.error:
-            break
-    return bytes(out)
-
-
-def test_a_gzip_cut_short(tmp_path, store):
-    data = gzip.compress(GOOD * 4000)
-    (tmp_path / "a.jsonl.gz").write_bytes(data[:-30])
-    folder = read(store, files=files(tmp_path / "a.jsonl.gz"))
-    assert len(rows(folder)) > 3000
-    assert "read.corrupt" in [rule for _, _, rule in rules(folder)]
-    assert any("ends in the middle" in line["detail"] for line in rejected(folder))
-
-
-def test_gzip_members_padding_and_a_false_name(tmp_path, store):
-    (tmp_path / "two.jsonl.gz").write_bytes(gzip.compress(GOOD) + gzip.compress(GOOD) + b"\0" * 100)
-    (tmp_path / "not.jsonl.gz").write_bytes(GOOD)
-    (tmp_path / "bare.jsonl").write_bytes(gzip.compress(GOOD))
-    folder = read(
-        store, files=files(*(tmp_path / name for name in ("two.jsonl.gz", "not.jsonl.gz", "bare.jsonl")))
-    )
-    assert len(rows(folder)) == 3
-    assert rules(folder) == [("not.jsonl.gz", 0, "read.corrupt")]
-
-
-def test_zstd_whole_and_damaged(tmp_path, store):
-    made = b"".join(
-        json.dumps({"text": f"{n} {t}", "language": "id"}).encode() + b"\n"
-        for n, t in enumerate(several(ID, 4000))
-    )
-    sink = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(sink, "zstd") as out:
-        out.write(made)
-    data = sink.getvalue().to_pybytes()
-    (tmp_path / "a.jsonl.zst").write_bytes(data)
-    assert len(rows(read(store, files=files(tmp_path / "a.jsonl.zst")))) == 4000
-    at = len(data) * 3 // 4
-    (tmp_path / "b.jsonl.zst").write_bytes(data[:at] + b"\xff" * 50 + data[at + 50 :])
-    folder = read(store, files=files(tmp_path / "b.jsonl.zst"))
-    assert 0 < len(rows(folder)) < 4000
-    assert "read.corrupt" in [rule for _, _, rule in rules(folder)]
 
 
 def _parquet(path, count=400, group=100):

@@ -162,7 +162,7 @@ def test_a_contributor_is_taken_out_and_the_absence_proved(store, corpus):
     assert b"lalu" not in everything
 
     proof = done.proof
-    assert (proof.rows_left, proof.found_after, proof.texts) == (0, 0, 10)
+    assert (proof.rows_left, proof.found_after, proof.texts) == (0, 0, 11)
     assert proof.rows_read == len(column(new, "id")) + 2
     assert proof.found_before == proof.spans > 9
     assert proof.spans_shared == 1  # one row is the beginning of another's
@@ -270,7 +270,7 @@ def test_a_proof_that_fails_leaves_the_old_corpus(store, corpus, monkeypatch):
 
 def _spilled(store: Path, text: str) -> Path:
     path = store / "texts"
-    path.write_text(json.dumps(text) + "\n")
+    path.write_text(json.dumps(["train", text]) + "\n")
     return path
 
 

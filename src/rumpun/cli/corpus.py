@@ -339,7 +339,9 @@ def _show_withdrawal(done: "Withdrawal") -> None:
     put(f"now: {done.now}")
     put(f"index: {done.index}")
     put("proof:")
-    put(f"  {proof.rows_read:,} rows read in the new corpus, {proof.rows_left} of them withdrawn")
+    put(
+        f"  {proof.rows_read:,} rows read in the new corpus and {proof.drops_read:,} dropped ones, {proof.rows_left} of them withdrawn"
+    )
     before = "" if proof.found_before is None else f"; {proof.found_before:,} were found in the old index"
     put(
         f"  {proof.spans:,} spans of {proof.texts:,} texts searched in the new index: {proof.found_after} found{before}"

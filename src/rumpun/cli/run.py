@@ -58,7 +58,7 @@ def _told(folder: Path) -> list[str]:
     manifest = read_manifest(folder)
     summary = manifest.summary
     if manifest.kind == "documents":
-        refused: dict[str, int] = summary["rejected"]
+        refused = {rule: int(count["reports"]) for rule, count in summary["rejected"].items()}
         lines = [f"{summary['documents']:,} documents read"]
         if refused:
             by_rule = ", ".join(f"{count:,} {rule}" for rule, count in sorted(refused.items(), key=_most))

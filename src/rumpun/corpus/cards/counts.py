@@ -13,14 +13,14 @@ _COLUMNS = ("language", "source", "class", "licence", "outcome", "fate", "docume
 
 
 def count_rows(facts: Facts) -> list[Mapping[str, Any]]:
-    """Rows of _COLUMNS; rows that could not be read have no language and no bytes."""
+    """Rows of _COLUMNS; rows that could not be read have no bytes, and a language where it was known."""
     rows: list[Mapping[str, Any]] = [
         row | {"class": facts.source_class(row["source"], row["domain"]), "fate": fate(row["outcome"])}
         for row in facts.counts
     ]
     rows += [
         {
-            "language": "", "source": row["source"], "class": facts.source_class(row["source"], ""), "licence": "",
+            "language": row["language"], "source": row["source"], "class": facts.source_class(row["source"], ""), "licence": row["licence"],
             "outcome": row["rule"], "fate": fate(row["rule"]), "documents": row["rows"], "bytes": 0, "bytes_seen": 0,
         }
         for row in facts.figures.get("rejected", [])

@@ -66,7 +66,7 @@ def _finish(chart: "alt.Chart", name: str, title: str, words: str) -> Picture:
             labelLimit=170,
         )
         .configure_view(stroke=None)
-        .to_dict()
+        .to_dict(validate=False)
     )  # fmt: skip
     svg = vl_convert.vegalite_to_svg(_drawable(whole))
     return Picture(name, title, words, svg, _deflated(vl_convert.svg_to_png(svg, ppi=PPI)))
@@ -91,7 +91,7 @@ def _deflated(png: bytes) -> bytes:
         else:
             (after if data else before).extend(png[at:end])
         at = end
-    body = b"IDAT" + zlib.compress(zlib.decompress(data), 9)
+    body = b"IDAT" + zlib.compress(zlib.decompress(data), 6)
     chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
     return bytes(before + chunk + after)
 

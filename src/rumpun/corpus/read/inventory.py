@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rumpun.corpus.read.policy import refused_licence
 from rumpun.errors import InputError, nearest
-from rumpun.records.licences import shippable
 from rumpun.records.places import source_data
 
 __all__ = ["Kind", "LeftOut", "Unit", "Wanted", "find_units", "machine_translated"]
@@ -56,6 +56,7 @@ class LeftOut:
     path: str
     rows: int
     reason: str
+    rule: str = ""  # of `policy.HINTS`, where that is why
 
 
 def machine_translated(source: str) -> bool:
@@ -115,14 +116,13 @@ def _uses(table: dict[str, Any], wanted: Wanted) -> list[tuple[Kind, tuple[str, 
     return uses
 
 
-def _refusal(table: dict[str, Any], wanted: Wanted) -> str:
+def _refusal(table: dict[str, Any], wanted: Wanted) -> tuple[str, str] | None:
+    """(rule, reason); the recipe's own wish is no rule."""
     if table["name"] in wanted.exclude_sources:
-        return "excluded by the recipe"
+        return "", "excluded by the recipe"
     if table.get("domain", "") in wanted.exclude_domains:
-        return f"domain {table['domain']} is not running text"
-    if not shippable(table["licence"]):
-        return f"licence {table['licence']} may not stand behind a shipped layer"
-    return ""
+        return "", f"domain {table['domain']} is not running text"
+    return refused_licence(table["licence"])
 
 
 def find_units(wanted: Wanted) -> tuple[list[Unit], list[LeftOut]]:
@@ -142,19 +142,20 @@ def find_units(wanted: Wanted) -> tuple[list[Unit], list[LeftOut]]:
     left: list[LeftOut] = []
     for table in tables:
         for kind, languages in _uses(table, wanted):
-            reason = _refusal(table, wanted)
+            refusal = _refusal(table, wanted)
             for file in table["files"]:
                 of_file = _file_language(file["path"])
                 if kind == "text" and of_file in table["languages"] and of_file not in languages:
                     continue
-                if reason:
+                if refusal:
                     left.append(
                         LeftOut(
                             kind=kind,
                             source=table["name"],
                             path=file["path"],
                             rows=file["rows"],
-                            reason=reason,
+                            reason=refusal[1],
+                            rule=refusal[0],
                         )
                     )
                     continue

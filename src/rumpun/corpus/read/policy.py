@@ -4,17 +4,28 @@
 row of `rejected.parquet` with its rule, what was expected, and the first bytes of what stood there.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rumpun.errors import InputError
+from rumpun.records.licences import terms
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["HINTS", "KEPT_BYTES", "OnBadInput", "Rejects", "rejected_schema", "stopped"]
+__all__ = [
+    "HINTS",
+    "KEPT_BYTES",
+    "OnBadInput",
+    "Rejects",
+    "refused_licence",
+    "rejected_schema",
+    "stopped",
+    "where",
+]
 
 OnBadInput = Literal["report", "stop"]
 KEPT_BYTES = 64 << 10  # of a refused row
@@ -26,7 +37,7 @@ HINTS: Mapping[str, str] = {
     "read.empty": "fetch it again, or exclude its source in the recipe",
     "read.checksum": "fetch the file again, or correct the checksum if the change is meant",
     "read.binary": "name text, JSON Lines, Parquet, HTML or WARC files",
-    "read.corrupt": "fetch the file again; what stood before the damage can be read with on_bad_input = 'report'",
+    "read.corrupt": "fetch the file again",
     "read.cut_off": "fetch the file again: it ends in the middle of a row",
     "read.not_json": "mend or remove the line",
     "read.no_column": "name the column by columns = { text = … } in the recipe",
@@ -37,8 +48,25 @@ HINTS: Mapping[str, str] = {
     "read.too_large": "split the document, or raise max_bytes_per_document",
     "read.language": "give a BCP-47 tag that rumpun knows, to the row or in the recipe",
     "licence.none": "add a licence by its SPDX id, to the row or in the recipe",
+    "licence.unknown": "name the licence by an SPDX id that src/rumpun/records/licences.toml lists, such as CC-BY-4.0",
     "licence.terms": "remove the row, or get the right to ship what is trained on it",
 }
+
+
+@functools.cache
+def refused_licence(licence: str) -> tuple[str, str] | None:
+    """The rule by which text under a licence is refused, and in words why; None where it may be used."""
+    if not licence:
+        return "licence.none", "no licence"
+    try:
+        found = terms(licence)
+    except InputError as error:
+        return "licence.unknown", error.message[:120]
+    if found.shippable:
+        return None
+    if found.family == "unknown":
+        return "licence.unknown", f"licence {licence[:60]!r} is not known"
+    return "licence.terms", f"licence {licence[:60]} may not stand behind a shipped layer"
 
 
 def rejected_schema() -> "pa.Schema":
@@ -50,7 +78,14 @@ def rejected_schema() -> "pa.Schema":
             ("file", pa.string()),  # as `where` names it
             ("row", pa.uint64()),  # from 1; 0 where the whole file is meant
             ("rows", pa.uint64()),  # how many rows this one line stands for; 0 where nobody can know
+            (
+                "id",
+                pa.string(),
+            ),  # this and the next four as far as the row could be read; else the recipe's, or ""
+            ("language", pa.string()),
             ("source", pa.string()),
+            ("licence", pa.string()),
+            ("contributor", pa.string()),
             ("rule", pa.string()),
             ("detail", pa.string()),
             ("size", pa.uint64()),  # bytes of what was refused
@@ -86,13 +121,13 @@ class Rejects:
         detail: str,
         *,
         file: str,
-        source: str,
+        facts: Mapping[str, str],
         row: int = 0,
         rows: int = 1,
         data: bytes = b"",
         size: int | None = None,
     ) -> None:
-        """Refuse a row, or with row = 0 a file.
+        """Refuse a row, or with row = 0 a file; `facts` are its id, language, source, licence and contributor.
 
         Raises:
             InputError: the policy is to stop.
@@ -103,9 +138,9 @@ class Rejects:
         self.rows[rule] += rows
         self._held.append(
             {
-                "file": file, "row": row, "rows": rows, "source": source, "rule": rule, "detail": detail,
+                "file": file, "row": row, "rows": rows, "rule": rule, "detail": detail,
                 "size": len(data) if size is None else size, "data": data[:KEPT_BYTES],
-            }
+            } | dict(facts)
         )  # fmt: skip
         self._bytes += min(len(data), KEPT_BYTES) + 200
         if self._bytes > _HELD_BYTES:
@@ -140,5 +175,10 @@ class Rejects:
 
 def stopped(rule: str, detail: str, *, file: str, row: int) -> InputError:
     """The error that names file, row and mend."""
-    where = f"{file}:{row}" if row else file
-    return InputError(f"{where}: {detail}", HINTS[rule])
+    sound = "; what is sound in it is read with on_bad_input = 'report'" if rule == "read.corrupt" else ""
+    return InputError(f"{where(file, row)}: {detail}", HINTS[rule] + sound)
+
+
+def where(file: str, row: int) -> str:
+    """A place as people read it."""
+    return f"{file}:{row}" if row else file

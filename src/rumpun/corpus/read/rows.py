@@ -1,5 +1,7 @@
 """Records -> documents: what their language, licence and source are, or why they cannot be used; and the parts they fill."""
 
+import difflib
+import functools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.corpus.languages import known
 from rumpun.corpus.parts import PART_BYTES, documents_schema
-from rumpun.corpus.read.formats import Opened, Record
-from rumpun.corpus.withdraw.withdrawn import Withdrawn
-from rumpun.errors import InputError, nearest
+from rumpun.corpus.read.formats import Opened, Record, as_text
+from rumpun.corpus.read.policy import refused_licence
+from rumpun.corpus.withdraw.met import Asked
 from rumpun.records.documents import document_id
-from rumpun.records.licences import terms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,14 +48,13 @@ def read_local(path: Path) -> "pa.Table":
 class Documents:
     """Documents of one group, cut into local parts of about PART_BYTES of text as they come."""
 
-    def __init__(self, folder: Path, withdrawn: Withdrawn) -> None:
+    def __init__(self, folder: Path, asked: Asked) -> None:
         self._folder = folder
-        self._withdrawn = withdrawn
+        self._asked = asked
         self._held: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         self._pages: dict[str, list[Any]] = {"key": [], "title": [], "fetched": [], "encoding": []}
         self._bytes = 0
         self._rows = 0  # in all parts
-        self._licences: dict[str, str] = {}  # licence -> why it may not be used, or ""
         self._tally: dict[str, Any] = {}
         self._told = 0  # refusals before the span under way
         self.parts: list[dict[str, Any]] = []
@@ -80,89 +80,54 @@ class Documents:
             self._add(opened, row, item)
 
     def _add(self, opened: Opened, row: int, record: Record) -> None:
-        text = record.get("text")
-        if not isinstance(text, str):
-            said = "no text" if text is None else f"text is {str(text)[:60]!r}"
-            opened.reject("read.no_text", said, row=row, data=repr(record)[:2000].encode("utf-8", "replace"))
-            return
-        try:
-            data = text.encode()
-        except UnicodeEncodeError as error:
-            opened.reject(
-                "read.unicode",
-                f"half a character at {error.start}",
-                row=row,
-                data=text.encode("utf-8", "replace"),
-            )
-            return
-        if len(data) > opened.limit:
-            opened.too_large(row, len(data), data)
-            return
-        file = opened.file
-        language = record.get("language") or file.language
-        if language and (not isinstance(language, str) or language not in known()):
-            hint = nearest(str(language), list(known()))
-            opened.reject(
-                "read.language", f"language {str(language)[:40]!r} is unknown ({hint})", row=row, data=data
-            )
-            return
-        if language and file.languages and language not in file.languages:
-            self._tally["skipped"]["language not asked for"] += 1
-            return
-        licence = _text(record.get("licence")) or file.licence
-        refused = self._refused(licence)
-        if refused:
-            opened.reject(refused[0], refused[1], row=row, size=len(data))
-            return
-        self._put(opened, row, record, data=data, language=language, licence=licence)
-
-    def _refused(self, licence: str) -> tuple[str, str] | None:
-        if not licence:
-            return "licence.none", "no licence"
-        if licence not in self._licences:
-            try:
-                forbidden = not terms(licence).shippable
-                said = f"licence {licence[:60]} may not stand behind a shipped layer" if forbidden else ""
-            except InputError as error:
-                said = error.message[:120]
-            self._licences[licence] = said
-        said = self._licences[licence]
-        return ("licence.terms", said) if said else None
-
-    def _put(
-        self, opened: Opened, row: int, record: Record, *, data: bytes, language: str, licence: str
-    ) -> None:
-        file = opened.file
-        text = record["text"]
-        named = _text(record.get("source"))
-        values = {
-            "id": _text(record.get("id")) or document_id(text),
-            "text": text,
-            "language": language,
-            "source": file.source if file.own_names else named or file.source,
-            "licence": licence,
-            "url": _text(record.get("url")),
-            "domain": _text(record.get("domain")) or file.domain,
-            "contributor": _text(record.get("contributor")),
-            "where": file.name if file.format == "inline" else f"{file.name}:{row}",
-        }
-        if self._withdrawn and self._withdrawn.takes(values):
+        text: Any = record.get("text")
+        refusal, data = _encoded(text)
+        if refusal is None and not as_text(record.get("id")):
+            record = record | {"id": document_id(text)}
+        facts = opened.facts(record)
+        if self._asked.takes(facts):
             self._tally["skipped"]["withdrawn"] += 1
             return
+        if refusal is None and len(data) > opened.limit:
+            opened.too_large(row, len(data), data, record)
+            return
+        refusal = refusal or _refused_language(record.get("language") or opened.file.language)
+        if refusal:
+            opened.reject(
+                *refusal, record=record, row=row, data=data or repr(record)[:2000].encode("utf-8", "replace")
+            )
+            return
+        if facts["language"] and opened.file.languages and facts["language"] not in opened.file.languages:
+            self._tally["skipped"]["language not asked for"] += 1
+            return
+        refusal = refused_licence(facts["licence"])
+        if refusal:
+            opened.reject(*refusal, record=record, row=row, size=len(data))
+            return
+        self._put(opened, row, record, facts, len(data))
+
+    def _put(self, opened: Opened, row: int, record: Record, facts: dict[str, str], size: int) -> None:
+        file = opened.file
+        values = facts | {
+            "text": record["text"],
+            "url": as_text(record.get("url")),
+            "domain": as_text(record.get("domain")) or file.domain,
+            "where": file.name if file.format == "inline" else f"{file.name}:{row}",
+        }
         for name, value in values.items():
             self._held[name].append(value)
         if "fetched" in record or "title" in record:
             self._pages["key"].append(self._rows + len(self._held["text"]) - 1)
             for name in ("title", "fetched", "encoding"):
-                self._pages[name].append(_text(record.get(name)))
+                self._pages[name].append(as_text(record.get(name)))
         of_source = self._tally["sources"].setdefault(
             values["source"], {"rows": 0, "bytes": 0, "languages": Counter(), "licences": Counter()}
         )
         of_source["rows"] += 1
-        of_source["bytes"] += len(data)
-        of_source["languages"][language] += 1
-        of_source["licences"][licence] += 1
-        self._bytes += len(data)
+        of_source["bytes"] += size
+        of_source["languages"][values["language"]] += 1
+        of_source["licences"][values["licence"]] += 1
+        self._bytes += size
         if self._bytes >= PART_BYTES or len(self._held["text"]) >= _MOST_ROWS:
             self._flush()
 
@@ -181,10 +146,11 @@ class Documents:
         self._held = {name: [] for name in _COLUMNS}
 
     def close(self) -> None:
-        """Write the last part, and the pages."""
+        """Write the last part, the pages and a note of what was met."""
         import pyarrow as pa
 
         self._flush()
+        self._asked.write(self._folder / "met")
         self.pages = len(self._pages["key"])
         if self.pages:
             _write(self._folder / "pages.arrow", pa.Table.from_pydict(self._pages, schema=pages_schema()))
@@ -198,12 +164,26 @@ def _write(path: Path, table: "pa.Table") -> None:
         writer.write_table(table)
 
 
-def _text(value: Any) -> str:
-    """A field beside the text: as text, without what no UTF-8 can say."""
-    if value is None:
-        return ""
-    found = value if isinstance(value, str) else str(value)
-    return found if found.isascii() else found.encode("utf-8", "replace").decode()
+def _encoded(text: Any) -> tuple[tuple[str, str] | None, bytes]:
+    """Why a text cannot be used, or None; and its bytes, those of half characters replaced."""
+    if not isinstance(text, str):
+        return ("read.no_text", "no text" if text is None else f"text is {str(text)[:60]!r}"), b""
+    try:
+        return None, text.encode()
+    except UnicodeEncodeError as error:
+        return ("read.unicode", f"half a character at {error.start}"), text.encode("utf-8", "replace")
+
+
+def _refused_language(language: Any) -> tuple[str, str] | None:
+    if not language or (isinstance(language, str) and language in known()):
+        return None
+    return "read.language", f"language {str(language)[:40]!r} is unknown{_meant(str(language)[:40])}"
+
+
+@functools.cache
+def _meant(language: str) -> str:
+    close = difflib.get_close_matches(language, known(), n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def _shaped(opened: Opened, record: Record) -> Iterator[Record]:

@@ -16,9 +16,10 @@ from rumpun.corpus.parts import place
 from rumpun.corpus.read.formats import SourceFile
 from rumpun.corpus.read.listing import added, count_rule, entries, sources
 from rumpun.corpus.read.params import ReadParams
-from rumpun.corpus.read.policy import HINTS, rejected_schema, stopped
-from rumpun.corpus.read.units import Found, as_json, find, group, identity
-from rumpun.corpus.withdraw.withdrawn import withdrawn
+from rumpun.corpus.read.policy import HINTS, rejected_schema, stopped, where
+from rumpun.corpus.read.units import Found, as_json, find, group, identity, reading
+from rumpun.corpus.withdraw.met import Asked, remember
+from rumpun.corpus.withdraw.withdrawn import Withdrawn, withdrawn
 from rumpun.errors import InputError
 from rumpun.steps import Outcome, Progress, Work, step
 
@@ -32,7 +33,7 @@ _LOOKED_AT_BYTES = 64 << 20  # in one unit of work
 _NUMBERED_BYTES = 32 << 20
 
 
-@step(kind="documents", version=1, identity=identity, part="corpus")
+@step(kind="documents", version=2, identity=identity, part="corpus")
 def read(params: ReadParams, work: Work) -> Outcome:
     """Read every row of every source.
 
@@ -43,12 +44,12 @@ def read(params: ReadParams, work: Work) -> Outcome:
     import pyarrow as pa
 
     found = _found(params, work.progress)
-    reading = _Reading(params, work, found)
-    reading.look()
-    reading.read()
-    parts = reading.number()
-    rejected = reading.gather()
-    listed = sources(found, reading.examined, reading.tallies())
+    run = _Reading(params, work, found, withdrawn())
+    run.look()
+    run.read()
+    parts = run.number()
+    rejected = run.gather()
+    listed = sources(found, run.examined, run.tallies())
     (work.folder / "sources.json").write_text(
         json.dumps(listed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
@@ -69,6 +70,7 @@ def read(params: ReadParams, work: Work) -> Outcome:
             "recoded": added(source["recoded"] for source in listed),
             "skipped": added(source["skipped"] for source in listed),
             "ignored_files": len(found.ignored),
+            "met": run.remember(),
         },
         tools={"pyarrow": pa.__version__} | _page_tools(found.files),
     )
@@ -84,8 +86,8 @@ def _found(params: ReadParams, progress: Progress) -> Found:
     found = find(params, fetched)
     if params.on_bad_input == "stop":
         for item in found.left_out:
-            if item.reason.startswith("licence"):
-                raise stopped("licence.terms", item.reason, file=item.path, row=0)
+            if item.rule and not withdrawn().holds(item.source, ""):
+                raise stopped(item.rule, item.reason, file=item.path, row=0)
     return found
 
 
@@ -104,6 +106,7 @@ class _Reading:
     params: ReadParams
     work: Work
     found: Found
+    gone: Withdrawn
     examined: list[dict[str, Any]] = field(default_factory=list)  # a file's facts, by its number
     groups: list[dict[str, Any]] = field(default_factory=list)  # what each group of spans gave
 
@@ -117,6 +120,7 @@ class _Reading:
                 "files": [as_json(file) for file in some],
                 "seen": [_seen(file) for file in some],
                 "on_bad_input": self.params.on_bad_input,
+                "withdrawn": self._taken_back(),
             }
             for some in _batches(self.found.files, _size, _LOOKED_AT_BYTES)
         ]
@@ -134,7 +138,6 @@ class _Reading:
         from rumpun.corpus.engine import map_parts
         from rumpun.corpus.read.workers import read_group
 
-        taken_back = [as_json(entry) for entry in withdrawn().entries]
         folder = self.work.scratch / "groups"
         units = [
             {
@@ -145,7 +148,7 @@ class _Reading:
                 "hashes": [self.examined[span.file]["sha256"] for span in spans],
                 "on_bad_input": self.params.on_bad_input,
                 "max_bytes_per_document": self.params.max_bytes_per_document,
-                "withdrawn": taken_back,
+                "withdrawn": self._taken_back(),
             }
             for number, spans in enumerate(group(self.found.files, self.examined))
         ]
@@ -159,14 +162,24 @@ class _Reading:
         if not any(item["parts"] for item in self.groups):
             raise self._nothing()
 
+    def _taken_back(self) -> list[Any]:
+        return [as_json(entry) for entry in self.gone.entries]
+
     def _nothing(self) -> InputError:
+        """Says what was refused most, and where that was first."""
         rules = Counter[str]()
-        for tally in self.tallies():
-            rules.update({rule: count["reports"] for rule, count in tally["rejected"].items()})
-        rules.update(facts["rule"] for facts in self.examined if facts["rule"])
-        said = ", ".join(f"{count} times {rule}" for rule, count in rules.most_common(3)) or "no rows"
-        hint = HINTS[rules.most_common(1)[0][0]] if rules else "name other sources or languages"
-        return InputError(f"no document could be read ({said})", hint)
+        skipped = added(tally["skipped"] for tally in self.tallies())
+        first: dict[str, str] = {}
+        for table in self._refusals():
+            for line in table.select(["file", "row", "rule", "detail"]).to_pylist():
+                rules[line["rule"]] += 1
+                first.setdefault(line["rule"], f"{where(line['file'], line['row'])}: {line['detail']}")
+        if not rules:
+            said = ", ".join(f"{count} times {why}" for why, count in skipped.items()) or "no rows"
+            return InputError(f"no document could be read ({said})", "name other sources or languages")
+        most = rules.most_common(1)[0][0]
+        said = ", ".join(f"{count} times {rule}" for rule, count in rules.most_common(3))
+        return InputError(f"no document could be read ({said}); {first[most]}", HINTS[most])
 
     def number(self) -> int:
         """Keys through all parts, and the parts to their place; returns how many."""
@@ -222,6 +235,15 @@ class _Reading:
                     first += sum(part["rows"] for part in item["parts"])
         return dict(sorted(counts.items()))
 
+    def remember(self) -> str:
+        """Keep what was met, for withdrawals to come; returns what the reading is remembered by."""
+        asked = Asked(self.gone)
+        for line in self._refused():
+            asked.takes(line)
+        name = reading(self.params)
+        remember(name, [Path(item["folder"]) / "met" for item in self.groups], asked)
+        return name
+
     def _refusals(self) -> "Iterator[pa.Table]":
         """Those of whole files, then those of each group, in canonical order."""
         import pyarrow as pa
@@ -238,13 +260,12 @@ class _Reading:
         lines = []
         for file, facts in zip(self.found.files, self.examined, strict=True):
             if facts["rule"]:
-                lines.append(
-                    _line(file.name, file.source, facts["rule"], facts["detail"], size=facts["bytes"])
-                )
+                told = {"language": file.language, "licence": file.licence, "size": facts["bytes"]}
+                lines.append(_line(file.name, file.source, facts["rule"], facts["detail"]) | told)
         lines += [
-            _line(item.path, item.source, "licence.terms", item.reason, rows=item.rows)
+            _line(item.path, item.source, item.rule, item.reason) | {"rows": item.rows}
             for item in self.found.left_out
-            if item.reason.startswith("licence")
+            if item.rule and not self.gone.holds(item.source, "")
         ]
         return lines
 
@@ -282,7 +303,8 @@ def _seen(file: SourceFile) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}" if stat else ""
 
 
-def _line(file: str, source: str, rule: str, detail: str, *, rows: int = 0, size: int = 0) -> dict[str, Any]:
+def _line(file: str, source: str, rule: str, detail: str) -> dict[str, Any]:
     return {
-        "file": file, "row": 0, "rows": rows, "source": source, "rule": rule, "detail": detail, "size": size, "data": b"",
+        "file": file, "row": 0, "rows": 0, "source": source, "rule": rule, "detail": detail, "size": 0, "data": b"",
+        "id": file, "language": "", "licence": "", "contributor": "",
     }  # fmt: skip

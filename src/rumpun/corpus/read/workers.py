@@ -16,10 +16,11 @@ import msgspec
 from rumpun.corpus.parts import write_part
 from rumpun.corpus.read.formats import Opened, SourceFile, Span, reader, splits_by_line
 from rumpun.corpus.read.formats.decode import Decoder
-from rumpun.corpus.read.formats.stream import CHUNK, compression
+from rumpun.corpus.read.formats.packed import CHUNK, compression
 from rumpun.corpus.read.policy import Rejects, stopped
 from rumpun.corpus.read.rows import Documents, read_local
 from rumpun.corpus.read.units import SPLIT_BYTES
+from rumpun.corpus.withdraw.met import Asked
 from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn
 
 __all__ = ["examine", "number_parts", "read_group"]
@@ -32,9 +33,12 @@ def examine(unit: Mapping[str, Any]) -> list[dict[str, Any]]:
         InputError: a file cannot be used, and the policy is to stop.
     """
     found = []
+    gone = Withdrawn(msgspec.convert(unit["withdrawn"], list[Entry]))
     for told in unit["files"]:
         file = msgspec.convert(told, SourceFile)
         facts = _examined(file)
+        if gone.holds(file.source, ""):
+            facts |= {"rule": "", "detail": ""}
         if facts["rule"] and unit["on_bad_input"] == "stop":
             raise stopped(facts["rule"], facts["detail"], file=file.path or file.name, row=0)
         found.append(facts)
@@ -49,8 +53,8 @@ def _examined(file: SourceFile) -> dict[str, Any]:
         _look(file, facts)
     except FileNotFoundError:
         facts |= {"rule": "read.missing", "detail": f"missing, though the source '{file.source}' names it"}
-    except PermissionError as error:
-        facts |= {"rule": "read.missing", "detail": f"cannot be read ({error.strerror})"}
+    except OSError as error:
+        facts |= {"rule": "read.missing", "detail": f"cannot be read ({error.strerror or error})"}
     return facts
 
 
@@ -138,7 +142,8 @@ def read_group(unit: Mapping[str, Any]) -> dict[str, Any]:
     Path(unit["folder"]).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{unit['name']}.", dir=unit["folder"]))
     files = {int(number): msgspec.convert(file, SourceFile) for number, file in unit["files"].items()}
-    documents = Documents(folder, Withdrawn(msgspec.convert(unit["withdrawn"], list[Entry])))
+    asked = Asked(Withdrawn(msgspec.convert(unit["withdrawn"], list[Entry])))
+    documents = Documents(folder, asked)
     tallies: list[dict[str, Any]] = []
     with Rejects(folder / "rejected.arrow", unit["on_bad_input"]) as rejects:
         for told in unit["spans"]:
@@ -147,7 +152,7 @@ def read_group(unit: Mapping[str, Any]) -> dict[str, Any]:
             reports, lost = Counter(rejects.reports), Counter(rejects.rows)
             opened = Opened(
                 file=file, span=span, limit=unit["max_bytes_per_document"], rejects=rejects,
-                decoder=Decoder(file.encoding, _only(file)),
+                decoder=Decoder(file.encoding, _only(file)), asked=asked,
             )  # fmt: skip
             tally = documents.begin(opened)
             rows = _inline(file) if file.format == "inline" else reader(file.format)(opened)

@@ -17,7 +17,7 @@ from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST, Manifest, now, read_manifest, write_manifest
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 
-__all__ = ["Standing", "ancestors", "current", "finish", "made_from", "retire"]
+__all__ = ["Standing", "ancestors", "finish", "made_from", "retire"]
 
 _STAGES = (
     "documents",
@@ -103,26 +103,6 @@ def ancestors(store: Path, manifest: Manifest) -> list[Manifest]:
             found[key] = parent
             queue += parent.parents
     return [found[key] for key in sorted(found)]
-
-
-def current(folder: Path) -> Path:
-    """The corpus that stands in a folder's place, where rows were withdrawn from it already.
-
-    Raises:
-        InputError: there is none.
-    """
-    seen: set[Path] = set()
-    while True:
-        manifest = read_manifest(folder)
-        if manifest.kind != "withdrawn":
-            return folder
-        after = manifest.summary.get("replaced_by", "")
-        seen.add(folder)
-        if not after or folder.parent / after in seen:
-            raise InputError(
-                f"{folder}: out of use, and nothing stands in its place", "build the corpus again"
-            )
-        folder = folder.parent / after
 
 
 def retire(store: Path, replaced: Mapping[str, str], facts: Mapping[str, Any]) -> None:

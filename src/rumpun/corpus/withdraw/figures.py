@@ -1,7 +1,6 @@
 """`figures.json` of a corpus that rows were taken out of: what went is counted under the outcome "withdrawn"."""
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ def write_figures(old: Path, folder: Path, taken: Taken) -> None:
     for cell, documents in taken.cells.items():
         if cell in rows:
             _move(rows, cell, (documents, taken.cell_bytes[cell], taken.cell_seen[cell]))
-    refused = Counter({(row["source"], row["rule"]): row["rows"] for row in figures.get("rejected", [])})
     for (language, source, rule), documents in taken.drops.items():
         left = documents
         for cell in [c for c in rows if (c[0], c[1], c[4]) == (language, source, rule)]:
@@ -38,20 +36,31 @@ def write_figures(old: Path, folder: Path, taken: Taken) -> None:
             share = rows[cell]["bytes"] * some // max(1, rows[cell]["documents"])
             _move(rows, cell, (some, share, 0))
             left -= some
-        if left and (source, rule) in refused:  # rows that could not be read, told by file
-            refused[source, rule] = 0
+    figures["rejected"] = _less_refused(figures.get("rejected", []), taken, rows)
     figures["counts"] = [
         dict(zip(_KEYS, cell, strict=True)) | sums for cell, sums in sorted(rows.items()) if sums["documents"]
-    ]
-    figures["rejected"] = [
-        {"source": source, "rule": rule, "rows": count}
-        for (source, rule), count in sorted(refused.items())
-        if count
     ]
     figures |= _credits(folder)
     (folder / "figures.json").write_text(
         json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
+
+
+def _less_refused(
+    rejected: list[dict[str, Any]], taken: Taken, rows: dict[tuple[str, ...], dict[str, int]]
+) -> list[dict[str, Any]]:
+    """The counts of rows that could not be read, less what went, which is counted with the documents that went."""
+    left = [dict(row) for row in rejected]
+    for (language, source, rule), count in taken.refused_rows.items():
+        goes = count
+        for row in left:
+            if (row["source"], row["rule"]) == (source, rule) and row.get("language", language) == language:
+                some = min(goes, row["rows"])
+                row["rows"] -= some
+                goes -= some
+                cell = (language, source, row.get("licence", ""), "", OUTCOME)
+                rows.setdefault(cell, dict.fromkeys(_SUMS, 0))["documents"] += some
+    return [row for row in left if row["rows"]]
 
 
 def _move(

@@ -102,7 +102,7 @@ def _summary(old: dict[str, Any], taken: Taken) -> dict[str, Any]:
             _more(summary.get("chat", {}), count)
             if place == "chat":
                 _less(of_language, "chat_rows", count)
-    for (language, _, rule), count in taken.drops.items():
+    for (language, _, rule), count in (taken.drops + taken.refused_rows).items():
         for figures in (summary.get("rows", {}), summary.get("languages", {}).get(language, {})):
             if rule in figures.get("dropped", {}):
                 _less(figures["dropped"], rule, count)

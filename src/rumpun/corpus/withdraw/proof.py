@@ -1,11 +1,11 @@
 """The proof that what was taken back is gone: asked of the new index, and read in the new files.
 
-- The files are read row by row: no row of the entries is there.
-- Spans of every text that went are asked of the new index. A span that stands there in a row of somebody else was never
+- The files are read row by row, those of dropped rows too: no row of the entries is there.
+- Spans of every text that went out of use are asked of the new index (dropped texts were in none). A span that stands there in a row of somebody else was never
   theirs alone: it is counted as shared and its rows are named. In rows that went there must be none.
 - The same spans are asked of the old index, where there was one: that search can find them is seen there.
-- Apart from the index, by hashes of runs of 50 letters (`corpus.overlap`), the files are compared with the texts that went;
-  rows of others that share such a run are named.
+- Apart from the index, by hashes of runs of 50 letters (`corpus.overlap`), the files, dropped rows among them, are compared
+  with the texts that went; rows of others that share such a run are named.
 """
 
 import json
@@ -47,9 +47,10 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked for, and what was found."""
 
     rows_read: int  # of the new corpus
-    rows_left: int  # of the entries among them: 0
-    texts: int  # that went
-    texts_too_short: int  # with fewer letters than a trace needs
+    drops_read: int  # dropped rows beside them
+    rows_left: int  # of the entries among both: 0
+    texts: int  # that went, dropped ones too
+    texts_too_short: int  # of those in use, with fewer letters than a trace needs
     spans: int  # that were asked for
     found_before: int | None  # of them, in the old index; None where there was none
     found_after: int  # of them, in rows of the entries: 0
@@ -75,7 +76,7 @@ def prove(
         index: of the new one.
         before: the old index.
         gone: what was taken back.
-        texts: the texts that went, a JSON string a line.
+        texts: the texts that went, [place, text] in JSON a line.
         progress: of the search.
 
     Raises:
@@ -86,8 +87,10 @@ def prove(
     old = TraceIndex.open(before) if before else None
     shared: dict[tuple[str, str], Shared] = {}
     counts = {"texts": 0, "short": 0, "spans": 0, "before": 0, "after": 0, "shared": 0}
-    for text in _texts(texts):
+    for place, text in _texts(texts):
         counts["texts"] += 1
+        if place == "drops":
+            continue
         spans = _spans(text)
         counts["short"] += not spans
         for span in spans:
@@ -103,6 +106,7 @@ def prove(
         )
     return Proof(
         rows_read=left.kept,
+        drops_read=left.kept_drops,
         rows_left=left.total(),
         texts=counts["texts"],
         texts_too_short=counts["short"],
@@ -118,10 +122,11 @@ def prove(
     )
 
 
-def _texts(path: Path) -> Iterator[str]:
+def _texts(path: Path) -> Iterator[tuple[str, str]]:
     with path.open(encoding="utf-8") as stream:
         for line in stream:
-            yield json.loads(line)
+            place, text = json.loads(line)
+            yield place, text
 
 
 def _spans(text: str) -> list[str]:
@@ -162,18 +167,19 @@ def _search(
 
 def _compare(corpus: Path, texts: Path, progress: Progress) -> tuple[int, dict[tuple[str, str], Shared]]:
     """How many texts that went were compared, and the rows that share a run of letters with one."""
-    size = sum(len(text) for text in _texts(texts))
+    size = sum(len(text) for _, text in _texts(texts))
     every = max(1, -(-size // _MOST_COMPARED))
-    sample = [text for number, text in enumerate(_texts(texts)) if number % every == 0]
+    sample = [text for number, (_, text) in enumerate(_texts(texts)) if number % every == 0]
     went = HeldOut(sample, letters=RUN_LETTERS)
     found: dict[tuple[str, str], Shared] = {}
     read = 0
-    for place, path in corpus_files(corpus):
+    drops = [("drops", path) for path in sorted((corpus / "drops").glob("*.parquet"))]
+    for place, path in (*corpus_files(corpus), *drops):
         for batch in rows_of(str(path), place):
-            for rows in by_characters(batch, lambda row: len(row["text"])):
+            for rows in by_characters(batch, lambda row: len(row["text"] or "")):
                 read += len(rows)
                 progress(read, 0, "reading what stays")
-                for number in went.hits(Letters([row["text"] for row in rows])).nonzero()[0].tolist():
+                for number in went.hits(Letters([row["text"] or "" for row in rows])).nonzero()[0].tolist():
                     row: dict[str, Any] = rows[number]
                     key = (row.get("source") or "", str(row.get("id") or ""))
                     found[key] = Shared(source=key[0], id=key[1], text=row["text"][:80])

@@ -1,7 +1,8 @@
 """A corpus without the rows that were taken back, written beside it; files without such rows are linked, not copied.
 
 What is left has the same order and the same bytes in every row. Withdrawn rows go from `train/`, `heldout/`, the
-conversations and the drops (which hold texts too); packed shards lose the same documents.
+conversations and the drops (which hold texts too, also of rows that could not be read); packed shards lose the same
+documents.
 """
 
 import json
@@ -12,20 +13,24 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rumpun.corpus.trace.step import chat_text
-from rumpun.corpus.withdraw.withdrawn import Withdrawn
+from rumpun.corpus.withdraw.withdrawn import UNREAD, Withdrawn
 from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST
 from rumpun.records.documents import document_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["STALE", "Taken", "copies_of", "count_rows", "rewrite"]
 
 STALE = ("cards", "figures.json")  # tell the old figures: made again from the new ones
 _COPY = re.compile(r"the same as key (\d+)")  # as corpus.filter says it
 _GROUP_BYTES = 32 << 20  # of a written row group
-_COLUMNS = ("id", "source", "contributor", "language", "rule", "key", "licence", "domain", "times")
+_COLUMNS = ("id", "source", "contributor", "language", "rule", "value", "key", "licence", "domain", "times")
+_REFUSED = "rejected.parquet"  # the drops that corpus.read refused; `value` is how many rows one stands for
 # place in the corpus -> the role of a source in the manifest
 ROLES = {"train": "text", "heldout": "held-out", "chat": "chat", "heldout chat": "chat held-out"}
 
@@ -39,6 +44,10 @@ class Taken:
     drops: Counter[tuple[str, str, str]] = field(
         default_factory=Counter
     )  # (language, source, rule) of dropped rows
+    refused: Counter[tuple[str, str, str]] = field(
+        default_factory=Counter
+    )  # the same of what corpus.read refused
+    refused_rows: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # that they stand for
     # of rows that train or are held out: (language, source, licence, domain, place), as figures.json counts them
     cells: Counter[tuple[str, ...]] = field(default_factory=Counter)
     cell_bytes: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -48,23 +57,33 @@ class Taken:
     )  # language -> keys of training documents, where there are any
     seen: set[str] = field(default_factory=set)  # which entries were met
     kept: int = 0  # rows in use that stay
+    kept_drops: int = 0  # dropped rows that stay
 
     def total(self) -> int:
         """Rows in use and dropped rows together."""
-        return self.rows.total() + self.drops.total()
+        return self.rows.total() + self.dropped()
+
+    def dropped(self) -> int:
+        """Dropped rows, those that could not be read among them."""
+        return self.drops.total() + self.refused.total()
 
     def count(self, place: str, row: dict[str, Any], size: int) -> None:
         """One row."""
         language, source = row.get("language") or "", row.get("source") or ""
         if place == "drops":
-            self.drops[language, source, row.get("rule") or row.get("reason") or ""] += 1
+            cell = (language, source, row.get("rule") or row.get("reason") or "")
+            if row.get("refused"):
+                self.refused[cell] += 1
+                self.refused_rows[cell] += int(row["value"])
+            else:
+                self.drops[cell] += 1
             return
         self.rows[place, language, source] += 1
         self.bytes[place, language, source] += size
-        cell = (language, source, row.get("licence") or "", row.get("domain") or "", place)
-        self.cells[cell] += 1
-        self.cell_bytes[cell] += size
-        self.cell_seen[cell] += size * (row.get("times") or 0 if place == "train" else 0)
+        used = (language, source, row.get("licence") or "", row.get("domain") or "", place)
+        self.cells[used] += 1
+        self.cell_bytes[used] += size
+        self.cell_seen[used] += size * (row.get("times") or 0 if place == "train" else 0)
         if place == "train" and row.get("key") is not None:
             self.keys.setdefault(language, set()).add(int(row["key"]))
 
@@ -117,7 +136,7 @@ def copies_of(corpus: Path, taken: Taken, gone: Withdrawn) -> int:
 
 
 def rewrite(corpus: Path, folder: Path, gone: Withdrawn, texts: TextIO) -> Taken:
-    """Write the corpus without the rows into `folder`, and the texts of the rows in use that went, a JSON string a line.
+    """Write the corpus without the rows into `folder`, and the texts of the rows that went: [place, text] in JSON a line.
 
     Raises:
         InputError: a file of the corpus cannot be read.
@@ -157,6 +176,7 @@ def _count(place: str, path: Path, gone: Withdrawn, taken: Taken, *, sizes: bool
             taken.seen |= gone.named(row)
         else:
             taken.kept += place != "drops"
+            taken.kept_drops += place == "drops"
 
 
 def _columns(path: Path, *, sizes: bool) -> Iterator[dict[str, Any]]:
@@ -167,18 +187,30 @@ def _columns(path: Path, *, sizes: bool) -> Iterator[dict[str, Any]]:
 
     try:
         with pq.ParquetFile(path) as file:
-            wanted = (*_COLUMNS, "text") if sizes else _COLUMNS
+            refused = path.name == _REFUSED
+            wanted = (*_COLUMNS, "text") if sizes or refused else _COLUMNS
             names = [name for name in wanted if name in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=4096, columns=names):
                 lengths = (
                     pc.fill_null(pc.binary_length(batch["text"]), 0).to_pylist() if "text" in names else []
                 )
-                rows = batch.select([name for name in names if name != "text"]).to_pylist()
-                for number, row in enumerate(rows):
+                for number, row in enumerate(_rows(batch, refused=refused)):
                     yield row | {"bytes": lengths[number] if lengths else 0}
     except (pa.ArrowException, OSError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: not readable as Parquet ({said})", "make the corpus again") from error
+
+
+def _rows(batch: "pa.RecordBatch", *, refused: bool) -> list[dict[str, Any]]:
+    """What is asked whether it goes; of a row that was refused before its fields were known, what stood there too."""
+    rows: list[dict[str, Any]] = batch.select(
+        [name for name in _COLUMNS if name in batch.schema.names]
+    ).to_pylist()
+    for number, row in enumerate(rows if refused else ()):
+        row["refused"] = True
+        if row["rule"] in UNREAD:
+            row["unread"] = batch["text"][number].as_py() or ""
+    return rows
 
 
 def _jsonl(path: Path, place: str) -> Iterator[dict[str, Any]]:
@@ -205,14 +237,14 @@ def _write_jsonl(place: str, path: Path, target: Path, gone: Withdrawn, texts: T
             row = _row(line, place, f"{path}:{number}") if line.strip() else {}
             if not row or not gone.takes(row):
                 out.write(line)
-            elif place != "drops":
-                _spill(row["text"], texts)
+            elif row.get("text"):
+                _spill(place, row["text"], texts)
     if not target.stat().st_size and place == "heldout chat":
         target.unlink()
 
 
-def _spill(text: str, texts: TextIO) -> None:
-    texts.write(json.dumps(text) + "\n")
+def _spill(place: str, text: str, texts: TextIO) -> None:
+    texts.write(json.dumps([place, text]) + "\n")
 
 
 def _write_parquet(place: str, path: Path, target: Path, gone: Withdrawn, texts: TextIO) -> None:
@@ -224,12 +256,12 @@ def _write_parquet(place: str, path: Path, target: Path, gone: Withdrawn, texts:
     writer = None
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
-        names = [name for name in _COLUMNS if name in schema.names]
         for batch in file.iter_batches(batch_size=1024):
-            goes = [gone.takes(row) for row in batch.select(names).to_pylist()]
-            if place != "drops" and any(goes):
+            goes = [gone.takes(row) for row in _rows(batch, refused=path.name == _REFUSED)]
+            if any(goes):
                 for text in batch["text"].filter(pa.array(goes)).to_pylist():
-                    _spill(text or "", texts)
+                    if text:
+                        _spill(place, text, texts)
             waiting.append(batch.filter(pa.array([not one for one in goes])))
             if sum(item.nbytes for item in waiting) >= _GROUP_BYTES:
                 writer = _flush(waiting, writer, target, schema)

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import msgspec
 
+from rumpun.corpus.find import current
 from rumpun.corpus.trace.step import IndexParams, index_corpus
-from rumpun.corpus.withdraw.artefacts import Standing, ancestors, current, finish, made_from, retire
+from rumpun.corpus.withdraw.artefacts import Standing, ancestors, finish, made_from, retire
 from rumpun.corpus.withdraw.manifest import STEP, VERSION, less
+from rumpun.corpus.withdraw.met import heed
 from rumpun.corpus.withdraw.proof import Proof, prove
 from rumpun.corpus.withdraw.rows import Taken, copies_of, count_rows, rewrite
 from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn, record, withdrawn
@@ -98,7 +100,11 @@ def withdraw(
             return told
         record(gone.entries, reason)
         made = _remake(folder, old, gone, indexes, progress)
-        stages = {manifest.id: "" for manifest in ancestors(store, old)}
+        stages = {}
+        for manifest in ancestors(store, old):
+            stages[manifest.id] = ""
+            if "met" in manifest.summary:  # of a reading: it must not get the id again that goes out of use
+                heed(manifest.summary["met"], gone.entries)
         facts = {"reason": reason, "entries": [entry.line for entry in gone.entries]}
         retire(store, stages | made.replaced, facts)
         return msgspec.structs.replace(
@@ -205,8 +211,8 @@ def _told(
         places[place] += count
         languages[language] += count
         sources[source] += count
-    if taken.drops:
-        places["drops"] = taken.drops.total()
+    if taken.dropped():
+        places["drops"] = taken.dropped()
     return Withdrawal(
         entries=tuple(entry.line for entry in gone.entries),
         dry_run=True,

@@ -5,6 +5,7 @@ ever removed from it by rumpun; a line that is wrong is removed by a person, and
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,10 @@ from rumpun.errors import EnvironmentFault, InputError
 from rumpun.records.artefacts import now
 from rumpun.records.places import data_folder
 
-__all__ = ["Entry", "Withdrawn", "identity", "record", "withdrawn"]
+__all__ = ["UNREAD", "Entry", "Withdrawn", "identity", "record", "withdrawn"]
+
+# rules by which a row is refused before its fields are known
+UNREAD = ("read.not_json", "read.cut_off", "read.encoding", "read.too_large", "read.corrupt", "read.binary")
 
 What = Literal["source", "row", "contributor"]
 
@@ -58,8 +62,22 @@ class Withdrawn:
         )
 
     def takes(self, row: Mapping[str, Any]) -> bool:
-        """The same of a row with `source`, `id` and perhaps `contributor`."""
-        return self.holds(row.get("source") or "", str(row.get("id") or ""), row.get("contributor") or "")
+        """The same of a row with `source`, `id` and perhaps `contributor`.
+
+        Of a row that could not be read, `unread` holds what stood there: it goes where that has the id or the contributor in
+        quotation marks, as JSON has them.
+        """
+        return self.holds(
+            row.get("source") or "", str(row.get("id") or ""), row.get("contributor") or ""
+        ) or bool(self._quoted(row.get("unread") or ""))
+
+    def _quoted(self, unread: str) -> set[str]:
+        return {
+            entry.line
+            for entry in (self.entries if unread else ())
+            if entry.what != "source"
+            and any(json.dumps(entry.name, ensure_ascii=way) in unread for way in (False, True))
+        }
 
     def named(self, row: Mapping[str, Any]) -> set[str]:
         """The entries, as people name them, by which a row was taken back."""
@@ -70,7 +88,8 @@ class Withdrawn:
             ("row", row_id.rpartition("#")[0]),
             ("contributor", row.get("contributor")),
         )
-        return {f"{what} {name}" for what, name in asked if name and name in self._names[what]}
+        named = {f"{what} {name}" for what, name in asked if name and name in self._names[what]}
+        return named | self._quoted(row.get("unread") or "")
 
 
 def list_path() -> Path:
@@ -102,7 +121,7 @@ def withdrawn() -> Withdrawn:
 
 
 def identity() -> dict[str, str]:
-    """What a step that reads sources adds to its id: other withdrawals, other rows. Empty where there are none."""
+    """What a step that reads sources, and keeps no note of what it met (`met`), adds to its id; empty without withdrawals."""
     lines = sorted({entry.line for entry in withdrawn().entries})
     if not lines:
         return {}

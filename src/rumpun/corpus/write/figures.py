@@ -38,7 +38,9 @@ class Counts:
     )  # (source, host) -> bytes of training text
     contributors: dict[str, set[str]] = field(default_factory=dict)  # source -> those who are named
     edits: Counter[str] = field(default_factory=Counter)  # rule -> edits applied
-    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, rule) -> rows never read
+    rejected: Counter[tuple[str, ...]] = field(
+        default_factory=Counter
+    )  # (language, source, licence, rule) -> rows never read
 
     def add(self, table: "pa.Table") -> None:
         """Count rows that have the columns _KEYS, bytes and times."""
@@ -79,13 +81,13 @@ class Counts:
         return sum(count for key, count in self.documents.items() if key[-1] == outcome)
 
     def dropped(self, language: str | None = None) -> dict[str, int]:
-        """Rule -> documents, of one language or of all; of all, with rows that could not be read."""
+        """Rule -> documents, of one language or of all, with rows that could not be read."""
         found: Counter[str] = Counter()
         for key, count in self.documents.items():
             if key[-1] not in _PLACES and language in (None, key[0]):
                 found[key[-1]] += count
-        if language is None:
-            for (_, rule), count in self.rejected.items():
+        for (tag, *_, rule), count in self.rejected.items():
+            if language in (None, tag):
                 found[rule] += count
         return dict(sorted(found.items()))
 

@@ -9,9 +9,11 @@ The corpus holds
 - `packed/`: token shards, where a tokenizer is given (see `packed`);
 - `figures.json`: the counts that the cards are made of; `cards/`: the cards.
 
-Parts are read one at a time and written as they come; memory does not grow with the corpus.
+Parts are read one at a time and written as they come, by threads, since pyarrow compresses without the interpreter; memory
+does not grow with the corpus.
 """
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,13 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rumpun.corpus.chat.write import Chat, chat_identity, write_chat
+from rumpun.corpus.engine import workers
 from rumpun.corpus.mix.beginning import beginning
 from rumpun.corpus.mix.held import held_out_index
 from rumpun.corpus.mix.step import MIXTURE, source_kinds
 from rumpun.corpus.parts import drops_schema, part_paths, read_part, write_part
 from rumpun.corpus.write.figures import Counts, entries, summary
 from rumpun.corpus.write.params import WriteParams
-from rumpun.corpus.write.rows import Shelf, corpus_schema, dropped, refused
+from rumpun.corpus.write.rows import Shelf, Writers, corpus_schema, dropped, refused
 from rumpun.corpus.write.texts import Part, final_array, join_parts
 from rumpun.errors import InputError
 from rumpun.records.artefacts import Maker, Manifest, now, sha256_file
@@ -52,12 +55,14 @@ def _identity(params: WriteParams) -> dict[str, str]:
     facts = chat_identity(params)
     if params.tokenizer:
         from rumpun.corpus.write.packed_tokenizer import tokenizer_file
+        from rumpun.weights.packed_shards import FORMAT
 
+        facts["packed_format"] = str(FORMAT)
         facts["tokenizer"] = sha256_file(tokenizer_file(params.tokenizer))
     return facts
 
 
-@step(kind="corpus", version=1, identity=_identity, part="corpus")
+@step(kind="corpus", version=1, identity=_identity, part="corpus", needs=("documents", "attributes", "decisions", "mixture"))
 def write(params: WriteParams, work: Work) -> Outcome:
     """Write the corpus.
 
@@ -87,6 +92,7 @@ class _Writing:
     mixture: dict[str, Any] = field(default_factory=dict)
     packed: dict[str, Any] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
+    writers: Writers = field(init=False)
     done: int = 0
 
     def __post_init__(self) -> None:
@@ -107,14 +113,15 @@ class _Writing:
                 f"{len(parts)} parts of documents, {len(mixed)} of the mixture",
                 "name steps in `needs` that were made from the same documents",
             )
-        shelves = {name: Shelf(self.work.folder / name) for name in ("train", "heldout")}
         packer = self._packer()
-        for part, path in zip(parts, mixed, strict=True):
-            self._part(part, read_part(path), shelves, packer)
-            self.done += 1
-            self.work.progress(self.done, len(parts) + 2, f"part {part.number} written")
-        for shelf in shelves.values():
-            shelf.close()
+        with Writers(workers()) as self.writers:
+            shelves = {name: Shelf(self.work.folder / name, self.writers) for name in ("train", "heldout")}
+            for part, path in zip(parts, mixed, strict=True):
+                self._part(part, read_part(path), shelves, packer)
+                self.done += 1
+                self.work.progress(self.done, len(parts) + 2, f"part {part.number} written")
+            for shelf in shelves.values():
+                shelf.close()
         if packer is not None:
             self.packed = packer.close()["languages"]
 
@@ -138,46 +145,50 @@ class _Writing:
             )
         tags = np.array(decisions["language"].to_pylist(), dtype=object)
         places = np.array(mixed["place"].to_pylist(), dtype=object)
+        chosen = np.flatnonzero(places != "")
+        rows = self._rows(part, documents, mixed, decisions, chosen)
         for place, shelf in shelves.items():
             for tag in sorted(set(tags[places == place])):
-                rows = np.flatnonzero((places == place) & (tags == tag))
-                table = self._rows(part, documents, mixed, rows, tag, cut=place == "heldout")
+                own = np.flatnonzero((places == place) & (tags == tag))
+                table = rows.take(np.searchsorted(chosen, own))
+                if place == "heldout":
+                    table = self._cut(table)
                 self._count(table, place)
                 shelf.put(tag, table)
                 if place == "train":
-                    self._count_edits(decisions, rows)
+                    self._count_edits(decisions, own)
                     if packer is not None:
                         _pack(packer, tag, table)
         self._drops(part, documents, decisions, mixed, np.flatnonzero(places == ""))
 
+    @staticmethod
     def _rows(
-        self,
         part: Part,
         documents: "pa.Table",
         mixed: "pa.Table",
+        decisions: "pa.Table",
         rows: NDArray[np.int64],
-        tag: str,
-        *,
-        cut: bool,
     ) -> "pa.Table":
+        """The rows of a part that train or are held out, as they are written."""
         import pyarrow as pa
 
-        texts = final_array(part, rows, documents).cast(pa.string())
-        if cut:
-            most = self._mixed("held_out_characters_per_document")
-            texts = pa.chunked_array(
-                [pa.array([beginning(text, most) for text in texts.to_pylist()], pa.string())]
-            )
-        taken = documents.take(pa.array(rows))
-        columns: dict[str, Any] = {name: taken[name] for name in _COPIED}
+        taken = documents.take(rows)
+        columns: dict[str, Any] = {name: taken[name] for name in (*_COPIED, "key")}
         columns |= {
-            "text": texts,
-            "language": pa.array([tag] * len(rows), pa.string()),
-            "key": taken["key"],
-            "times": mixed["times"].take(pa.array(rows)),
+            "text": final_array(part, rows, documents).cast(pa.string()),
+            "language": decisions["language"].take(rows),
+            "times": mixed["times"].take(rows),
         }
         schema = corpus_schema()
         return pa.table([columns[name] for name in schema.names], schema=schema)
+
+    def _cut(self, table: "pa.Table") -> "pa.Table":
+        """Held-out rows with as much of their texts as is measured."""
+        import pyarrow as pa
+
+        most = self._mixed("held_out_characters_per_document")
+        texts = pa.array([beginning(text, most) for text in table["text"].to_pylist()], pa.string())
+        return table.set_column(table.schema.get_field_index("text"), table.schema.field("text"), texts)
 
     def _count(self, table: "pa.Table", outcome: str) -> None:
         import pyarrow as pa
@@ -225,7 +236,7 @@ class _Writing:
                 "run the recipe again from corpus.filter on",
             )
         table = dropped(taken, decided, over, rule)
-        write_part(self.work.folder / "drops", part.number, table)
+        self.writers.put(functools.partial(write_part, self.work.folder / "drops", part.number, table))
         counted = pa.table(
             {
                 "language": table["language"],
@@ -256,7 +267,8 @@ class _Writing:
                 for batch in file.iter_batches(batch_size=256):
                     rows = batch.to_pylist()
                     for row in rows:
-                        self.counts.rejected[row["source"], row["rule"]] += row["rows"]
+                        key = (row["language"] or "", row["source"], row["licence"] or "", row["rule"])
+                        self.counts.rejected[key] += row["rows"]
                     out.write_table(
                         pa.Table.from_pylist([refused(row) for row in rows], schema=drops_schema())
                     )
@@ -299,8 +311,8 @@ class _Writing:
             "format": 1,
             "counts": self.counts.rows(),
             "rejected": [
-                {"source": source, "rule": rule, "rows": rows}
-                for (source, rule), rows in sorted(self.counts.rejected.items())
+                dict(zip(("language", "source", "licence", "rule"), key, strict=True)) | {"rows": rows}
+                for key, rows in sorted(self.counts.rejected.items())
             ],
             "hosts": [
                 {"source": source, "host": host, "bytes": size}

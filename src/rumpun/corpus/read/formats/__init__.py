@@ -4,7 +4,7 @@ A reader is a function of an `Opened` file that gives (row, record): the row cou
 names of `parts.documents_schema` where the format has names at all. It refuses what it cannot read through
 `Opened.reject` and goes on. `FORMATS` names them; nothing is imported before a file of the kind is met.
 
-Reading order: `stream` (bytes, decompressed, in bounded lines), `decode` (bytes -> text), `jsonl`, `table` (Parquet),
+Reading order: `packed` (gzip and zstd), `stream` (bytes, in bounded lines), `decode` (bytes -> text), `jsonl`, `table` (Parquet),
 `plain` (text), `warc` and `html` (pages).
 """
 
@@ -17,9 +17,12 @@ from typing import Any
 
 import msgspec
 
+from rumpun.corpus.languages import known
 from rumpun.corpus.read.formats.decode import Decoder
-from rumpun.corpus.read.formats.stream import chunks, compression, looks_binary
-from rumpun.corpus.read.policy import Rejects
+from rumpun.corpus.read.formats.packed import compression
+from rumpun.corpus.read.formats.stream import chunks, looks_binary
+from rumpun.corpus.read.policy import Rejects, where
+from rumpun.corpus.withdraw.met import Asked
 
 __all__ = [
     "FORMATS",
@@ -28,6 +31,7 @@ __all__ = [
     "Record",
     "SourceFile",
     "Span",
+    "as_text",
     "format_of",
     "reader",
     "splits_by_line",
@@ -89,26 +93,61 @@ class Opened:
     limit: int  # bytes that a document may have
     rejects: Rejects
     decoder: Decoder
+    asked: Asked  # what was taken back
     recoded: Counter[str] = field(default_factory=Counter)  # encoding -> rows
     skipped: Counter[str] = field(default_factory=Counter)  # what is no document, by reason
     damaged: bool = False  # the file broke off
     damaged_after: int = -1  # byte of the file, where that is known
-    proven: int = 0  # bytes before it, decompressed, for which a checksum speaks
 
     @property
     def path(self) -> Path:
         """Where the file is."""
         return Path(self.file.path)
 
-    def reject(self, rule: str, detail: str, **more: Any) -> None:
-        """Refuse a row of this file; see `Rejects.add`."""
-        self.rejects.add(rule, detail, file=self.file.name, source=self.file.source, **more)
+    def facts(self, record: Record) -> dict[str, str]:
+        """Id, language, source, licence and contributor of a row, as far as its record and the recipe say."""
+        file = self.file
+        language = record.get("language") or file.language
+        return {
+            "id": as_text(record.get("id")),
+            "language": language if isinstance(language, str) and language in known() else "",
+            "source": file.source if file.own_names else as_text(record.get("source")) or file.source,
+            "licence": as_text(record.get("licence")) or file.licence,
+            "contributor": as_text(record.get("contributor")),
+        }
 
-    def damage(self, detail: str, after: int = -1, proven: int = 0) -> None:
+    def reject(
+        self,
+        rule: str,
+        detail: str,
+        *,
+        record: Record | None = None,
+        row: int = 0,
+        data: bytes = b"",
+        **more: Any,
+    ) -> None:
+        """Refuse a row of this file, or the file; see `Rejects.add`. What was taken back leaves no trace but a count.
+
+        Args:
+            rule: a key of `policy.HINTS`.
+            detail: what came, in words.
+            record: the row, as far as it could be read; without it the row goes by the file's source and by `data`.
+            row: its number; 0 where the file is meant.
+            data: what stood there.
+            more: for `Rejects.add`.
+        """
+        facts = self.facts(record or {})
+        facts["id"] = facts["id"] or where(self.file.name, row)
+        unread = "" if record else data.decode("utf-8", "replace")
+        if self.asked.takes(facts | {"unread": unread}):
+            self.skipped["withdrawn"] += 1
+            return
+        self.rejects.add(rule, detail, file=self.file.name, facts=facts, row=row, data=data, **more)
+
+    def damage(self, detail: str, after: int = -1) -> None:
         """The file cannot be read from here on; what came before it stands."""
         self.damaged = True
         self.damaged_after = after
-        self.proven = proven
         self.reject("read.corrupt", detail, rows=0)
 
     def chunks(self, *, text: bool = True, start: int = 0) -> Iterator[bytes]:
@@ -130,21 +169,27 @@ class Opened:
             yield first
         yield from found
 
-    def too_large(self, row: int, size: int, data: bytes) -> None:
+    def cut_off(self, row: int, data: bytes) -> None:
+        """Refuse a document in which the file breaks off."""
+        self.reject("read.cut_off", "the file breaks off in it", row=row, data=data)
+
+    def too_large(self, row: int, size: int, data: bytes, record: Record | None = None) -> None:
         """Refuse a document for its size."""
         self.reject(
             "read.too_large",
             f"a document of {size} bytes, the limit is {self.limit}",
+            record=record,
             row=row,
             data=data,
             size=size,
         )
 
-    def text(self, data: bytes, row: int) -> str | None:
+    def text(self, data: bytes, row: int, record: Record | None = None) -> str | None:
         """Bytes as text; None, and a refusal, where no encoding fits."""
         found = self.decoder.text(data)
         if found is None:
-            self.reject("read.encoding", "not UTF-8, and no other encoding fits", row=row, data=data)
+            said = "not UTF-8, and no other encoding fits"
+            self.reject("read.encoding", said, record=record, row=row, data=data)
             return None
         text, encoding = found
         if encoding:
@@ -157,6 +202,14 @@ class Opened:
         if not self.file.columns:
             return record
         return record | {ours: _within(record, theirs) for ours, theirs in self.file.columns.items()}
+
+
+def as_text(value: Any) -> str:
+    """A field beside the text: as text, without what no UTF-8 can say."""
+    if value is None:
+        return ""
+    found = value if isinstance(value, str) else str(value)
+    return found if found.isascii() else found.encode("utf-8", "replace").decode()
 
 
 def _within(record: Record, name: str) -> Any:

@@ -76,15 +76,20 @@ def read(opened: Opened) -> Iterator[tuple[int, Record]]:
     if size > opened.limit:
         opened.too_large(1, size, bytes(held))
         return
+    if size and opened.damaged:
+        opened.cut_off(1, bytes(held))
+        return
     if size and (record := record_of(opened, 1, bytes(held), "")):
         yield 1, record
 
 
-def record_of(opened: Opened, row: int, data: bytes, charset: str) -> Record | None:
-    """A page's record; None, and a refusal, where it holds no text."""
+def record_of(
+    opened: Opened, row: int, data: bytes, charset: str, told: Record | None = None
+) -> Record | None:
+    """A page's record; None, and a refusal, where it holds no text. `told` is what is known of it beside the page."""
     found = page(data, charset=charset or opened.file.encoding, language=opened.file.language)
     if not found.text:
-        opened.reject("read.no_text", "a page without main text", row=row, data=data)
+        opened.reject("read.no_text", "a page without main text", record=told, row=row, data=data)
         return None
     if found.encoding:
         opened.recoded[found.encoding] += 1

@@ -39,7 +39,7 @@ def _slowly(opened: Opened, row: int, line: bytes, *, ended: bool) -> Any:
     if not line.strip():
         return None
     if not ended and opened.damaged:
-        opened.reject("read.cut_off", "the file breaks off in this line", row=row, data=line)
+        opened.cut_off(row, line)
         return None
     text = opened.text(line, row)
     if text is None:

@@ -26,6 +26,8 @@ def _whole(opened: Opened, found: Iterator[bytes]) -> Iterator[tuple[int, Record
             del held[KEPT_BYTES:]
     if size > opened.limit:
         opened.too_large(1, size, bytes(held))
+    elif size and opened.damaged:
+        opened.cut_off(1, bytes(held))
     elif size:
         text = opened.text(bytes(held), 1)
         if text is not None:
@@ -33,9 +35,11 @@ def _whole(opened: Opened, found: Iterator[bytes]) -> Iterator[tuple[int, Record
 
 
 def _lines(opened: Opened, found: Iterator[bytes]) -> Iterator[tuple[int, Record]]:
-    for row, line, size, _ in Lines(found, opened.limit, opened.span.before + 1):
+    for row, line, size, ended in Lines(found, opened.limit, opened.span.before + 1):
         if size > opened.limit:
             opened.too_large(row, size, line)
+        elif not ended and opened.damaged:
+            opened.cut_off(row, line)
         elif line.strip():
             text = opened.text(line.removesuffix(b"\r"), row)
             if text is not None:
@@ -46,10 +50,12 @@ def _paragraphs(opened: Opened, found: Iterator[bytes]) -> Iterator[tuple[int, R
     held: list[bytes] = []
     first = size = 0
 
-    def document() -> Iterator[tuple[int, Record]]:
+    def document(*, ends: bool) -> Iterator[tuple[int, Record]]:
         data = b"\n".join(held)
         if size > opened.limit:
             opened.too_large(first, size, data)
+        elif data and ends and opened.damaged:
+            opened.cut_off(first, data)
         elif data:
             text = opened.text(data, first)
             if text is not None:
@@ -57,7 +63,7 @@ def _paragraphs(opened: Opened, found: Iterator[bytes]) -> Iterator[tuple[int, R
 
     for row, line, length, _ in Lines(found, opened.limit):
         if not line.strip():
-            yield from document()
+            yield from document(ends=False)
             held.clear()
             size = 0
             continue
@@ -68,4 +74,4 @@ def _paragraphs(opened: Opened, found: Iterator[bytes]) -> Iterator[tuple[int, R
             held.append(line.removesuffix(b"\r"))
         else:
             held[:] = [b"\n".join([*held, line])[:KEPT_BYTES]]
-    yield from document()
+    yield from document(ends=True)

@@ -115,16 +115,21 @@ def _bytewise(opened: Opened, batch: "pa.RecordBatch", row: int) -> Iterator[Rec
             columns[name] = column.to_pylist()
     for n in range(batch.num_rows):
         record: Record | None = {}
+        told = opened.mapped({name: _shown(values[n]) for name, values in columns.items()})
         for name, values in columns.items():
             value = values[n]
             if isinstance(value, bytes) and record is not None:
-                value = opened.text(value, row + n + 1)
+                value = opened.text(value, row + n + 1, told)
                 if value is None:
                     record = None
                     break
             if record is not None:
                 record[name] = value
         yield record
+
+
+def _shown(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _said(error: Exception) -> str:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from rumpun.corpus.read.formats import Opened, Record
 from rumpun.corpus.read.formats.html import record_of
-from rumpun.corpus.read.formats.stream import ChunkFile, compression, next_member
+from rumpun.corpus.read.formats.packed import compression, next_member
+from rumpun.corpus.read.formats.stream import ChunkFile
 from rumpun.corpus.read.policy import KEPT_BYTES
 
 __all__ = ["read"]
@@ -28,17 +29,10 @@ def read(opened: Opened) -> Iterator[tuple[int, Record]]:
     row = start = 0
     while start >= 0:
         opened.damaged = False
-        held: _Held | None = None  # until it is known whether its member is whole
-        for item in _records(opened, start, row):
-            if held is not None and held.record is not None:
-                yield held.row, held.record
-            held, row = item, item.row
-        if held is not None and held.record is not None:
-            if opened.damaged and held.at >= opened.proven and compression(opened.path) == "gzip":
-                data = str(held.record.get("text")).encode("utf-8", "replace")
-                opened.reject("read.corrupt", "its checksum is not its own", row=row, data=data)
-            else:
-                yield held.row, held.record
+        for number, record in _records(opened, start, row):
+            row = number
+            if record is not None:
+                yield row, record
         start = -1
         if opened.damaged and opened.damaged_after >= 0 and compression(opened.path) == "gzip":
             start = next_member(opened.path, opened.damaged_after + 1, b"WARC/")
@@ -46,30 +40,21 @@ def read(opened: Opened) -> Iterator[tuple[int, Record]]:
         opened.reject("read.corrupt", "no WARC record in it", rows=0)
 
 
-class _Held(NamedTuple):
-    """A WARC record that was read."""
-
-    row: int
-    at: int  # byte of the unpacked stream
-    record: Record | None  # None where it is no document
-
-
-def _records(opened: Opened, start: int, row: int) -> Iterator[_Held]:
-    """Each record from a byte of the file on."""
+def _records(opened: Opened, start: int, row: int) -> Iterator[tuple[int, Record | None]]:
+    """(row, record) from a byte of the file on; None where a WARC record is no document."""
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     stream = io.BufferedReader(ChunkFile(opened.chunks(text=False, start=start)), 256 << 10)
     try:
         for record in ArchiveIterator(stream, parse_http=False):
             row += 1
-            at = record.stream_pos
             kind = record.record_type
             if kind in (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion):
-                yield _Held(row, at, _document(opened, row, record, http=kind == WarcRecordType.response))
+                yield row, _document(opened, row, record, http=kind == WarcRecordType.response)
             else:
                 named = (record.headers.get("WARC-Type") or "without type")[:20].lower()
                 opened.skipped[f"record {named}"] += 1
-                yield _Held(row, at, None)
+                yield row, None
     except (OSError, ValueError, RuntimeError, EOFError) as error:
         if getattr(error, "errno", None):  # of the disk, not of the parser
             raise
@@ -87,47 +72,48 @@ class _Body(NamedTuple):
 
 def _document(opened: Opened, row: int, record: Any, *, http: bool) -> Record | None:
     """A record's document; None where it is none, which is counted, or cannot be used, which is refused."""
+    name = (record.record_id or "").removeprefix("<").removesuffix(">").removeprefix("urn:uuid:")
+    told: Record = {"id": name}
     expected = record.content_length
     if expected > opened.limit + _HEAD_BYTES:
-        opened.too_large(row, expected, record.reader.read(KEPT_BYTES))
+        opened.too_large(row, expected, record.reader.read(KEPT_BYTES), told)
         return None
     block = record.reader.read(expected)
     if len(block) < expected:
         said = f"the record has {len(block)} of its {expected} bytes"
-        opened.reject("read.cut_off", said, row=row, data=block)
+        opened.reject("read.cut_off", said, record=told, row=row, data=block)
         return None
     if http:
-        body = _response(opened, row, block)
+        body = _response(opened, row, block, told)
     else:
         kind = (record.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         body = _Body(kind, "", block)
     if body is None:
         return None
     if len(body.data) > opened.limit:
-        opened.too_large(row, len(body.data), body.data)
+        opened.too_large(row, len(body.data), body.data, told)
         return None
-    found = _read(opened, row, body)
+    found = _read(opened, row, body, told)
     if found is None:
         return None
     fetched = record.headers.get("WARC-Date") or ""
-    name = (record.record_id or "").removeprefix("<").removesuffix(">").removeprefix("urn:uuid:")
-    return found | {"id": name, "url": record.headers.get("WARC-Target-URI") or "", "fetched": fetched}
+    return found | told | {"url": record.headers.get("WARC-Target-URI") or "", "fetched": fetched}
 
 
-def _read(opened: Opened, row: int, body: _Body) -> Record | None:
+def _read(opened: Opened, row: int, body: _Body, told: Record) -> Record | None:
     if body.kind in ("", *_PAGES):
-        return record_of(opened, row, body.data, body.charset)
+        return record_of(opened, row, body.data, body.charset, told)
     if body.kind == "text/plain":
-        text = opened.text(body.data, row)
+        text = opened.text(body.data, row, told)
         return None if text is None else {"text": text, "title": "", "encoding": "utf-8"}
     opened.skipped[f"content type {body.kind[:60]}"] += 1
     return None
 
 
-def _response(opened: Opened, row: int, block: bytes) -> _Body | None:
+def _response(opened: Opened, row: int, block: bytes, told: Record) -> _Body | None:
     parsed = _http(block)
     if parsed is None:
-        opened.reject("read.corrupt", "a response without an HTTP header", row=row, data=block)
+        opened.reject("read.corrupt", "a response without an HTTP header", record=told, row=row, data=block)
         return None
     status, headers, packed = parsed
     if status != "200":
@@ -138,7 +124,7 @@ def _response(opened: Opened, row: int, block: bytes) -> _Body | None:
         return _Body(kind, charset, b"")
     data = _unpacked(packed, headers, opened.limit)
     if isinstance(data, str):
-        opened.reject("read.corrupt", data, row=row, data=packed)
+        opened.reject("read.corrupt", data, record=told, row=row, data=packed)
         return None
     return _Body(kind, charset, data)
 
