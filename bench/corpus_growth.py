@@ -1,15 +1,17 @@
 """The corpus pipeline from 10 MB to 1 GB: seconds, processor seconds and memory of each step, and what a changed threshold costs.
 
-    python bench/corpus_growth.py [--sizes 10,30,100] [--languages id,vi,th,my,zh,en] [--until corpus.filter] [--taggers NAME,…]
+    python bench/corpus_growth.py [--sizes 10,30,100] [--languages id,vi,th,my,zh,en] [--until corpus.write] [--taggers NAME,…]
                                   [--workers 2] [--folder DIR] [--json]
 
 Text is made by `rumpun.corpus.synthetic` (models of order 4 learnt from RUMPUN_DATA, real lengths, a tenth exact and a tenth near
-copies). Each size is one run of the recipe in a process of its own with an empty store; the most memory is that of the process and
-its workers together, looked at every 50 ms (pages that they share count once for each). Then one threshold is changed and the
-recipe runs again: `refilter` is the processor seconds of that run over those of the first.
+copies). Each size is one run of the recipe in a process of its own with an empty store; the most memory of a step is that of the
+process and its workers together, looked at every 50 ms (pages that they share count once for each). Then one threshold is changed
+and the recipe runs again. A table for each size: processor and wall seconds, MB of the source's text for a processor second and
+for a wall second, memory, and what share of all of the first pass's processor seconds the step took again.
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -40,7 +42,14 @@ from rumpun.steps import quiet, plan, run
 
 recipe, store = read_recipe(Path(sys.argv[1])), Path(sys.argv[2])
 done = {item.name for item in plan(recipe, store) if item.done}
-made = run(recipe, store, progress=lambda name: quiet)
+
+
+def started(name):
+    print(name, flush=True)
+    return quiet
+
+
+made = run(recipe, store, progress=started)
 told = {}
 for name, folder in made.items():
     manifest = read_manifest(folder)
@@ -103,25 +112,32 @@ def tree_kb(pid: int) -> int:
 def once(path: Path, store: Path, workers: int) -> dict[str, Any]:
     """Run the recipe in a process of its own."""
     environment = os.environ | {"RUMPUN_WORKERS": str(workers), "OMP_NUM_THREADS": "1"}
-    with tempfile.TemporaryFile("w+") as said:
+    peaks: dict[str, int] = {}
+    with tempfile.NamedTemporaryFile("r") as said:
         start = time.monotonic()
-        process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(path), str(store)], env=environment, stdout=said
-        )
-        peak = pid = 0
+        with Path(said.name).open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-c", RUN, str(path), str(store)], env=environment, stdout=out
+            )
+        step, pid = "", 0
         while not pid:
-            peak = max(peak, tree_kb(process.pid))
+            step = (said.read().split() or [step])[-1]
+            peaks[step] = max(peaks.get(step, 0), tree_kb(process.pid))
             time.sleep(0.05)
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if status:
             raise SystemExit(f"the recipe ended with {os.waitstatus_to_exitcode(status)}")
+        wall = time.monotonic() - start
         said.seek(0)
-        return {
-            "wall_seconds": round(time.monotonic() - start, 1),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-            "peak_mb": round(peak / 1024),
-            "steps": json.loads(said.read()),
-        }
+        steps = json.loads(said.read().splitlines()[-1])
+    for name, told in steps.items():
+        told["peak_mb"] = round(peaks.get(name, 0) / 1024)
+    return {
+        "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_mb": round(max(peaks.values()) / 1024),
+        "steps": steps,
+    }
 
 
 def measure(size: int, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -141,16 +157,9 @@ def measure(size: int, arguments: argparse.Namespace, folder: Path) -> dict[str,
     first["mb"] = round(told["bytes"] / 1e6, 1)
     first["documents"] = told["rows"]
     first["mb_per_cpu_second"] = round(first["mb"] / first["cpu_seconds"], 2)
-    again = [name for name, step in second["steps"].items() if step["again"]]
-    first["refilter"] = {
-        "made_again": again,
-        "cpu_share": round(
-            second["steps"]["decisions"]["cpu_seconds"]
-            / sum(step["cpu_seconds"] for step in first["steps"].values()),
-            4,
-        )
-        if "decisions" in again
-        else None,
+    whole = sum(step["cpu_seconds"] for step in first["steps"].values())
+    first["again"] = {
+        name: round(step["cpu_seconds"] / whole, 4) for name, step in second["steps"].items() if step["again"]
     }
     return first
 
@@ -160,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="10,30,100", help="of text, in MB")
     parser.add_argument("--languages", default="id,vi,th,my,zh,en")
-    parser.add_argument("--until", default="corpus.filter", choices=[uses for _, uses, _ in STEPS])
+    parser.add_argument("--until", default="corpus.write", choices=[uses for _, uses, _ in STEPS])
     parser.add_argument("--taggers", default="")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="keep everything there; by default a temporary folder")
@@ -174,20 +183,29 @@ def main() -> None:
         for size in map(int, arguments.sizes.split(",")):
             results.append(measure(size, arguments, (arguments.folder or Path(name)) / f"{size}mb"))
             if not arguments.json:
-                show(results[-1], first=len(results) == 1)
+                show(results[-1])
     if arguments.json:
         print(json.dumps(results))
 
 
-def show(result: dict[str, Any], *, first: bool) -> None:
-    """One line a size: the whole, then processor seconds of each step."""
-    steps = result["steps"]
-    if first:
-        head = ("MB", "documents", "wall s", "CPU s", "MB/CPU s", "peak MB", "refilter", *steps)
-        print("  ".join(f"{name:>10}" for name in head))
-    row = (result["mb"], result["documents"], result["wall_seconds"], result["cpu_seconds"], result["mb_per_cpu_second"],
-           result["peak_mb"], result["refilter"]["cpu_share"], *(step["cpu_seconds"] for step in steps.values()))  # fmt: skip
-    print("  ".join(f"{value!s:>10}" for value in row), flush=True)
+def show(result: dict[str, Any]) -> None:
+    """A table of one size, and the sums of what a changed threshold costs."""
+    mb, again = result["mb"], result["again"]
+    rates = f"{result['mb_per_cpu_second']} MB a CPU second, {result['peak_mb']} MB of memory at most"
+    print(
+        f"\n{mb} MB, {result['documents']} documents: {result['cpu_seconds']} s CPU, {result['wall_seconds']} s wall, {rates}"
+    )
+    heads = ("step", "CPU s", "wall s", "MB/CPU s", "MB/wall s", "peak MB", "again")
+    print("  ".join(f"{head:>10}" for head in heads))
+    for name, step in result["steps"].items():
+        cpu, wall = step["cpu_seconds"], step["wall_seconds"]
+        row = (name, cpu, wall, round(mb / max(cpu, 0.01), 1), round(mb / max(wall, 0.01), 1), step["peak_mb"], again.get(name, ""))  # fmt: skip
+        print("  ".join(f"{value!s:>10}" for value in row))
+    sums = [
+        f"{share:.1%} with {name}"
+        for name, share in zip(again, itertools.accumulate(again.values()), strict=True)
+    ]
+    print(f"a changed threshold, of the first pass: {', '.join(sums)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,12 @@ def threads(unit):
     return [os.environ.get("OMP_NUM_THREADS"), pa.cpu_count(), os.getpid()]
 
 
+def spared(unit):
+    """Whether an array was made without pandas, and who made it."""
+    pa.array(np.arange(unit))
+    return ["pandas" in sys.modules, os.getpid()]
+
+
 def burn(unit):
     """CPU work that holds the interpreter."""
     total = 0

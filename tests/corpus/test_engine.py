@@ -204,6 +204,14 @@ def test_workers_keep_to_one_thread_and_the_environment_is_given_back(monkeypatc
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+def test_few_light_units_start_no_process_and_workers_load_no_pandas(monkeypatch):
+    monkeypatch.setenv("RUMPUN_WORKERS", "2")
+    assert {who for _, who in map_parts(engine_work.spared, [1] * 7, least=4)} == {os.getpid()}
+    made = map_parts(engine_work.spared, [1] * 8, least=4)
+    assert os.getpid() not in {who for _, who in made}
+    assert not any(there for there, _ in made)
+
+
 def test_workers_that_print_do_not_disturb(monkeypatch, capfd):
     monkeypatch.setenv("RUMPUN_WORKERS", "2")
     assert map_parts(engine_work.say, [1, 2, 3]) == [1, 2, 3]

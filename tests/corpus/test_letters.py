@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rumpun.corpus.chat.params import ChatParams
 from rumpun.corpus.chat.refusals import text_refusals
-from rumpun.corpus.letters import LETTERS, Letters, member
+from rumpun.corpus.letters import LETTERS, SCRIPTS, Letters, member
 from rumpun.corpus.overlap import HeldOut
 from rumpun.recipes import build
 
@@ -37,10 +37,16 @@ def test_letters_are_counted_as_one_by_one(texts):
 
 @given(few_texts)
 def test_keys_are_equal_exactly_where_letters_are(texts):
-    keys = Letters(texts).keys().tolist()
-    for a, key_a in zip(texts, keys, strict=True):
-        for b, key_b in zip(texts, keys, strict=True):
-            assert (key_a == key_b) == (plain_letters(a) == plain_letters(b))
+    letters = Letters(texts)
+    for keys in (letters.keys().tolist(), letters.digests().tolist()):
+        for a, key_a in zip(texts, keys, strict=True):
+            for b, key_b in zip(texts, keys, strict=True):
+                assert (key_a == key_b) == (plain_letters(a) == plain_letters(b))
+
+
+@given(some_text, some_text, few_texts)
+def test_a_key_does_not_depend_on_what_stands_beside_the_text(before, text, after):
+    assert Letters([before, text, *after]).keys()[1] == Letters([text]).keys()[0]
 
 
 @given(few_texts, st.integers(1, 5))
@@ -69,6 +75,24 @@ def test_runs_of_words_match_where_word_runs_do(texts, length):
     assert owner.tolist() == [n for _, n in plain]
     named = dict(zip([run for run, _ in plain], hashes.tolist(), strict=True))
     assert [named[run] for run, _ in plain] == hashes.tolist()
+
+
+@given(few_texts, st.data())
+def test_some_of_the_texts_are_as_if_they_stood_alone(texts, data):
+    rows = sorted(data.draw(st.sets(st.sampled_from(range(len(texts))) if texts else st.nothing())))
+    some, alone = Letters(texts).some(np.array(rows, dtype=np.int64)), Letters([texts[row] for row in rows])
+    assert some.keys().tolist() == alone.keys().tolist()
+    assert some.digests().tolist() == alone.digests().tolist()
+    for terms in ({"letters": 3}, {"words": 2}):
+        for one, other in zip(some.runs(**terms), alone.runs(**terms), strict=True):
+            assert one.tolist() == other.tolist()
+
+
+@given(few_texts)
+def test_scripts_are_counted_as_one_by_one(texts):
+    letters = Letters(texts)
+    plain = [letters.count(letters.kinds == LETTERS + n).tolist() for n in range(len(SCRIPTS))]
+    assert letters.script_counts().T.tolist() == plain
 
 
 @given(st.lists(st.integers(0, 2**64 - 1)), st.lists(st.integers(0, 2**64 - 1)))

@@ -40,13 +40,15 @@ def folding_table() -> NDArray[np.uint32]:
 
 @functools.cache
 def _tables() -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
-    """Folded [EVERY]; what folding meets there, by _LONE and _STRING [EVERY]; the combining class of its last part [EVERY]; sorted pairs that combine."""
+    """[EVERY] folded, what folding meets there (_LONE, _STRING) and the class of the last part; and sorted pairs that combine."""
     table = np.arange(EVERY, dtype=np.uint32)
     meets, order = np.zeros(EVERY, dtype=np.uint8), np.zeros(EVERY, dtype=np.uint8)
     named = categories()
     first, second = named[:, 0], named[:, 1]
     # letters with case, and the few marks, numbers and signs that fold
-    for code in np.flatnonzero(np.isin(first, list(b"MNS")) | ((first == ord("L")) & (second != ord("o")))):
+    for code in np.flatnonzero(
+        np.isin(first, list(b"MNS")) | ((first == ord("L")) & (second != ord("o")))
+    ).tolist():
         lower = chr(code).casefold()
         if len(lower) > 1:
             meets[code] = _STRING
@@ -116,7 +118,8 @@ def _odd(codes: NDArray[np.uint32]) -> NDArray[np.int64]:
     seconds = _seconds()[own]
     out_of_order = (before_order > own_order) & (own_order > 0)
     behind = seconds & (before_order > 0) & (own_order > 0)
-    return places[((met[places] & _STRING) > 0) | combines | out_of_order | behind]
+    found: NDArray[np.int64] = places[((met[places] & _STRING) > 0) | combines | out_of_order | behind]
+    return found
 
 
 @functools.cache

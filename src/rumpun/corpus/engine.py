@@ -78,6 +78,7 @@ def map_parts(
     progress: Progress = quiet,
     note: str = "",
     keep: Path | None = None,
+    least: int = 1,
 ) -> list[Any]:
     """`function(unit)` for every unit, in worker processes; the results in the order of the units.
 
@@ -86,6 +87,7 @@ def map_parts(
     costs one unit: units that did not come back are handed out again, at most RESUBMISSIONS times. With `keep`, a
     folder that belongs to this run alone, each result is kept there and a finished unit is not done again, not even
     by a process started anew: so what a unit wrote must stay where it is until the run is over (link it to its place).
+    A worker process costs about half a second of processor time: `least` says how many units make one worth its start.
 
     Raises:
         EnvironmentFault: workers died again and again.
@@ -107,7 +109,7 @@ def map_parts(
                 len(results), len(units), f"{note}: {len(todo)} handed out again ({_said(lost)})".lstrip(": ")
             )
         try:
-            for number, text in _answers(function, todo):
+            for number, text in _answers(function, todo, least):
                 results[number] = _opened(text)
                 died = f" ({len(_DIED)} workers died and were started again)" if _DIED else ""
                 progress(len(results), len(units), note + died)
@@ -205,6 +207,15 @@ def _opened(said: str) -> Any:
     raise error
 
 
+class _Spared:
+    """Finds no pandas: pyarrow would import it at the first array, for 0.4 s and 50 MB in every worker, and never use it."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:  # noqa: ARG004  (the import system's)
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not imported in a worker", name=name)
+
+
 @contextlib.contextmanager
 def prepared(paths: Sequence[str]) -> Iterator[None]:
     """In a worker's own process: see the same modules as the caller, keep to one thread, print nothing."""
@@ -212,6 +223,8 @@ def prepared(paths: Sequence[str]) -> Iterator[None]:
         yield
         return
     sys.path.extend(path for path in paths if path not in sys.path)
+    if _Spared not in sys.meta_path:
+        sys.meta_path.insert(0, _Spared)
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module("pyarrow").set_cpu_count(1)
     with (
@@ -222,7 +235,9 @@ def prepared(paths: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def _answers(function: Callable[[Any], Any], calls: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
+def _answers(
+    function: Callable[[Any], Any], calls: Sequence[Mapping[str, Any]], least: int
+) -> Iterator[tuple[int, str]]:
     """(number, what came of it) of each call, as the plan gives them.
 
     Raises:
@@ -237,7 +252,7 @@ def _answers(function: Callable[[Any], Any], calls: Sequence[Mapping[str, Any]])
             where == "native" and daft.get_or_infer_runner_type() != "native"
         ):  # DAFT_RUNNER, or a Ray job around this
             daft.set_runner_native()
-        number = min(workers(), len(calls)) if where == "native" else _cluster(len(calls))
+        number = min(workers(), max(1, len(calls) // least)) if where == "native" else _cluster(len(calls))
         worker = _worker(number, processes=where == "native" and number > 1)
         own = where == "ray" or number > 1  # a process of its own for each worker
         work = worker([*sys.path] if own else [], daft.pickle.dumps(function)).work

@@ -92,7 +92,7 @@ def member(values: Hashes, table: Hashes) -> NDArray[np.bool_]:
         return np.zeros(len(values), dtype=np.bool_)
     marks = np.zeros(1 << 20, dtype=np.bool_)  # a first sieve by 20 bits: most values fall through it
     marks[table >> np.uint64(44)] = True
-    found: NDArray[np.bool_] = marks[values >> np.uint64(44)]
+    found: NDArray[np.bool_] = marks[(values >> np.uint64(44)).view(np.int64)]
     close = np.flatnonzero(found)
     at = np.minimum(np.searchsorted(table, values[close]), len(table) - 1)
     found[close] = table[at] == values[close]
@@ -108,9 +108,21 @@ class Letters:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.codes, lengths = folded(texts)  # [C]
+        self.kinds: NDArray[np.uint8] = kinds_table()[self.codes]  # [C]
         self.ends: Int = np.cumsum(lengths)  # [N]
         self.starts: Int = self.ends - lengths  # [N]
-        self.kinds: NDArray[np.uint8] = kinds_table()[self.codes]  # [C]
+
+    def some(self, rows: Int) -> "Letters":
+        """Those of these texts, numbered ascending; nothing is folded again."""
+        lengths = self.ends - self.starts
+        chosen = np.zeros(len(lengths), dtype=np.bool_)
+        chosen[rows] = True
+        inside = np.repeat(chosen, lengths)
+        found = Letters(())
+        found.codes, found.kinds = self.codes[inside], self.kinds[inside]
+        found.ends = np.cumsum(lengths[rows])
+        found.starts = found.ends - lengths[rows]
+        return found
 
     def count(self, mask: NDArray[np.bool_]) -> Int:
         """[N] how many code points of each text a mask [C] marks."""
@@ -121,8 +133,23 @@ class Letters:
     @functools.cached_property
     def _kept(self) -> tuple[Int, Int, Int]:
         """Positions [L] of letters, and where each text's letters start and end among them [N]."""
-        positions = np.flatnonzero(self.kinds >= LETTERS).astype(np.int64)
+        positions = np.flatnonzero(self.kinds >= LETTERS)
         return positions, np.searchsorted(positions, self.starts), np.searchsorted(positions, self.ends)
+
+    @functools.cached_property
+    def _owner(self) -> Int:
+        """[L] the text that each letter lies in."""
+        _, starts, ends = self._kept
+        found: Int = np.repeat(np.arange(len(starts), dtype=np.int64), ends - starts)
+        return found
+
+    def script_counts(self) -> Int:
+        """[N, scripts] letters and marks of each script in each text."""
+        width = len(SCRIPTS)
+        places = self._owner * width
+        places += self.kinds[self._kept[0]]
+        places -= LETTERS
+        return np.bincount(places, minlength=len(self.starts) * width).reshape(-1, width)
 
     def letter_counts(self) -> Int:
         """[N] letters and marks in each text."""
@@ -130,7 +157,14 @@ class Letters:
         return ends - starts
 
     def keys(self) -> Hashes:
-        """[N] a 64-bit key of each text's letters and marks alone."""
+        """[N] a 64-bit key of each text's letters and marks alone, to compare within one run."""
+        _, starts, ends = self._kept
+        sums, down = self._sums
+        found: Hashes = (sums[ends] - sums[starts]) * down[starts]
+        return _finished(found + (ends - starts).astype(np.uint64) * _BASE)
+
+    def digests(self) -> Hashes:
+        """[N] the same from BLAKE2b, to be stored."""
         positions, starts, ends = self._kept
         letters = self.codes[positions]
         made = [
@@ -144,11 +178,10 @@ class Letters:
 
         A run never crosses from one text to the next. A word is letters and marks side by side.
         """
-        positions, starts, ends = self._kept
+        positions, owner = self._kept[0], self._owner
         if not len(positions):
-            return np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
-        owner = np.repeat(np.arange(len(starts)), ends - starts)  # [L]
-        sums, down = self._sums(positions)
+            return np.zeros(0, dtype=np.uint64), owner
+        sums, down = self._sums
         if letters:
             inside = owner[: -letters + 1 or None] == owner[letters - 1 :]
             found = sums[letters:] - sums[: -letters or None]
@@ -163,11 +196,13 @@ class Letters:
         begin, finish = begin[whole], finish[whole]
         return _finished((sums[finish] - sums[begin]) * down[begin]), owner[begin]
 
-    def _sums(self, positions: Int) -> tuple[Hashes, Hashes]:
+    @functools.cached_property
+    def _sums(self) -> tuple[Hashes, Hashes]:
         """Sums [L + 1] of the letters so far, each times a power of the base, and what takes the power off again [L].
 
         What lies between two sums is a polynomial hash modulo 2**64.
         """
+        positions = self._kept[0]
         up, down = _powers(1 << len(positions).bit_length())
         mixed = self.codes[positions].astype(np.uint64)
         mixed += np.uint64(1)

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rumpun.corpus.code_points import folding_table
 from rumpun.corpus.letters import LETTERS as LETTER_KIND
 from rumpun.corpus.letters import SCRIPTS
 
@@ -69,7 +70,6 @@ _WAITING = 1 << 19  # shingles of texts with empty bins that are held back to be
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(0x9FB21C651E98DF25)
 _TWO = np.uint64(0xD6E8FEB86659FD93)
-_CASED = 0x1E944  # no code point from here on has case (Unicode 16)
 
 
 def _splitmix(values: Hashes) -> Hashes:
@@ -84,12 +84,7 @@ def _splitmix(values: Hashes) -> Hashes:
 @functools.cache
 def _table() -> Hashes:
     """[0x110000] m(c) of every code point."""
-    folded = np.arange(0x110000, dtype=np.uint64)
-    for code in range(_CASED):
-        lower = chr(code).casefold()
-        if len(lower) == 1:
-            folded[code] = ord(lower)
-    return _splitmix(folded)
+    return _splitmix(folding_table().astype(np.uint64))
 
 
 @functools.cache

@@ -30,6 +30,7 @@ __all__ = ["LinkParams", "link"]
 
 _ADDRESS_SHARE = 0.5  # a source whose addresses repeat more than this names files or books, not documents
 _ROWS_AT_LEAST = 1 << 20  # of bands together in one unit
+_LIGHT = 8  # parts looked through take no longer than a worker process takes to start
 _STAYS, _EXACT, _NEAR = 0, 1, 2
 
 
@@ -72,7 +73,7 @@ class LinkParams:
             raise ValueError(f"substring_letters = {self.substring_letters}: expected 0, or 8 or more")
 
 
-@step(kind="links", version=1, part="corpus")
+@step(kind="links", version=1, part="corpus", needs=("documents", "attributes"))
 def link(params: LinkParams, work: Work) -> Outcome:
     """Link documents that are the same in some way.
 
@@ -106,7 +107,13 @@ class _Link:
         self.summary: dict[str, Any] = {}
 
     def _map(
-        self, function: Callable[[Any], Any], units: list[dict[str, Any]], note: str, *, keep: bool = True
+        self,
+        function: Callable[[Any], Any],
+        units: list[dict[str, Any]],
+        note: str,
+        *,
+        keep: bool = True,
+        least: int = 1,
     ) -> list[Any]:
         from rumpun.corpus.engine import map_parts
 
@@ -117,6 +124,7 @@ class _Link:
             progress=self.work.progress,
             note=note,
             keep=self.scratch / "done" if keep else None,
+            least=least,
         )
 
     def _ranges(self, name: str, **more: Any) -> list[dict[str, Any]]:
@@ -129,7 +137,10 @@ class _Link:
         """Keys, signatures and ranks of every part."""
         shape = {"bands": self.params.near_bands, "rows": self.params.near_rows}
         found = self._map(
-            link_rows.read_rows, [part | shape for part in self.parts], "documents looked up, by parts"
+            link_rows.read_rows,
+            [part | shape for part in self.parts],
+            "documents looked up, by parts",
+            least=_LIGHT,
         )
         for part, told in zip(self.parts, found, strict=True):
             if told["rows"] and told["first"] != self.documents:
@@ -255,6 +266,7 @@ class _Link:
                 link_counts.find_windows,
                 [part | terms for part in self.parts],
                 "repeated runs looked for, by parts",
+                least=_LIGHT,
             )
             self._table("windows", least=2)
 
@@ -281,6 +293,7 @@ class _Link:
             [part | where for part in self.parts],
             "links written, by parts",
             keep=False,
+            least=_LIGHT,
         )
         total: Counter[str] = Counter()
         for one in told:

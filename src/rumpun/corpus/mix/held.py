@@ -17,14 +17,16 @@ from rumpun.corpus.letters import Letters
 from rumpun.corpus.mix.beginning import beginning
 from rumpun.corpus.mix.params import MixParams
 from rumpun.corpus.mix.table import HELD, OVERLAP, TRAIN, UNMEASURED, Table
-from rumpun.corpus.order import by_characters, order_key
+from rumpun.corpus.order import order_key
 from rumpun.corpus.overlap import HeldOut
 from rumpun.corpus.parts import read_part
+from rumpun.corpus.tag.batch import slices
 from rumpun.corpus.write.texts import Part, final_texts, has_column
 from rumpun.steps import Progress, quiet
 
 __all__ = ["choose", "drop_overlaps", "held_out_index"]
 
+_LIGHT = 8  # parts looked through take no longer than a worker process takes to start
 _BLOCKS = 20  # a language with one source is cut into so many
 
 
@@ -99,23 +101,21 @@ def _indices(path: str, words: int, letters: int) -> dict[str, HeldOut]:
 def overlap_part(unit: dict[str, Any]) -> list[int]:
     """The rows of one part whose texts overlap held-out text of their own language.
 
-    `unit`: number, documents, attributes, decisions, held (paths), words, letters.
+    `unit`: as of a part, and held (a path), words, letters.
     """
-    part = Part(unit["number"], *(Path(unit[name]) for name in ("documents", "attributes", "decisions")))
+    part = Part.of(unit)
     indices = _indices(unit["held"], unit["words"], unit["letters"])
     place = part.decisions if has_column(part.decisions, "language") else part.documents
     tags = np.array(read_part(place, ["language"])["language"].to_pylist(), dtype=object)
     kept = read_part(part.decisions, ["kept"])["kept"].to_numpy()
-    documents = read_part(part.documents, ["text"])
+    rows = np.flatnonzero(kept & np.isin(tags, [*indices]))
+    texts = np.array(final_texts(part, rows), dtype=object) if len(rows) else rows
     found: list[int] = []
     for tag, index in sorted(indices.items()):
-        rows = np.flatnonzero(kept & (tags == tag))
-        if not len(rows):
-            continue
-        pairs = list(zip(rows.tolist(), final_texts(part, rows, documents), strict=True))
-        for run in by_characters(pairs, lambda pair: len(pair[1])):
-            hits = index.hits(Letters([text for _, text in run]))
-            found += [row for (row, _), hit in zip(run, hits.tolist(), strict=True) if hit]
+        own, some = rows[tags[rows] == tag], texts[tags[rows] == tag]
+        for first, last in slices([len(text) for text in some]):
+            hits = index.hits(Letters(some[first:last].tolist()))
+            found += own[first:last][hits].tolist()
     return sorted(found)
 
 
@@ -131,20 +131,19 @@ def drop_overlaps(table: Table, params: MixParams, scratch: Path, progress: Prog
         return
     rows = [{"language": tag, "text": text} for tag, texts in sorted(held.items()) for text in texts]
     path = write_part(scratch / "held", 0, pa.Table.from_pylist(rows))
-    units = [
-        {
-            "number": part.number,
-            "documents": str(part.documents.absolute()),
-            "attributes": str(part.attributes.absolute()),
-            "decisions": str(part.decisions.absolute()),
-            "held": str(path.absolute()),
-            "words": params.held_out_run_words,
-            "letters": params.held_out_run_letters,
-        }
-        for part in table.parts
-    ]
+    terms = {
+        "held": str(path.absolute()),
+        "words": params.held_out_run_words,
+        "letters": params.held_out_run_letters,
+    }
+    units = [part.unit() | terms for part in table.parts]
     hits = map_parts(
-        overlap_part, units, progress=progress, note="looking for held-out text", keep=scratch / "overlaps"
+        overlap_part,
+        units,
+        progress=progress,
+        note="held-out text looked for, by parts",
+        keep=scratch / "overlaps",
+        least=_LIGHT,
     )
     for first, found in zip(table.starts, hits, strict=False):
         places = first + np.array(found, dtype=np.int64)

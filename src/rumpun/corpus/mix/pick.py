@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rumpun.corpus.mix.mixture import Leaf, Real, language_weights, spread, targets
+from rumpun.corpus.mix.mixture import BUCKETS, Leaf, Real, language_weights, spread, targets
 from rumpun.corpus.mix.params import MixParams
 from rumpun.corpus.mix.table import BUDGET, TRAIN, Table, buckets, quantiles
 
@@ -62,18 +62,18 @@ def _leaves(
     table: Table, tag: str, cut: tuple[float, float], params: MixParams, kinds: Mapping[str, str]
 ) -> tuple[list[Leaf], list[NDArray[np.int64]]]:
     here = table.of(tag, TRAIN)
-    members: dict[Leaf, list[int]] = {}
-    keys: dict[tuple[int, int, str], Leaf] = {}
-    for n, bucket in zip(here.tolist(), buckets(table.score[here], *cut), strict=True):
-        short = (int(table.source[n]), int(table.domain[n]), bucket)
-        if short not in keys:
-            keys[short] = table.leaf_key(n, bucket, params, kinds)
-        members.setdefault(keys[short], []).append(n)
-    names = sorted(members, key=lambda leaf: (leaf.source_class, leaf.source, leaf.domain, leaf.bucket))
-    places = [np.array(members[name], dtype=np.int64) for name in names]
-    return [
-        replace(name, size=int(table.weight[at].sum())) for name, at in zip(names, places, strict=True)
-    ], places
+    width = len(BUCKETS)
+    keys = table.source[here].astype(np.int64) * len(table.domains.all) + table.domain[here]
+    keys = keys * width + buckets(table.score[here], *cut)
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group))[:-1]
+    found: list[tuple[Leaf, NDArray[np.int64]]] = []
+    for n, at in zip(first.tolist(), np.split(here[order], ends), strict=False):
+        leaf = table.leaf_key(int(here[n]), BUCKETS[keys[n] % width], params, kinds)
+        found.append((replace(leaf, size=int(table.weight[at].sum())), at))
+    found.sort(key=lambda pair: (pair[0].source_class, pair[0].source, pair[0].domain, pair[0].bucket))
+    return [leaf for leaf, _ in found], [at for _, at in found]
 
 
 def choose_documents(table: Table, params: MixParams, kinds: Mapping[str, str]) -> Picks:

@@ -20,7 +20,7 @@ from rumpun.corpus.mix.pick import Chosen, Picks, choose_documents
 from rumpun.corpus.mix.table import HELD, OVERLAP, RULES, UNMEASURED, Table, load
 from rumpun.corpus.parts import write_part
 from rumpun.corpus.write.texts import join_parts
-from rumpun.errors import InputError, UsageError
+from rumpun.errors import InputError, UsageError, nearest
 from rumpun.recipes import Recipe
 from rumpun.records.artefacts import sha256_file
 from rumpun.steps import Outcome, Progress, Work, plan, quiet, step
@@ -40,7 +40,7 @@ def _identity(params: MixParams) -> dict[str, str]:
     return {"tokenizer": sha256_file(tokenizer_file(params.tokenizer))}
 
 
-@step(kind="mixture", version=1, identity=_identity, part="corpus")
+@step(kind="mixture", version=1, identity=_identity, part="corpus", needs=_NEEDS)
 def mix(params: MixParams, work: Work) -> Outcome:
     """Hold out, weigh, cap and pick.
 
@@ -78,13 +78,21 @@ def _compute(
     folders: Mapping[str, Path], params: MixParams, seed: int, scratch: Path, progress: Progress
 ) -> tuple[Table, Picks, dict[str, str]]:
     parts = join_parts(folders["documents"], folders["attributes"], folders["decisions"])
-    progress(0, 3, f"reading the figures of {len(parts)} parts")
-    table = load(parts, params, seed)
+    table = load(parts, params, seed, scratch, progress)
+    kinds = source_kinds(folders["documents"])
+    _check_sources(params, {*table.sources.all, *kinds})
     how = choose(table, params, seed)
-    progress(1, 3, "looking for held-out text in training text")
-    drop_overlaps(table, params, scratch)
+    drop_overlaps(table, params, scratch, progress)
     progress(2, 3, "weighing and picking")
-    return table, choose_documents(table, params, source_kinds(folders["documents"])), how
+    return table, choose_documents(table, params, kinds), how
+
+
+def _check_sources(params: MixParams, known: set[str]) -> None:
+    named = [name for names in params.held_out_sources.values() for name in names]
+    for where, names in (("held_out_sources", named), ("source_classes", list(params.source_classes))):
+        for name in names:
+            if name not in known:
+                raise UsageError(f"{where}: no source is called '{name}'", nearest(name, sorted(known)))
 
 
 def source_kinds(documents: Path) -> dict[str, str]:
@@ -236,14 +244,9 @@ def plan_table(recipe: Recipe, store: Path, progress: Progress = quiet) -> list[
         if not planned[need].done:
             raise UsageError(
                 f"recipe {recipe.name}: the step {need} has not been made, and the mixture stands on it",
-                "run it first: rumpun corpus build RECIPE (a mixture is only planned from what there is)",
+                f"run it first: rumpun corpus build {recipe.path} (a mixture is only planned from what there is)",
             )
         folders[planned[need].step.kind] = planned[need].folder
-    for kind in _NEEDS:
-        if kind not in folders:
-            raise UsageError(
-                f"step {wanted.name} needs a {kind}", f"add the step that makes {kind} to its needs"
-            )
     with tempfile.TemporaryDirectory() as scratch:
         table, picks, how = _compute(folders, wanted.params, recipe.seed, Path(scratch), progress)
     return plan_rows(_figures(table, picks, how, wanted.params))

@@ -1,5 +1,6 @@
 """Every document as numbers: what a mixture chooses by. D documents, about 60 bytes each in memory."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from rumpun.corpus.mix.mixture import Leaf
 from rumpun.corpus.mix.params import MixParams, source_class
 from rumpun.corpus.order import order_key
-from rumpun.corpus.parts import read_part
+from rumpun.corpus.parts import each_part, read_part, write_part
 from rumpun.corpus.read.inventory import machine_translated
 from rumpun.corpus.write.texts import Part, final_array, final_texts, has_column
 from rumpun.records.licences import shippable
+from rumpun.steps import Progress, quiet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +30,7 @@ RULES = (
     "", "", "", "heldout.overlap", "heldout.unmeasured", "licence.terms", "mixture.language", "mixture.budget",
 )  # fmt: skip
 _SCORE = "quality.score"
+_LIGHT = 8  # parts measured take no longer than a worker process takes to start
 _SAMPLE_DOCUMENTS, _SAMPLE_CHARACTERS = 32, 2_000  # of each language and source, for tokens a byte
 
 
@@ -93,6 +96,19 @@ class Table:
             state=np.zeros(count, dtype=np.uint8),
         )
 
+    def put(self, figures: "pa.Table", first: int) -> None:
+        """Set the rows from `first` on to the figures of a part."""
+        here = slice(first, first + figures.num_rows)
+        self.language[here] = self.languages.numbers(figures["language"])
+        self.source[here] = self.sources.numbers(figures["source"])
+        self.domain[here] = self.domains.numbers(figures["domain"])
+        self.licence[here] = self.licences.numbers(figures["licence"])
+        self.state[here][figures["kept"].to_numpy()] = TRAIN
+        self.size[here] = figures["size"].to_numpy()
+        self.order[here] = figures["order"].to_numpy()
+        if "score" in figures.schema.names:
+            self.score[here] = figures["score"].to_numpy().astype(np.float32)
+
     def of(self, language: str, *states: int) -> NDArray[np.int64]:
         """The documents of a language in one of these states."""
         if language not in self.languages.all:
@@ -118,19 +134,34 @@ class Table:
         )
 
 
-def load(parts: Sequence[Part], params: MixParams, seed: int) -> Table:
-    """Read what a mixture needs of every part, one part in memory at a time.
+def load(
+    parts: Sequence[Part], params: MixParams, seed: int, scratch: Path, progress: Progress = quiet
+) -> Table:
+    """What a mixture needs of every document; the parts are read by workers, one part each in memory.
 
     Documents that the decisions removed are GONE; kept ones whose licence forbids the use are LICENCE, those in a
     language that the recipe does not ask for LANGUAGE, the others TRAIN.
     """
-    starts = [0]
-    for part in parts:
-        starts.append(starts[-1] + _rows(part.decisions))
+    from rumpun.corpus.engine import map_parts
+
+    folder = scratch.absolute() / "measured"
+    terms = {"seed": seed, "folder": str(folder), "samples": params.unit == "tokens"}
+    told = map_parts(
+        measure_part,
+        [part.unit() | terms for part in parts],
+        progress=progress,
+        note="documents measured, by parts",
+        keep=scratch / "measures",
+        least=_LIGHT,
+    )
+    starts = [0, *itertools.accumulate(item["rows"] for item in told)]
     table = Table.empty(parts, starts)
     samples: dict[str, list[str]] = {}
-    for part, first in zip(parts, starts, strict=False):
-        _take(table, part, first, seed, samples if params.unit == "tokens" else None)
+    for figures, first, item in zip(each_part(folder), starts, told, strict=False):
+        table.put(figures, first)
+        for name, texts in item["samples"].items():
+            found = samples.setdefault(name, [])
+            found += texts[: _SAMPLE_DOCUMENTS - len(found)]
     forbidden = np.array(
         [not shippable(name) if name else True for name in table.licences.all], dtype=np.bool_
     )
@@ -149,64 +180,55 @@ def load(parts: Sequence[Part], params: MixParams, seed: int) -> Table:
     return table
 
 
-def _rows(path: Path) -> int:
-    import pyarrow.parquet as pq
+def measure_part(unit: Mapping[str, Any]) -> dict[str, Any]:
+    """In a worker: the figures of one part's documents, written as a part of `folder`; its rows and its samples.
 
-    return int(pq.read_metadata(path).num_rows)
-
-
-def _take(table: Table, part: Part, first: int, seed: int, samples: dict[str, list[str]] | None) -> None:
+    `unit`: as of a part, and seed, folder, samples (whether any are asked for).
+    """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    columns = ["id", "text", "language", "source", "licence", "domain"]
-    documents = read_part(part.documents, columns)
+    part = Part.of(unit)
+    documents = read_part(part.documents, ["id", "text", "language", "source", "licence", "domain"])
     decided = ["kept", "language"] if has_column(part.decisions, "language") else ["kept"]
     decisions = read_part(part.decisions, decided)
-    here = slice(first, first + documents.num_rows)
-    kept = decisions["kept"].to_numpy()
-    tags = decisions["language"] if len(decided) > 1 else documents["language"]
-    table.language[here] = table.languages.numbers(tags)
-    table.source[here] = table.sources.numbers(documents["source"])
-    table.domain[here] = table.domains.numbers(documents["domain"])
-    table.licence[here] = table.licences.numbers(documents["licence"])
-    table.state[here][kept] = TRAIN
-    if has_column(part.attributes, _SCORE):
-        scores = read_part(part.attributes, [_SCORE])[_SCORE].to_numpy()
-        table.score[here] = scores.astype(np.float32)
-    rows = np.flatnonzero(kept)
-    table.size[first + rows] = pc.binary_length(final_array(part, rows, documents)).to_numpy()
-    sources = documents["source"].take(rows).to_pylist()
-    names = zip(sources, documents["id"].take(rows).to_pylist(), strict=True)
-    table.order[first + rows] = np.fromiter(
-        (order_key(seed, source, identity) for source, identity in names), dtype=np.uint64, count=len(rows)
+    rows = np.flatnonzero(decisions["kept"].to_numpy())
+    size = np.zeros(documents.num_rows, dtype=np.int64)
+    size[rows] = pc.binary_length(final_array(part, rows, documents)).to_numpy()
+    names = zip(
+        documents["source"].take(rows).to_pylist(), documents["id"].take(rows).to_pylist(), strict=True
     )
-    if samples is not None:
-        _sample(
-            part,
-            documents,
-            rows,
-            [f"{tag} {name}" for tag, name in zip(tags.take(rows).to_pylist(), sources, strict=True)],
-            samples,
-        )
+    order = np.zeros(documents.num_rows, dtype=np.uint64)
+    order[rows] = np.fromiter(
+        (order_key(unit["seed"], source, identity) for source, identity in names), np.uint64, len(rows)
+    )
+    columns = documents.select(["source", "domain", "licence"])
+    columns = columns.append_column("language", (decisions if len(decided) > 1 else documents)["language"])
+    columns = columns.append_column("kept", decisions["kept"])
+    columns = columns.append_column("size", pa.array(size)).append_column("order", pa.array(order))
+    if has_column(part.attributes, _SCORE):
+        columns = columns.append_column("score", read_part(part.attributes, [_SCORE])[_SCORE])
+    write_part(Path(unit["folder"]), part.number, columns)
+    samples = _samples(part, documents, columns, rows) if unit["samples"] else {}
+    return {"rows": documents.num_rows, "samples": samples}
 
 
-def _sample(
-    part: Part,
-    documents: "pa.Table",
-    rows: NDArray[np.int64],
-    names: list[str],
-    samples: dict[str, list[str]],
-) -> None:
-    """Add the beginnings of the first documents of each language and source."""
-    wanted = []
-    counts = {name: len(found) for name, found in samples.items()}
-    for n, name in enumerate(names):
-        if counts.get(name, 0) < _SAMPLE_DOCUMENTS:
-            counts[name] = counts.get(name, 0) + 1
-            wanted.append(n)
-    if wanted:
-        for n, text in zip(wanted, final_texts(part, rows[wanted], documents), strict=True):
-            samples.setdefault(names[n], []).append(text[:_SAMPLE_CHARACTERS])
+def _samples(
+    part: Part, documents: "pa.Table", columns: "pa.Table", rows: NDArray[np.int64]
+) -> dict[str, list[str]]:
+    """The beginnings of the first documents of each language and source."""
+    named = columns.take(rows)
+    found: dict[str, list[int]] = {}
+    for row, tag, source in zip(
+        rows.tolist(), named["language"].to_pylist(), named["source"].to_pylist(), strict=True
+    ):
+        of = found.setdefault(f"{tag} {source}", [])
+        if len(of) < _SAMPLE_DOCUMENTS:
+            of.append(row)
+    return {
+        name: [text[:_SAMPLE_CHARACTERS] for text in final_texts(part, np.array(of), documents)]
+        for name, of in found.items()
+    }
 
 
 def _weigh(table: Table, params: MixParams, samples: dict[str, list[str]]) -> None:
@@ -244,12 +266,6 @@ def quantiles(
     return (high if head else math.inf), (low if tail else -math.inf)
 
 
-def buckets(scores: NDArray[np.float32], head_from: float, middle_from: float) -> list[str]:
-    """The bucket of each document: a name of `mixture.BUCKETS`."""
-    named = np.select(
-        [np.isnan(scores), scores >= head_from, scores < middle_from],
-        ["all", "head", "tail"],
-        default="middle",
-    )
-    found: list[Any] = named.tolist()
-    return found
+def buckets(scores: NDArray[np.float32], head_from: float, middle_from: float) -> NDArray[np.int64]:
+    """[N] the bucket of each document: a place in `mixture.BUCKETS`."""
+    return np.select([np.isnan(scores), scores >= head_from, scores < middle_from], [3, 0, 2], default=1)

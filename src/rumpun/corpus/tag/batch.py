@@ -5,13 +5,13 @@ everything that is counted, so one histogram [N, K] gives every count. Nothing h
 """
 
 import functools
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rumpun.corpus.code_points import ASSIGNED, categories
 from rumpun.corpus.languages import known
 from rumpun.corpus.letters import LETTERS, SCRIPTS, Hashes, Int, kinds_table
 from rumpun.corpus.tag.lines import Lines, find_lines, line_hashes
@@ -45,7 +45,6 @@ _BULLETS = "•‣◦▪▫■□●○◆◇▶►➢➤✓✔·∙⁃*-–—"
 _CLOSERS = "\"'”’»)]}」』）】》›"
 _ELLIPSES = "…⋯"
 _MORE_ENDS = ".!?…。！？"  # used in every script beside its own marks
-_PLANES = 0x20000  # digits, punctuation and symbols lie below; beyond there is Han
 
 
 @functools.cache
@@ -55,23 +54,27 @@ def sentence_marks() -> str:
     return "".join(sorted(own | set(_MORE_ENDS)))
 
 
-def _signs(code: int) -> int:
-    character = chr(code)
-    category = unicodedata.category(character)
-    found = 0
+def _signs() -> NDArray[np.int64]:
+    """[ASSIGNED] the signs of each code point, capitals of Latin alone."""
+    named = categories()
+    capital = (named[:, 0] == ord("L")) & np.isin(named[:, 1], list(b"ut"))
+    capital &= kinds_table()[:ASSIGNED] == LETTERS + SCRIPTS.index("Latn")
+    found = np.zeros(ASSIGNED, dtype=np.int64)
     for holds, bit in (
-        (category == "Nd", DIGIT),
-        (category[0] == "P", PUNCTUATION),
-        (category[0] == "S", SYMBOL),
-        (category in ("Lu", "Lt"), UPPER),
-        (character in _CODE_SIGNS, CODE),
-        (character in sentence_marks(), END),
-        (character in _BULLETS, BULLET),
-        (character in _ELLIPSES, ELLIPSIS),
-        (character in _CLOSERS, CLOSER),
+        ((named == tuple(b"Nd")).all(axis=1), DIGIT),
+        (named[:, 0] == ord("P"), PUNCTUATION),
+        (named[:, 0] == ord("S"), SYMBOL),
+        (capital, UPPER),
     ):
-        if holds:
-            found |= bit
+        found[holds] |= bit
+    for characters, bit in (
+        (_CODE_SIGNS, CODE),
+        (sentence_marks(), END),
+        (_BULLETS, BULLET),
+        (_ELLIPSES, ELLIPSIS),
+        (_CLOSERS, CLOSER),
+    ):
+        found[[*map(ord, characters)]] |= bit
     return found
 
 
@@ -79,12 +82,11 @@ def _signs(code: int) -> int:
 def _classes() -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
     """[0x110000] the class of each code point; the kind [K] and the signs [K] of each class."""
     whole = kinds_table().astype(np.int64)
-    latin = LETTERS + SCRIPTS.index("Latn")
-    signs = np.fromiter((_signs(code) for code in range(_PLANES)), dtype=np.int64, count=_PLANES)
-    signs[(signs & UPPER > 0) & (whole[:_PLANES] != latin)] &= ~UPPER
-    whole[:_PLANES] |= signs << 8
-    words, classes = np.unique(whole, return_inverse=True)
-    return classes.astype(np.uint8), words & 0xFF, words >> 8
+    whole[:ASSIGNED] |= _signs() << 8
+    there = np.zeros(1 << 17, dtype=np.bool_)
+    there[whole] = True
+    words = np.flatnonzero(there)
+    return (np.cumsum(there) - 1)[whole].astype(np.uint8), words & 0xFF, words >> 8
 
 
 @functools.cache

@@ -121,17 +121,24 @@ def boilerplate(line_ends: Sequence[int], hashes: Sequence[int], numbers: Sequen
         hashes: [lines of the text] of their content, 0 for blank ones.
         numbers: of lines that many documents have, counted from 0.
     """
-    times = Counter(hashes)
-    left = {n for n in numbers if 0 <= n < len(hashes) and hashes[n] and times[hashes[n]] < OWN}
-    full = [n for n, found in enumerate(hashes) if found]
-    place = {n: at for at, n in enumerate(full)}
-    kept = []
-    for n in sorted(left):
-        length = line_ends[n] - (line_ends[n - 1] + 1 if n else 0)
-        beside = full[max(0, place[n] - 1) : place[n] + 2]
-        if length >= LONG or any(other != n and other in left for other in beside):
-            kept.append(n)
-    return kept
+    there = [n for n in numbers if 0 <= n < len(hashes) and hashes[n]]
+    times = Counter(hashes) if there else Counter()
+    left = {n for n in there if times[hashes[n]] < OWN}
+    return [
+        n
+        for n in sorted(left)
+        if line_ends[n] - (line_ends[n - 1] + 1 if n else 0) >= LONG
+        or _beside(hashes, n, -1) in left
+        or _beside(hashes, n, 1) in left
+    ]
+
+
+def _beside(hashes: Sequence[int], number: int, step: int) -> int:
+    """The number of the next line before or after one that is not blank; outside of the text where there is none."""
+    number += step
+    while 0 <= number < len(hashes) and not hashes[number]:
+        number += step
+    return number
 
 
 def spans_of(line_ends: Sequence[int], numbers: Sequence[int]) -> list[tuple[int, int]]:

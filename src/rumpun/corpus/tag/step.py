@@ -48,7 +48,7 @@ def _identity(params: TagParams) -> Mapping[str, Any]:
     return {tagger.name: {"version": tagger.version, "facts": tagger.facts()} for tagger in made}
 
 
-@step(kind="attributes", version=1, identity=_identity, part="corpus")
+@step(kind="attributes", version=1, identity=_identity, part="corpus", needs=("documents",))
 def tag(params: TagParams, work: Work) -> Outcome:
     """Give every document its figures.
 

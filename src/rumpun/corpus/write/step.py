@@ -62,7 +62,13 @@ def _identity(params: WriteParams) -> dict[str, str]:
     return facts
 
 
-@step(kind="corpus", version=1, identity=_identity, part="corpus", needs=("documents", "attributes", "decisions", "mixture"))
+@step(
+    kind="corpus",
+    version=1,
+    identity=_identity,
+    part="corpus",
+    needs=("documents", "attributes", "decisions", "mixture"),
+)
 def write(params: WriteParams, work: Work) -> Outcome:
     """Write the corpus.
 

@@ -7,7 +7,7 @@ its decision, whose offsets are code points of the normalised text.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Part", "apply_edits", "final_array", "final_texts", "has_column", "join_parts"]
 
 NORMALISED = "normalise.text"
+_KINDS = ("documents", "attributes", "decisions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,16 @@ class Part:
     documents: Path
     attributes: Path
     decisions: Path
+
+    def unit(self) -> dict[str, Any]:
+        """As a worker is told of it."""
+        paths = {name: str(getattr(self, name).absolute()) for name in _KINDS}
+        return {"number": self.number, **paths}
+
+    @classmethod
+    def of(cls, unit: Mapping[str, Any]) -> Self:
+        """The part that a unit names."""
+        return cls(unit["number"], *(Path(unit[name]) for name in _KINDS))
 
 
 def join_parts(documents: Path, attributes: Path, decisions: Path) -> list[Part]:

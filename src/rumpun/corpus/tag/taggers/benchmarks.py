@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rumpun.corpus.letters import LETTERS, SCRIPTS, Hashes, Int, Letters
+from rumpun.corpus.letters import SCRIPTS, Hashes, Int, Letters
 from rumpun.errors import InputError
 
 __all__ = [
@@ -86,7 +86,7 @@ def benchmarks() -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def modes(letters: Letters) -> Int:
     """[N] how each text is cut, by the script of most of its letters; a Han letter counts as three."""
-    counts = np.stack([letters.count(letters.kinds == LETTERS + n) for n in range(len(SCRIPTS))], axis=1)
+    counts = letters.script_counts()
     counts[:, 0] = 0  # marks of no script
     counts[:, SCRIPTS.index("Hani")] *= 3
     by_script = np.array(
@@ -128,7 +128,7 @@ def hash_benchmark(found: dict[str, Iterable[str]]) -> Hashed:
         for first in range(0, len(texts), _AT_ONCE):
             part = texts[first : first + _AT_ONCE]
             cut = Cut(part)
-            whole = cut.letters.keys()[cut.letters.letter_counts() >= _STRING_LEAST]
+            whole = cut.letters.digests()[cut.letters.letter_counts() >= _STRING_LEAST]
             keys.append((whole, np.full(len(whole), place, dtype=np.uint16)))
             hashes = _strided(cut)
             made_runs.append((hashes, np.full(len(hashes), place, dtype=np.uint16)))
@@ -168,7 +168,7 @@ class Cut:
         self.parts: list[tuple[int, Int, Letters]] = []  # mode, rows, their letters
         for mode in np.unique(kinds).tolist():
             rows = np.flatnonzero(kinds == mode)
-            own = self.letters if len(rows) == len(texts) else Letters([texts[row] for row in rows.tolist()])
+            own = self.letters if len(rows) == len(texts) else self.letters.some(rows)
             self.parts.append((mode, rows, own))
 
     def runs(self) -> Iterator[tuple[int, Hashes, Int, Int]]:
@@ -207,14 +207,25 @@ def _smallest(cut: Cut, count: int) -> tuple[Hashes, Int]:
     hashes, owner = cut.shingles()
     long = cut.long()[owner]
     hashes, owner = hashes[long], owner[long]
-    order = np.lexsort((hashes, owner))
-    hashes, owner = hashes[order], owner[order]
+    hashes, owner = _by_owner(hashes, owner)
     if not len(hashes):
         return hashes, owner
     new = np.concatenate([[True], (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])])
     hashes, owner = hashes[new], owner[new]
     place = np.arange(len(owner)) - np.searchsorted(owner, np.arange(count))[owner]
     return hashes[place < _SKETCH], owner[place < _SKETCH]
+
+
+def _by_owner(hashes: Hashes, owner: Int) -> tuple[Hashes, Int]:
+    """Sorted by owner, then by hash; owners are below _AT_ONCE."""
+    bits = np.uint64(_AT_ONCE.bit_length())
+    keys = owner.astype(np.uint64) << (np.uint64(64) - bits) | hashes >> bits
+    order = np.argsort(keys)  # one sort in place of two; the lowest bits are seldom asked for
+    keys, made = keys[order], hashes[order]
+    if ((keys[1:] == keys[:-1]) & (made[1:] < made[:-1])).any():
+        order = np.lexsort((hashes, owner))
+        made = hashes[order]
+    return made, owner[order]
 
 
 def _without_common(hashes: Hashes, of: NDArray[np.uint32], count: int) -> tuple[Hashes, NDArray[np.uint32]]:

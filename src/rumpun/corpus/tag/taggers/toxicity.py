@@ -7,7 +7,7 @@ policies) is not here: this is a score for a person's threshold, no verdict.
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,21 @@ def _heads(folder: str) -> "Heads":
     from rumpun.language.heads import read_heads
 
     return read_heads(Path(folder), "guard")
+
+
+@functools.lru_cache(maxsize=2)
+def _unsafe(folder: str) -> "Heads":
+    """That head by itself: its weights stay in the processor's cache, those of all heads do not."""
+    heads = _heads(folder)
+    at = heads.labels.index(_UNSAFE)
+    one = slice(at, at + 1)
+    return replace(
+        heads,
+        labels=(_UNSAFE,),
+        weights=np.ascontiguousarray(heads.weights[:, one]),
+        scale=heads.scale[one],
+        bias=heads.bias[one],
+    )
 
 
 def windows(text: str, most: int) -> list[str]:
@@ -80,12 +95,12 @@ class Toxicity:
 
     def facts(self) -> dict[str, Any]:
         """Which guard, by name and hash."""
-        heads = self._heads()
+        heads = _heads(self._folder())
         digest = hashlib.sha256(np.ascontiguousarray(heads.weights).tobytes()).hexdigest()[:16]
         return {"guard": heads.facts.get("name", ""), "weights": digest}
 
-    def _heads(self) -> "Heads":
-        return _heads(self.guard or str(shipped_folder() / "guard"))
+    def _folder(self) -> str:
+        return self.guard or str(shipped_folder() / "guard")
 
     def tag(self, batch: Batch) -> "dict[str, pa.Array]":
         """N scores."""
@@ -95,14 +110,13 @@ class Toxicity:
 
     def scores(self, texts: list[str]) -> NDArray[np.float32]:
         """[N] the probability of the head `unsafe`."""
-        heads = self._heads()
-        place = heads.labels.index(_UNSAFE)
+        head = _unsafe(self._folder())
         parts = [windows(text, self.windows) for text in texts]
         owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         flat = [window for part in parts for window in part]
         found = np.zeros(len(texts), dtype=np.float32)
         for start in range(0, len(flat), _TOGETHER):
-            logits = heads.logits(flat[start : start + _TOGETHER])[:, place]
+            logits = head.logits(flat[start : start + _TOGETHER])[:, 0]
             odds = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
             np.maximum.at(found, owner[start : start + _TOGETHER], odds)
         return found
