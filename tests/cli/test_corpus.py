@@ -223,3 +223,37 @@ def test_a_contributor_is_taken_back(home, recipe, built, tmp_path):
     again = said(run(mine, "build", recipe, "--json"))["steps"]  # reads the sources anew, and heeds the list
     assert again["corpus"] not in (str(folder), done["now"])
     assert holding(again["index"]) == [0, 1, 1]
+
+
+def test_a_build_says_what_was_read_refused_kept_and_left_out(tmp_path):
+    good = {"id": "a", "text": GARDEN[0][3], "language": "id", "source": "kebun", "licence": "CC-BY-4.0"}
+    lines = [json.dumps(good), "{broken", json.dumps(good | {"id": "b", "language": "zzz"})]
+    lines.append(json.dumps(good | {"id": "c", "text": GARDEN[1][3], "licence": "CC-BY-NC-4.0"}))
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "small.toml").write_text(
+        f"""name = "small"
+[steps.documents]
+uses = "corpus.read"
+with = {{ from_inventory = false, files = [{{ path = "{tmp_path}/rows.jsonl" }}] }}
+[steps.attributes]
+uses = "corpus.tag"
+needs = ["documents"]
+with = {{ taggers = ["normalise", "figures"] }}
+[steps.decisions]
+uses = "corpus.filter"
+needs = ["documents", "attributes"]
+[steps.mixture]
+uses = "corpus.mix"
+needs = ["documents", "attributes", "decisions"]
+[steps.corpus]
+uses = "corpus.write"
+needs = ["documents", "attributes", "decisions", "mixture"]
+with = {{ card = {{ plots = false }} }}
+""",
+        encoding="utf-8",
+    )
+    lines = run(tmp_path, "build", tmp_path / "small.toml").stdout.splitlines()
+    assert "2 documents read" in lines[1]
+    assert "2 refused (1 read.language, 1 read.not_json), each with file and row" in lines[2]
+    assert lines[2].endswith("rejected.parquet")
+    assert "1 documents train, 0 are held out, 3 were left out, each with its reason" in lines[-1]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rumpun.corpus.link.exact import canonical_url, text_keys, url_keys
+from rumpun.corpus.exact import canonical_url, text_keys, url_keys
 
 THAI_HOST = "สยาม".encode("idna").decode()
 SAME = [

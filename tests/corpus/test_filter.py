@@ -16,7 +16,7 @@ from rumpun.corpus.filter.groups import NONE, representatives, settle_near
 from rumpun.corpus.filter.step import decide, decisions_schema
 from rumpun.corpus.filter.thresholds import rules
 from rumpun.corpus.tag.step import tag
-from rumpun.corpus.write.texts import apply_edits
+from rumpun.corpus.texts import apply_edits
 from rumpun.errors import InputError, UsageError
 
 GOOD = 40

@@ -16,7 +16,7 @@ from rumpun.corpus.parts import documents_schema, part_paths, read_part
 from rumpun.corpus.read import rows as documents_rows
 from rumpun.corpus.read import units as documents_units
 from rumpun.corpus.read import workers as documents_read
-from rumpun.corpus.withdraw.withdrawn import Entry, record
+from rumpun.corpus.withdrawn import Entry, record
 from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import read_manifest, verify
 from rumpun.records.licences import terms

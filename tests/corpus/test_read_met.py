@@ -7,10 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reading import files, jsonl, read, recipe, texts
 
+from rumpun.corpus import met
 from rumpun.corpus.read.params import Files, ReadParams
 from rumpun.corpus.read.units import identity, reading
-from rumpun.corpus.withdraw import met
-from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn, list_path, record
+from rumpun.corpus.withdrawn import Entry, Withdrawn, list_path, record
 from rumpun.records.artefacts import read_manifest
 from rumpun.steps import plan
 

@@ -19,7 +19,7 @@ from rumpun.corpus.trace.step import IndexParams, index_corpus, indexes_of
 from rumpun.corpus.withdraw import artefacts as withdraw_artefacts
 from rumpun.corpus.withdraw import proof as withdraw_proof
 from rumpun.corpus.withdraw.withdraw import withdraw
-from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn, identity, list_path, record, withdrawn
+from rumpun.corpus.withdrawn import Entry, Withdrawn, identity, list_path, record, withdrawn
 from rumpun.errors import InputError, RumpunError
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, verify, write_manifest
 
@@ -336,7 +336,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from rumpun.corpus.withdraw.withdraw import withdraw
-from rumpun.corpus.withdraw.withdrawn import Entry
+from rumpun.corpus.withdrawn import Entry
 print(withdraw([Entry(what=sys.argv[2], name=sys.argv[3])], Path(sys.argv[1])).now)
 """
 

@@ -13,7 +13,7 @@ from rumpun.corpus.show import sample
 from rumpun.corpus.trace.step import index_corpus
 from rumpun.corpus.withdraw import proof as withdraw_proof
 from rumpun.corpus.withdraw.withdraw import withdraw
-from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn
+from rumpun.corpus.withdrawn import Entry, Withdrawn
 from rumpun.errors import InputError, RumpunError
 from rumpun.recipes.recipe import Recipe, StepEntry
 from rumpun.records.artefacts import read_manifest

@@ -12,10 +12,10 @@ from world import several
 
 from rumpun.corpus.mix.step import plan_rows, plan_table
 from rumpun.corpus.parts import drops_schema
-from rumpun.corpus.withdraw.withdrawn import Entry, record
-from rumpun.corpus.write.packed_tokenizer import PackTokenizer
+from rumpun.corpus.texts import apply_edits
+from rumpun.corpus.tokenizer import PackTokenizer
+from rumpun.corpus.withdrawn import Entry, record
 from rumpun.corpus.write.rows import corpus_schema
-from rumpun.corpus.write.texts import apply_edits
 from rumpun.errors import InputError, UsageError
 from rumpun.recipes.recipe import Recipe, StepEntry
 from rumpun.records.artefacts import read_manifest, verify

@@ -13,8 +13,8 @@ import pytest
 from test_train import PARAMS, read, work
 
 from conftest import TEXTS
+from rumpun.corpus.tokenizer import PackTokenizer, tokenizer_file
 from rumpun.corpus.write.packed import Packer
-from rumpun.corpus.write.packed_tokenizer import PackTokenizer, tokenizer_file
 from rumpun.engines.bases import as_folder
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.tokenizer import Tokenizer

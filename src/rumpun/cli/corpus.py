@@ -291,7 +291,7 @@ def withdraw(
     from rumpun.cli.show import progress_bars, put_json
     from rumpun.corpus.find import corpus_folder, store_of
     from rumpun.corpus.withdraw.withdraw import withdraw as take_back
-    from rumpun.corpus.withdraw.withdrawn import Entry
+    from rumpun.corpus.withdrawn import Entry
     from rumpun.errors import UsageError
 
     entries = [Entry(what="source", name=name) for name in sources]

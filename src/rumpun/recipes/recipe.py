@@ -65,7 +65,9 @@ def read_recipe(path: Path) -> Recipe:
             raise UsageError(f"{path}: unknown key '{key}'", nearest(key, list(_KEYS)))
     steps = table.pop("steps", {})
     if not isinstance(steps, dict) or not steps:
-        raise UsageError(f"{path}: no steps", 'add a table such as [steps.documents] with uses = "corpus.read"')
+        raise UsageError(
+            f"{path}: no steps", 'add a table such as [steps.documents] with uses = "corpus.read"'
+        )
     entries: list[StepEntry] = []
     for name, raw in steps.items():
         entries.append(_read_step(name, raw, [entry.name for entry in entries], f"{path}: steps.{name}"))

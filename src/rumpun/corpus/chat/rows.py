@@ -19,7 +19,7 @@ from rumpun.corpus.read.inventory import Unit
 from rumpun.errors import InputError
 from rumpun.records.licences import shippable
 
-__all__ = ["ChatRows", "Known", "chat_line", "instruct_rows", "seed_rows"]
+__all__ = ["ChatRows", "Known", "chat_line", "chat_text", "instruct_rows", "seed_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class ChatRows:
         """Count one row's reason and write it down."""
         self.dropped[reason] += 1
         self.drops.write(_drop_line(identity, source, language, reason))
+
+
+def chat_text(row: Mapping[str, Any]) -> str:
+    """A row of chat.jsonl as one text: its turns, a line break between them."""
+    return "\n".join(turn["content"] for turn in row["messages"])
 
 
 def _drop_line(identity: str, source: str, language: str, reason: str) -> str:

@@ -13,14 +13,12 @@ import numpy as np
 
 from rumpun.corpus.chat.pairs import add_pairs
 from rumpun.corpus.chat.params import ChatParams
-from rumpun.corpus.chat.rows import ChatRows, Known, instruct_rows, seed_rows
+from rumpun.corpus.chat.rows import ChatRows, Known, chat_text, instruct_rows, seed_rows
 from rumpun.corpus.overlap import HeldOut, evaluation_keys
 from rumpun.corpus.parts import drops_schema
 from rumpun.corpus.read.inventory import LeftOut, Unit, Wanted, find_units
-from rumpun.corpus.trace.step import chat_text
-from rumpun.corpus.withdraw.withdrawn import identity as taken_back
-from rumpun.corpus.withdraw.withdrawn import withdrawn
-from rumpun.corpus.write.params import WriteParams
+from rumpun.corpus.withdrawn import identity as taken_back
+from rumpun.corpus.withdrawn import withdrawn
 from rumpun.errors import InputError
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.records.documents import document_id
@@ -60,13 +58,11 @@ def _units(params: ChatParams) -> tuple[list[Unit], list[LeftOut]]:
     return units, left
 
 
-def chat_identity(params: WriteParams) -> dict[str, str]:
+def chat_identity(params: ChatParams) -> dict[str, str]:
     """The hashes of the files that chat rows are read from."""
-    if not params.chats:
-        return {}
     facts = [
         f"{unit.kind} {unit.source} {unit.path.name} {unit.sha256 or sha256_file(unit.path)}"
-        for unit in _units(params.chat({}))[0]
+        for unit in _units(params)[0]
     ]
     return {"chat": hashlib.sha256("\n".join(facts).encode()).hexdigest()} | taken_back()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rumpun.corpus.link.exact import firsts, url_keys
+from rumpun.corpus.exact import firsts, url_keys
 from rumpun.corpus.link.near import Signatures, alike
 from rumpun.corpus.link.spill import RANGE_ROWS, gather, load, save, spill
 from rumpun.corpus.minhash import BINS, Hashes, band_keys

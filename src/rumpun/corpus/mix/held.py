@@ -21,7 +21,7 @@ from rumpun.corpus.order import order_key
 from rumpun.corpus.overlap import HeldOut
 from rumpun.corpus.parts import read_part
 from rumpun.corpus.tag.batch import slices
-from rumpun.corpus.write.texts import Part, final_texts, has_column
+from rumpun.corpus.texts import Part, final_texts, has_column
 from rumpun.steps import Progress, quiet
 
 __all__ = ["choose", "drop_overlaps", "held_out_index"]

@@ -19,7 +19,7 @@ from rumpun.corpus.mix.params import MixParams
 from rumpun.corpus.mix.pick import Chosen, Picks, choose_documents
 from rumpun.corpus.mix.table import HELD, OVERLAP, RULES, UNMEASURED, Table, load
 from rumpun.corpus.parts import write_part
-from rumpun.corpus.write.texts import join_parts
+from rumpun.corpus.texts import join_parts
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.recipes import Recipe
 from rumpun.records.artefacts import sha256_file
@@ -35,7 +35,7 @@ def _identity(params: MixParams) -> dict[str, str]:
     """The tokenizer's bytes bear on how tokens are counted."""
     if not params.tokenizer:
         return {}
-    from rumpun.corpus.write.packed_tokenizer import tokenizer_file
+    from rumpun.corpus.tokenizer import tokenizer_file
 
     return {"tokenizer": sha256_file(tokenizer_file(params.tokenizer))}
 

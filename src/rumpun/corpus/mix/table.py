@@ -15,7 +15,7 @@ from rumpun.corpus.mix.params import MixParams, source_class
 from rumpun.corpus.order import order_key
 from rumpun.corpus.parts import each_part, read_part, write_part
 from rumpun.corpus.read.inventory import machine_translated
-from rumpun.corpus.write.texts import Part, final_array, final_texts, has_column
+from rumpun.corpus.texts import Part, final_array, final_texts, has_column
 from rumpun.records.licences import shippable
 from rumpun.steps import Progress, quiet
 
@@ -235,7 +235,7 @@ def _weigh(table: Table, params: MixParams, samples: dict[str, list[str]]) -> No
     if params.unit == "bytes":
         table.weight[:] = table.size
         return
-    from rumpun.corpus.write.packed_tokenizer import PackTokenizer
+    from rumpun.corpus.tokenizer import PackTokenizer
 
     tokenizer = PackTokenizer(params.tokenizer)
     for name, texts in sorted(samples.items()):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rumpun.corpus.languages import known
+from rumpun.corpus.met import Asked
 from rumpun.corpus.parts import PART_BYTES, documents_schema
 from rumpun.corpus.read.formats import Opened, Record, as_text
 from rumpun.corpus.read.policy import refused_licence
-from rumpun.corpus.withdraw.met import Asked
 from rumpun.records.documents import document_id
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rumpun.corpus.met import Asked, remember
 from rumpun.corpus.parts import place
 from rumpun.corpus.read.formats import SourceFile
 from rumpun.corpus.read.listing import added, count_rule, entries, sources
 from rumpun.corpus.read.params import ReadParams
 from rumpun.corpus.read.policy import HINTS, rejected_schema, stopped, where
 from rumpun.corpus.read.units import Found, as_json, find, group, identity, reading
-from rumpun.corpus.withdraw.met import Asked, remember
-from rumpun.corpus.withdraw.withdrawn import Withdrawn, withdrawn
+from rumpun.corpus.withdrawn import Withdrawn, withdrawn
 from rumpun.errors import InputError
 from rumpun.steps import Outcome, Progress, Work, step
 

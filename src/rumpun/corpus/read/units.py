@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from rumpun.corpus.languages import known
+from rumpun.corpus.met import identity as taken_back
 from rumpun.corpus.read.formats import SourceFile, Span, format_of
 from rumpun.corpus.read.inventory import LeftOut, Unit, Wanted, find_units, machine_translated
 from rumpun.corpus.read.params import Files, ReadParams
-from rumpun.corpus.withdraw.met import identity as taken_back
 from rumpun.errors import InputError
 from rumpun.records.places import source_data
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from rumpun.corpus.met import Asked
 from rumpun.corpus.parts import write_part
 from rumpun.corpus.read.formats import Opened, SourceFile, Span, reader, splits_by_line
 from rumpun.corpus.read.formats.decode import Decoder
@@ -20,8 +21,7 @@ from rumpun.corpus.read.formats.packed import CHUNK, compression
 from rumpun.corpus.read.policy import Rejects, stopped
 from rumpun.corpus.read.rows import Documents, read_local
 from rumpun.corpus.read.units import SPLIT_BYTES
-from rumpun.corpus.withdraw.met import Asked
-from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn
+from rumpun.corpus.withdrawn import Entry, Withdrawn
 
 __all__ = ["examine", "number_parts", "read_group"]
 

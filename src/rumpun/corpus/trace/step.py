@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rumpun.corpus.chat.rows import chat_text
 from rumpun.corpus.engine import map_parts
 from rumpun.corpus.find import corpus_manifest
 from rumpun.corpus.languages import check_tags
@@ -32,7 +33,7 @@ from rumpun.records.artefacts import (
 from rumpun.records.documents import document_id
 from rumpun.steps import Input, Outcome, Progress, Work, quiet, step
 
-__all__ = ["IndexParams", "chat_text", "index", "index_corpus", "indexes_of", "rows_of"]
+__all__ = ["IndexParams", "index", "index_corpus", "indexes_of", "rows_of"]
 
 STEP = "corpus.index"
 BATCH_ROWS = 512
@@ -235,11 +236,6 @@ def _chat_rows(path: Path, first: int) -> Iterator[list[dict[str, Any]]]:
                 rows = []
     if rows:
         yield rows
-
-
-def chat_text(row: dict[str, Any]) -> str:
-    """A conversation as one text: its turns, a line break between them."""
-    return "\n".join(turn["content"] for turn in row["messages"])
 
 
 def index_corpus(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rumpun.corpus.withdraw.rows import ROLES, Taken
-from rumpun.corpus.withdraw.withdrawn import Withdrawn
+from rumpun.corpus.withdrawn import Withdrawn
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry
 
 __all__ = ["STEP", "VERSION", "less"]

@@ -22,7 +22,7 @@ from rumpun.corpus.trace.fold import fold
 from rumpun.corpus.trace.search import TraceIndex, long_enough
 from rumpun.corpus.trace.step import corpus_files, rows_of
 from rumpun.corpus.withdraw.rows import count_rows
-from rumpun.corpus.withdraw.withdrawn import Withdrawn
+from rumpun.corpus.withdrawn import Withdrawn
 from rumpun.errors import RumpunError
 from rumpun.steps import Progress, quiet
 

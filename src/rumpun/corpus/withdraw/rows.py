@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rumpun.corpus.trace.step import chat_text
-from rumpun.corpus.withdraw.withdrawn import UNREAD, Withdrawn
+from rumpun.corpus.chat.rows import chat_text
+from rumpun.corpus.withdrawn import UNREAD, Withdrawn
 from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST
 from rumpun.records.documents import document_id

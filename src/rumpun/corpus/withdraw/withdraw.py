@@ -19,13 +19,13 @@ from pathlib import Path
 import msgspec
 
 from rumpun.corpus.find import current
+from rumpun.corpus.met import heed
 from rumpun.corpus.trace.step import IndexParams, index_corpus
 from rumpun.corpus.withdraw.artefacts import Standing, ancestors, finish, made_from, retire
 from rumpun.corpus.withdraw.manifest import STEP, VERSION, less
-from rumpun.corpus.withdraw.met import heed
 from rumpun.corpus.withdraw.proof import Proof, prove
 from rumpun.corpus.withdraw.rows import Taken, copies_of, count_rows, rewrite
-from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn, record, withdrawn
+from rumpun.corpus.withdrawn import Entry, Withdrawn, record, withdrawn
 from rumpun.errors import EnvironmentFault, InputError, nearest
 from rumpun.records.artefacts import (
     MANIFEST,

@@ -8,7 +8,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from rumpun.corpus.write.packed_tokenizer import PackTokenizer
+from rumpun.corpus.tokenizer import PackTokenizer
 from rumpun.records.artefacts import sha256_file
 from rumpun.weights.packed_shards import DOCUMENTS, FORMAT, hashes
 

@@ -32,7 +32,9 @@ class WriteParams:
     """Parameters of `corpus.write`."""
 
     # packed shards
-    tokenizer: str = ""  # a tokenizer.json, a folder that holds one, or a base ("base", a GGUF); empty packs nothing
+    tokenizer: str = (
+        ""  # a tokenizer.json, a folder that holds one, or a base ("base", a GGUF); empty packs nothing
+    )
     end_of_text: str = ""  # the token between documents; empty: the tokenizer's usual one
     shard_tokens: int = 1 << 28  # 512 MB at two bytes a token
     # chat rows

@@ -29,10 +29,10 @@ from rumpun.corpus.mix.beginning import beginning
 from rumpun.corpus.mix.held import held_out_index
 from rumpun.corpus.mix.step import MIXTURE, source_kinds
 from rumpun.corpus.parts import drops_schema, part_paths, read_part, write_part
+from rumpun.corpus.texts import Part, final_array, join_parts
 from rumpun.corpus.write.figures import Counts, entries, summary
 from rumpun.corpus.write.params import WriteParams
 from rumpun.corpus.write.rows import Shelf, Writers, corpus_schema, dropped, refused
-from rumpun.corpus.write.texts import Part, final_array, join_parts
 from rumpun.errors import InputError
 from rumpun.records.artefacts import Maker, Manifest, now, sha256_file
 from rumpun.steps import Outcome, Work, step
@@ -52,9 +52,9 @@ _PACKED_AT_ONCE = 512  # documents
 
 def _identity(params: WriteParams) -> dict[str, str]:
     """The tokenizer's bytes, and the files of chat rows."""
-    facts = chat_identity(params)
+    facts = chat_identity(params.chat({})) if params.chats else {}
     if params.tokenizer:
-        from rumpun.corpus.write.packed_tokenizer import tokenizer_file
+        from rumpun.corpus.tokenizer import tokenizer_file
         from rumpun.weights.packed_shards import FORMAT
 
         facts["packed_format"] = str(FORMAT)
@@ -134,8 +134,8 @@ class _Writing:
     def _packer(self) -> "Packer | None":
         if not self.params.tokenizer:
             return None
+        from rumpun.corpus.tokenizer import PackTokenizer
         from rumpun.corpus.write.packed import Packer
-        from rumpun.corpus.write.packed_tokenizer import PackTokenizer
 
         tokenizer = PackTokenizer(self.params.tokenizer, self.params.end_of_text)
         return Packer(self.work.folder / "packed", tokenizer, self.params.shard_tokens)

@@ -18,11 +18,11 @@ from typing import Any
 import msgspec
 
 from rumpun.corpus.languages import known
+from rumpun.corpus.met import Asked
 from rumpun.corpus.read.formats.decode import Decoder
 from rumpun.corpus.read.formats.packed import compression
 from rumpun.corpus.read.formats.stream import chunks, looks_binary
 from rumpun.corpus.read.policy import Rejects, where
-from rumpun.corpus.withdraw.met import Asked
 
 __all__ = [
     "FORMATS",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rumpun.corpus.link.exact import text_keys
+from rumpun.corpus.exact import text_keys
 from rumpun.corpus.minhash import BINS, MIN_SHINGLES, SCHEME, signatures
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ __all__ = ["MinHashTagger"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinHashTagger:
-    """Signatures in the format of `rumpun.corpus.minhash`, and keys of `rumpun.corpus.link.exact`; no options."""
+    """Signatures in the format of `rumpun.corpus.minhash`, and keys of `rumpun.corpus.exact`; no options."""
 
     @property
     def name(self) -> str:

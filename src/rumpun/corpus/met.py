@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rumpun.corpus.withdraw.withdrawn import Entry, Withdrawn, withdrawn
+from rumpun.corpus.withdrawn import Entry, Withdrawn, withdrawn
 from rumpun.records.places import data_folder
 
 __all__ = ["Asked", "heed", "identity", "remember"]
