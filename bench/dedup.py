@@ -281,7 +281,7 @@ def exact(records: int, folder: Path) -> list[dict[str, Any]]:
         [
             sys.executable,
             "-c",
-            "import numpy, pyarrow.parquet, rumpun.corpus.link.exact, rumpun.corpus.link.spill",
+            "import numpy, pyarrow.parquet, rumpun.corpus.exact, rumpun.corpus.link.spill",
         ]
     )
     spent = cost["cpu_seconds"] - start["cpu_seconds"]
@@ -290,7 +290,7 @@ def exact(records: int, folder: Path) -> list[dict[str, Any]]:
 
 def exact_alone(folder: Path) -> None:
     """In a process of its own: the keys of all records, sorted on disk, and the later ones of each."""
-    from rumpun.corpus.link.exact import firsts, text_keys
+    from rumpun.corpus.exact import firsts, text_keys
     from rumpun.corpus.link.spill import gather, ranges, spill
 
     key = duplicates = 0

@@ -40,7 +40,7 @@ from rumpun.corpus.trace.search import TraceIndex
 from rumpun.corpus.trace.spans import find_spans
 from rumpun.corpus.trace.step import indexes_of
 from rumpun.corpus.withdraw.withdraw import withdraw
-from rumpun.corpus.withdraw.withdrawn import Entry
+from rumpun.corpus.withdrawn import Entry
 from rumpun.errors import InputError
 from rumpun.language.tables import WORKING
 from rumpun.records.artefacts import MANIFEST, Maker, Manifest, read_manifest, write_manifest
@@ -207,7 +207,7 @@ def cpu() -> float:
 
 def tokens_in(corpus: Path, tokenizer: str) -> int:
     """Tokens of a sample of each language, scaled to the whole."""
-    from rumpun.corpus.write.packed_tokenizer import PackTokenizer
+    from rumpun.corpus.tokenizer import PackTokenizer
 
     counting = PackTokenizer(tokenizer)
     total = 0.0

@@ -253,7 +253,7 @@ with = {{ card = {{ plots = false }} }}
         encoding="utf-8",
     )
     lines = run(tmp_path, "build", tmp_path / "small.toml").stdout.splitlines()
-    assert "2 documents read" in lines[1]
-    assert "2 refused (1 read.language, 1 read.not_json), each with file and row" in lines[2]
+    assert "1 documents read" in lines[1]
+    assert "3 refused (1 licence.terms, 1 read.language, 1 read.not_json), each with file and row" in lines[2]
     assert lines[2].endswith("rejected.parquet")
     assert "1 documents train, 0 are held out, 3 were left out, each with its reason" in lines[-1]
