@@ -24,7 +24,9 @@ class Tokenizer:
 
     def documents(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, without special tokens: text that looks like one stays text."""
-        return list(self.inner(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+        # verbose: the library warns of texts longer than the base's context, which training cuts into sequences anyway
+        coded = self.inner(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        return list(coded["input_ids"])
 
     def chat(self, messages: list[dict[str, str]]) -> tuple[list[int], list[bool]]:
         """Token ids of a conversation in the base's own form, and which of them the assistant says.
