@@ -111,8 +111,10 @@ def test_what_cannot_be_meant_is_refused():
         Masker(style="tags")
     with pytest.raises(UsageError, match="keep = 9"):
         Masker(style="last", keep=9)
-    with pytest.raises(UsageError, match="a key of 0 bytes"):
+    with pytest.raises(UsageError, match="pseudonyms need a secret key"):
         Masker(style="pseudonym")
+    with pytest.raises(UsageError, match="a key of 3 bytes"):
+        Masker(style="pseudonym", key=b"abc")
     assert STYLES == ("tag", "last", "pseudonym", "redact")
 
 
