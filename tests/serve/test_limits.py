@@ -122,7 +122,8 @@ def test_fifty_clients_at_once_are_all_answered() -> None:
 
         assert all(pool.map(ask, range(50)))
         assert engine.running_most <= 4
-        assert run.service.shelf.default.turns.busy == 0
+        # a turn is given back just after its answer's last byte, which a client may have read before
+        until(lambda: run.service.shelf.default.turns.busy == 0)
 
 
 def test_a_full_queue_says_429_with_retry_after_and_the_rest_are_answered() -> None:
