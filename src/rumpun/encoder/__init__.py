@@ -1,0 +1,1 @@
+"""Sentences -> vectors of meaning, in eleven languages."""

@@ -1,0 +1,130 @@
+"""The encoder as it is used: texts -> unit vectors, on a processor, without torch."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from rumpun.errors import InputError, MissingPartError
+from rumpun.records.artefacts import sha256_file
+from rumpun.records.places import shipped_folder
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
+
+__all__ = ["GRAPH", "Encoder", "EncoderSpec"]
+
+GRAPH, SPEC, TOKENIZER = "encoder.onnx", "encoder.json", "tokenizer.json"
+_TOGETHER = 4096  # tokens of one call of the runtime, padding among them: bounds the memory
+
+
+class EncoderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`encoder.json`: what the files beside it are."""
+
+    name: str
+    width: int
+    longest_tokens: int  # signs at both ends among them; what is beyond is not read
+    languages: tuple[str, ...]
+    subwords: int
+    row_bits: int
+    files: dict[str, str]  # file -> sha256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoder:
+    """A sentence encoder that is loaded; thread-safe. Make one with `Encoder.load`."""
+
+    spec: EncoderSpec
+    folder: Path
+    tokenizer: Any
+    session: Any
+
+    @classmethod
+    def load(cls, path: Path | str | None = None, *, threads: int | None = None, check: bool = False) -> "Encoder":
+        """Read an encoder's folder, by default the one that is shipped.
+
+        Args:
+            path: the folder.
+            threads: of one call; by default the machine's cores, four at most.
+            check: hash the files against `encoder.json` (some 30 ms).
+
+        Raises:
+            InputError: a file is missing, damaged, or not the one that `encoder.json` names.
+            MissingPartError: onnxruntime or tokenizers is not installed.
+        """
+        folder = Path(path) if path is not None else shipped_folder() / "encoder"
+        spec = _spec(folder)
+        for name, sha256 in spec.files.items():
+            if not (folder / name).is_file() or (check and sha256_file(folder / name) != sha256):
+                state = "is not the file that encoder.json names" if (folder / name).is_file() else "no such file"
+                raise InputError(f"{folder / name}: {state}", "restore the encoder from a release, or train it: rumpun encode train")
+        try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+        except ModuleNotFoundError as error:
+            raise MissingPartError("sentence vectors", "runtime") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+            session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # both libraries raise their own kinds, tokenizers a bare Exception
+            raise InputError(f"{folder}: cannot be read as an encoder ({type(error).__name__})", "restore it from a release") from error
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(spec.longest_tokens)
+        return cls(spec, folder, tokenizer, session)
+
+    def tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has, signs at both ends among them, those beyond `spec.longest_tokens` too."""
+        return [len(e.ids) + sum(len(o.ids) - 2 for o in e.overflowing) for e in self._encoded(texts)]
+
+    def embed(self, texts: Sequence[str]) -> "npt.NDArray[np.float32]":
+        """Unit vectors [texts, width].
+
+        A text is read up to `spec.longest_tokens` tokens; `tokens` tells which ones are longer. An empty text, or one
+        of white space alone, has the zero vector.
+        """
+        ids = [e.ids for e in self._encoded(texts)]
+        found = np.zeros((len(ids), self.spec.width), np.float32)
+        order = sorted((n for n in range(len(ids)) if len(ids[n]) > 2), key=lambda n: len(ids[n]))
+        start = 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and (end + 1 - start) * len(ids[order[end]]) <= _TOGETHER:
+                end += 1
+            part = order[start:end]
+            found[part] = self._run([ids[n] for n in part])
+            start = end
+        return found
+
+    def _encoded(self, texts: Sequence[str]) -> "list[Encoding]":
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # lone surrogates
+        encoded: list[Encoding] = self.tokenizer.encode_batch(clean)
+        return encoded
+
+    def _run(self, ids: Sequence[Sequence[int]]) -> "npt.NDArray[np.float32]":
+        longest = max(map(len, ids))
+        padded = np.zeros((len(ids), longest), np.int64)
+        mask = np.zeros((len(ids), longest), np.int64)
+        for n, row in enumerate(ids):
+            padded[n, : len(row)] = row
+            mask[n, : len(row)] = 1
+        vectors: npt.NDArray[np.float32] = self.session.run(["vectors"], {"ids": padded, "mask": mask})[0]
+        return vectors
+
+
+def _spec(folder: Path) -> EncoderSpec:
+    path = folder / SPEC
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=EncoderSpec)
+    except OSError as error:
+        raise InputError(f"{path}: no such file", "name an encoder's folder, or train one: rumpun encode train") from error
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: {error}", "restore the encoder from a release") from error

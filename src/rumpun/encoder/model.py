@@ -1,0 +1,96 @@
+"""The network, in torch: BERT's layers (Devlin et al. 2018, arXiv 1810.04805), mean pooling, unit vectors.
+
+Teacher and student are of one kind; they differ in their subwords. Dropout is left out: the student has more to learn
+than its passes over the data can overfit.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own custom)
+from torch import Tensor, nn
+
+__all__ = ["HEADS", "INNER", "LAYERS", "WIDTH", "Layer", "Student", "from_bert", "padded"]
+
+WIDTH, INNER, LAYERS, HEADS = 384, 1536, 6, 12
+_SMALL = 1e-12  # of BERT's layer norms
+
+
+class Layer(nn.Module):
+    """Self-attention and a feed-forward part, each with its residual and layer norm after it."""
+
+    def __init__(self, width: int = WIDTH, inner: int = INNER, heads: int = HEADS) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm1 = nn.LayerNorm(width, eps=_SMALL)
+        self.up = nn.Linear(width, inner)
+        self.down = nn.Linear(inner, width)
+        self.norm2 = nn.LayerNorm(width, eps=_SMALL)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """[batch, tokens, width] -> the same; mask [batch, 1, 1, tokens] is true where a token stands."""
+        batch, tokens, width = x.shape
+        q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = self.norm1(x + self.out(seen.transpose(1, 2).reshape(batch, tokens, width)))
+        y: Tensor = self.norm2(x + self.down(F.gelu(self.up(x))))
+        return y
+
+
+class Student(nn.Module):
+    """Subword ids -> a unit vector."""
+
+    def __init__(self, *, vocabulary: int, positions: int, layers: int = LAYERS, width: int = WIDTH) -> None:
+        super().__init__()
+        self.width = width
+        self.words = nn.Embedding(vocabulary, width)
+        self.places = nn.Parameter(torch.zeros(positions, width))  # the single segment's vector is in them
+        self.norm = nn.LayerNorm(width, eps=_SMALL)
+        self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Ids [batch, tokens] and mask (true where a token stands) -> unit vectors [batch, width]."""
+        x = self.norm(self.words(ids) + self.places[: ids.shape[1]])
+        wide = mask[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, wide)
+        weight = mask[:, :, None].to(x.dtype)
+        return F.normalize((x * weight).sum(1) / weight.sum(1), dim=-1)
+
+
+def from_bert(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A BERT checkpoint's tensors under this module's names."""
+    found = {
+        "words.weight": tensors["embeddings.word_embeddings.weight"],
+        "places": tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0],
+        "norm.weight": tensors["embeddings.LayerNorm.weight"],
+        "norm.bias": tensors["embeddings.LayerNorm.bias"],
+    }
+    names = {
+        "out": "attention.output.dense",
+        "norm1": "attention.output.LayerNorm",
+        "up": "intermediate.dense",
+        "down": "output.dense",
+        "norm2": "output.LayerNorm",
+    }
+    for n in range(LAYERS):
+        theirs = f"encoder.layer.{n}."
+        for part in ("weight", "bias"):
+            qkv = [tensors[f"{theirs}attention.self.{name}.{part}"] for name in ("query", "key", "value")]
+            found[f"layers.{n}.qkv.{part}"] = torch.cat(qkv)
+            for ours, name in names.items():
+                found[f"layers.{n}.{ours}.{part}"] = tensors[f"{theirs}{name}.{part}"]
+    return {name: tensor.float().clone() for name, tensor in found.items()}
+
+
+def padded(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """(ids, mask), both [texts, longest]."""
+    longest = max(map(len, ids))
+    out = torch.zeros(len(ids), longest, dtype=torch.long)
+    mask = torch.zeros(len(ids), longest, dtype=torch.bool)
+    for n, row in enumerate(ids):
+        out[n, : len(row)] = torch.tensor(row)
+        mask[n, : len(row)] = True
+    return out, mask

@@ -1,0 +1,192 @@
+"""A student's tensors -> an ONNX graph of 8-bit products and 4- or 8-bit subword rows, with standard operators alone.
+
+Linear layers: weights per output channel, symmetric, 8 bits; activations are quantised as they come
+(DynamicQuantizeLinear, MatMulInteger: onnxruntime fuses them). `weight_most` below 127 leaves room for processors
+without VNNI, whose 8-bit products saturate when added in pairs (onnxruntime's documentation, "reduce_range").
+Subword rows: groups of `_GROUP` numbers share a float16 scale; at 4 bits two numbers lie in a byte.
+Attention, norms and pooling are float32.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rumpun.encoder.model import HEADS, LAYERS, WIDTH
+
+__all__ = ["build", "quantised_rows"]
+
+_OPSET = 18
+_GROUP = 96  # numbers of a row that share a scale: 384 is four groups
+_DEPTH = WIDTH // HEADS
+_NORM = 1e-12
+
+Floats = npt.NDArray[np.float32]
+
+
+def quantised_rows(rows: Floats, bits: int) -> "tuple[npt.NDArray[Any], npt.NDArray[np.float16]]":
+    """(packed rows, scales [rows, groups]): uint8 of two 4-bit numbers each, or int8.
+
+    The scale of a group is the one of a few that leaves the least squared error: at 4 bits clipping the largest number
+    a little is better than rounding all the others coarsely.
+    """
+    most = (1 << (bits - 1)) - 1
+    groups = rows.reshape(len(rows), -1, _GROUP)
+    top = np.abs(groups).max(2) / most
+    best, least = top, np.full(top.shape, np.inf)
+    for share in (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7) if bits == 4 else (1.0,):
+        scale = np.maximum(top * share, 1e-8).astype(np.float16).astype(np.float32)
+        close = np.clip(np.round(groups / scale[..., None]), -most, most) * scale[..., None]
+        error = ((close - groups) ** 2).sum(2)
+        best = np.where(error < least, scale, best)
+        least = np.minimum(error, least)
+    number = np.clip(np.round(groups / best[..., None]), -most, most).astype(np.int8).reshape(rows.shape)
+    if bits == 8:
+        return number, best.astype(np.float16)
+    half = rows.shape[1] // 2
+    low, high = (number[:, :half] + 8).astype(np.uint8), (number[:, half:] + 8).astype(np.uint8)
+    return low | (high << 4), best.astype(np.float16)
+
+
+class _Graph:
+    """Nodes and constants as they are named."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.count = 0
+
+    def constant(self, name: str, value: "npt.NDArray[Any]") -> str:
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(self, kind: str, inputs: Sequence[str], outputs: int = 1, **facts: Any) -> Any:
+        from onnx import helper
+
+        self.count += 1
+        names = [f"{kind.lower()}{self.count}_{n}" for n in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, **facts))
+        return names[0] if outputs == 1 else names
+
+
+def build(tensors: Mapping[str, Floats], *, bits: int, weight_most: int = 127) -> Any:
+    """The graph: `ids` and `mask` (int64 [batch, tokens]) -> `vectors` (float32 [batch, 384], unit length)."""
+    from onnx import TensorProto, checker, helper
+
+    graph = _Graph()
+    x = _embedded(graph, tensors, bits)
+    for name, value in {
+        "split": [0, 0, 3, HEADS, _DEPTH], "joined": [0, 0, WIDTH], "last": [-1], "first": [1], "ends": [1, 2],
+    }.items():  # fmt: skip
+        graph.constant(name, np.asarray(value, np.int64))
+    mask = graph.add("Cast", ["mask"], to=TensorProto.FLOAT)
+    graph.constant("one", np.asarray(1, np.float32))
+    graph.constant("far", np.asarray(-1e4, np.float32))
+    away = graph.add("Mul", [graph.add("Sub", ["one", mask]), "far"])
+    away = graph.add("Unsqueeze", [away, "ends"])
+    for layer in range(LAYERS):
+        x = _layer(graph, tensors, layer, x, away, weight_most)
+    _pooled(graph, x, mask)
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "tokens"])
+    seen = helper.make_tensor_value_info("mask", TensorProto.INT64, ["batch", "tokens"])
+    out = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["batch", WIDTH])
+    whole = helper.make_graph(graph.nodes, "encoder", [ids, seen], [out], graph.constants)
+    model = helper.make_model(
+        whole, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=9, producer_name="rumpun"
+    )
+    checker.check_model(model)
+    return model
+
+
+def _embedded(graph: _Graph, tensors: Mapping[str, Floats], bits: int) -> str:
+    from onnx import TensorProto
+
+    packed, scales = quantised_rows(tensors["words.weight"], bits)
+    row = graph.add("Gather", [graph.constant("rows", packed), "ids"])
+    if bits == 4:
+        graph.constant("fifteen", np.asarray(15, np.uint8))
+        graph.constant("four", np.asarray(4, np.uint8))
+        low = graph.add("BitwiseAnd", [row, "fifteen"])
+        high = graph.add("BitShift", [row, "four"], direction="RIGHT")
+        graph.constant("eight", np.asarray(8, np.float32))
+        row = graph.add("Concat", [low, high], axis=-1)
+        row = graph.add("Sub", [graph.add("Cast", [row], to=TensorProto.FLOAT), "eight"])
+    else:
+        row = graph.add("Cast", [row], to=TensorProto.FLOAT)
+    scale = graph.add("Gather", [graph.constant("scales", scales), "ids"])
+    scale = graph.add("Unsqueeze", [graph.add("Cast", [scale], to=TensorProto.FLOAT), graph.constant("tail", np.asarray([3]))])
+    row = graph.add("Reshape", [row, graph.constant("groups", np.asarray([0, 0, -1, _GROUP], np.int64))])
+    row = graph.add("Reshape", [graph.add("Mul", [row, scale]), graph.constant("whole", np.asarray([0, 0, -1], np.int64))])
+    shape = graph.add("Shape", ["ids"], start=1, end=2)
+    places = graph.add(
+        "Slice",
+        [graph.constant("places", tensors["places"].astype(np.float32)), graph.constant("zero", np.asarray([0])), shape],
+    )
+    return _norm(graph, tensors, "norm", graph.add("Add", [row, places]))
+
+
+def _norm(graph: _Graph, tensors: Mapping[str, Floats], name: str, x: str) -> str:
+    weight = graph.constant(f"{name}.w", tensors[f"{name}.weight"])
+    bias = graph.constant(f"{name}.b", tensors[f"{name}.bias"])
+    found: str = graph.add("LayerNormalization", [x, weight, bias], axis=-1, epsilon=_NORM)
+    return found
+
+
+def _linear(graph: _Graph, tensors: Mapping[str, Floats], name: str, x: str, most: int) -> str:
+    """x @ W + b with 8-bit numbers on both sides."""
+    from onnx import TensorProto
+
+    weight = tensors[f"{name}.weight"].T  # [in, out]
+    scale = np.maximum(np.abs(weight).max(0), 1e-8) / most
+    number = np.clip(np.round(weight / scale), -most, most).astype(np.int8)
+    number_name = graph.constant(f"{name}.w", number)
+    quantised, step, zero = graph.add("DynamicQuantizeLinear", [x], outputs=3)
+    product = graph.add("MatMulInteger", [quantised, number_name, zero])
+    product = graph.add("Cast", [product], to=TensorProto.FLOAT)
+    scale_name = graph.constant(f"{name}.s", scale.astype(np.float32))
+    product = graph.add("Mul", [product, graph.add("Mul", [step, scale_name])])
+    found: str = graph.add("Add", [product, graph.constant(f"{name}.b", tensors[f"{name}.bias"])])
+    return found
+
+
+def _layer(graph: _Graph, tensors: Mapping[str, Floats], layer: int, x: str, away: str, most: int) -> str:
+    name = f"layers.{layer}"
+    qkv = graph.add("Reshape", [_linear(graph, tensors, f"{name}.qkv", x, most), "split"])
+    q, k, v = graph.add("Split", [qkv], outputs=3, axis=2, num_outputs=3)
+    squeeze = graph.constant(f"{name}.two", np.asarray([2]))
+    q, k, v = (graph.add("Squeeze", [part, squeeze]) for part in (q, k, v))
+    q = graph.add("Transpose", [q], perm=[0, 2, 1, 3])
+    k = graph.add("Transpose", [k], perm=[0, 2, 3, 1])
+    v = graph.add("Transpose", [v], perm=[0, 2, 1, 3])
+    scores = graph.add("Mul", [graph.add("MatMul", [q, k]), graph.constant(f"{name}.d", np.asarray(_DEPTH**-0.5, np.float32))])
+    seen = graph.add("MatMul", [graph.add("Softmax", [graph.add("Add", [scores, away])], axis=-1), v])
+    seen = graph.add("Reshape", [graph.add("Transpose", [seen], perm=[0, 2, 1, 3]), "joined"])
+    x = _norm(graph, tensors, f"{name}.norm1", graph.add("Add", [x, _linear(graph, tensors, f"{name}.out", seen, most)]))
+    up = _linear(graph, tensors, f"{name}.up", x, most)
+    up = _gelu(graph, up)
+    down = _linear(graph, tensors, f"{name}.down", up, most)
+    return _norm(graph, tensors, f"{name}.norm2", graph.add("Add", [x, down]))
+
+
+def _gelu(graph: _Graph, x: str) -> str:
+    """x/2 (1 + erf(x/√2)): the form that onnxruntime knows as one operator."""
+    if "root" not in {c.name for c in graph.constants}:
+        graph.constant("root", np.asarray(2**0.5, np.float32))
+        graph.constant("half", np.asarray(0.5, np.float32))
+    erf = graph.add("Erf", [graph.add("Div", [x, "root"])])
+    found: str = graph.add("Mul", [graph.add("Mul", [x, graph.add("Add", [erf, "one"])]), "half"])
+    return found
+
+
+def _pooled(graph: _Graph, x: str, mask: str) -> None:
+    """The mean over tokens, at unit length, under the name `vectors`."""
+    from onnx import helper
+
+    wide = graph.add("Unsqueeze", [mask, "last"])
+    total = graph.add("ReduceSum", [graph.add("Mul", [x, wide]), "first"], keepdims=0)
+    # a mean and a sum have the same direction: the length is taken out either way
+    length = graph.add("ReduceL2", [total, "last"], keepdims=1)
+    graph.nodes.append(helper.make_node("Div", [total, length], ["vectors"]))

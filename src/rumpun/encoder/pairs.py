@@ -1,0 +1,235 @@
+"""The step `encoder.pairs`: aligned text of many sources -> one table of (text, its English side), cleaned and split.
+
+Sources: `parallel/*.parquet` and `seed/*.jsonl` under the data folder, and folders of sentences that travel with the
+recipe. Held out by source, never by row: a row whose text or English side also stands in a held-out source is left out
+of the fit, whatever source it comes from.
+"""
+
+import hashlib
+import json
+import tomllib
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rumpun.encoder.lexicons import read_lexicons
+from rumpun.errors import InputError
+from rumpun.records.artefacts import SourceEntry, sha256_file
+from rumpun.records.licences import shippable
+from rumpun.records.places import source_data
+from rumpun.steps import Outcome, Work, step
+
+__all__ = ["TABLE", "Pair", "PairsParams", "pairs"]
+
+TABLE = "pairs.parquet"
+LONGEST = 400  # code points; a longer text says more than one vector holds
+_ENGLISH = "en"
+_NOT_LANGUAGES = frozenset({"key", "topic", "kind", "sensitive", "en"})
+_TATOEBA = "tatoeba-laser"  # a benchmark: it may be measured on, never fitted
+_LETTERS = 0.5  # least share of letters and marks: below it a row is code, a path, a list of signs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairsParams:
+    """What the recipe may say."""
+
+    languages: tuple[str, ...]  # of the other side; English is the side that the teacher reads
+    development: tuple[str, ...] = ()  # sources for choosing: never fitted
+    held_out: tuple[str, ...] = ()  # sources for measuring: never fitted, never chosen by
+    left_out: tuple[str, ...] = ()
+    rows_max: dict[str, int]  # group -> rows a language
+    sentences: tuple[str, ...] = ()  # folders of *.jsonl beside the recipe, with one key a language
+    lexicons: tuple[str, ...] = ()  # folders of *.tsv beside the recipe: word lists
+
+    def check(self) -> None:
+        """Refuse what cannot be meant."""
+        for group in self.rows_max:
+            if group not in _groups():
+                raise ValueError(f"rows_max.{group}: known groups are {', '.join(_groups())}")
+        if both := set(self.development) & set(self.held_out):
+            raise ValueError(f"held_out and development both name {', '.join(sorted(both))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A text and its English side."""
+
+    language: str
+    text: str
+    english: str
+    source: str
+    group: str
+    licence: str
+
+
+def _groups() -> dict[str, list[str]]:
+    path = Path(__file__).parent / "sources.toml"
+    groups: dict[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["groups"]
+    return groups
+
+
+def _identity(params: PairsParams) -> Mapping[str, Any]:
+    folder = source_data()
+    files = [p for g in ("parallel/*.parquet", "seed/*.jsonl", "eval/tatoeba-laser.*") for p in sorted(folder.glob(g))]
+    facts = {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
+    for place in (*params.sentences, *params.lexicons):
+        facts |= {f"{place}/{p.name}": sha256_file(p) for p in sorted(Path(place).glob("*.*"))}
+    return facts
+
+
+@step(kind="pairs", version=1, identity=_identity, part="train")
+def pairs(params: PairsParams, work: Work) -> Outcome:
+    """Read, clean, split, cap; write `pairs.parquet`."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    dropped: Counter[str] = Counter()
+    split = dict.fromkeys(params.development, "development") | dict.fromkeys(params.held_out, "held-out")
+    kept: list[tuple[str, Pair]] = []
+    seen: set[tuple[str, str]] = set()
+    every = list(_every(params, work))
+    measured = {_plain(side) for p in every if p.source in split for side in (p.text, p.english)}
+    for pair in every:
+        where = split.get(pair.source, "fit")
+        reason = _refused(pair, params, seen)
+        if not reason and where == "fit" and (_plain(pair.text) in measured or _plain(pair.english) in measured):
+            reason = "stands in a source that is kept out of the fit"
+        if reason:
+            dropped[reason] += 1
+            continue
+        seen.add((pair.language, pair.text))
+        kept.append((where, pair))
+    kept = _capped(kept, params.rows_max, dropped)
+    columns = {name: [getattr(p, name) for _, p in kept] for name in Pair.__slots__}
+    parquet.write_table(pa.table({"split": [w for w, _ in kept]} | columns), work.folder / TABLE)
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for where, pair in kept:
+        counts[pair.language][pair.group if where == "fit" else where] += 1
+    return Outcome(
+        sources=_sources([p for _, p in kept]),
+        languages=tuple(sorted({p.language for _, p in kept} | {_ENGLISH})),
+        summary={
+            "rows": {k: dict(sorted(v.items())) for k, v in sorted(counts.items())},
+            "dropped": dict(sorted(dropped.items())),
+        },
+        tools={"pyarrow": pa.__version__},
+    )
+
+
+def _every(params: PairsParams, work: Work) -> Iterator[Pair]:
+    folder = source_data()
+    group_of = {domain: group for group, domains in _groups().items() for domain in domains}
+    files = sorted((folder / "parallel").glob("*.parquet"))
+    for place, path in enumerate(files):
+        work.progress(place, len(files), path.stem)
+        yield from _parallel(path, params, group_of)
+    for path in sorted((folder / "seed").glob("*.jsonl")):
+        yield from _aligned(path, f"seed-{path.stem}", params)
+    if _TATOEBA in params.held_out:
+        yield from _tatoeba(folder / "eval" / "tatoeba-laser.translation.parquet", params)
+    for name in params.sentences:
+        for path in sorted(Path(name).glob("*.jsonl")):
+            yield from _aligned(path, f"sentences-{path.stem}", params)
+    for entry in read_lexicons(params.lexicons, params.languages):
+        yield Pair(entry.language, entry.word, entry.english, entry.source, "lexicon", "CC0-1.0")
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read as parquet", "fetch the data again") from error
+    return rows
+
+
+def _parallel(path: Path, params: PairsParams, group_of: Mapping[str, str]) -> Iterator[Pair]:
+    for row in _rows(path):
+        if row["src_lang"] != _ENGLISH or row["tgt_lang"] not in params.languages:
+            continue
+        if row["source"] in params.left_out:
+            continue
+        group = group_of.get(row["domain"])
+        if group is None:
+            raise InputError(f"{path}: domain '{row['domain']}'", "name it in encoder/sources.toml")
+        yield Pair(row["tgt_lang"], row["tgt"] or "", row["src"] or "", row["source"], group, row["licence"])
+
+
+def _tatoeba(path: Path, params: PairsParams) -> Iterator[Pair]:
+    for row in _rows(path):
+        if row["language"] in params.languages:
+            yield Pair(row["language"], row["text"], row["text_en"], _TATOEBA, "natural", row["licence"])
+
+
+def _aligned(path: Path, source: str, params: PairsParams) -> Iterator[Pair]:
+    """Sentences with one key a language; a chat row has a turn of the user and an answer under each."""
+    if source in params.left_out:
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            english = _turns(row[_ENGLISH])
+            others = {k: _turns(v) for k, v in row.items() if k not in _NOT_LANGUAGES}
+        except (ValueError, KeyError, AttributeError) as error:
+            raise InputError(f"{path}: line {number}: no row with '{_ENGLISH}'", "write one object a line") from error
+        for language, turns in others.items():
+            if language in params.languages:
+                for text, side in zip(turns, english, strict=False):
+                    yield Pair(language, text, side, source, "natural", "CC0-1.0")
+
+
+def _turns(value: Any) -> list[str]:
+    return [str(v) for v in value.values()] if isinstance(value, dict) else [str(value)]
+
+
+def _plain(text: str) -> str:
+    """What two copies of a sentence share."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+
+
+def _refused(pair: Pair, params: PairsParams, seen: set[tuple[str, str]]) -> str:
+    if not shippable(pair.licence):
+        return f"licence {pair.licence}"
+    if not 1 < len(pair.text) <= LONGEST or not 1 < len(pair.english) <= LONGEST:
+        return f"empty, or longer than {LONGEST} code points"
+    if _plain(pair.text) == _plain(pair.english):
+        return "both sides are the same"
+    if (pair.language, pair.text) in seen:
+        return "the same text again"
+    solid = [c for c in pair.text if not c.isspace()]
+    if sum(unicodedata.category(c)[0] in "LM" for c in solid) < _LETTERS * len(solid):
+        return "more signs than letters"
+    return ""
+
+
+def _capped(
+    kept: list[tuple[str, Pair]], most: Mapping[str, int], dropped: Counter[str]
+) -> list[tuple[str, Pair]]:
+    """Rows of each language and group up to the cap, chosen by the English side: so languages keep the same ones."""
+
+    def rank(item: tuple[str, Pair]) -> bytes:
+        return hashlib.blake2b(item[1].english.encode(), digest_size=8).digest()
+
+    cells: dict[tuple[str, str], list[tuple[str, Pair]]] = defaultdict(list)
+    out = [item for item in kept if item[0] != "fit"]
+    for item in kept:
+        if item[0] == "fit":
+            cells[item[1].language, item[1].group].append(item)
+    for (_, group), items in sorted(cells.items()):
+        items.sort(key=rank)
+        cap = most.get(group, len(items))
+        dropped[f"over the cap of {group}"] += max(0, len(items) - cap)
+        out += items[:cap]
+    return out
+
+
+def _sources(kept: list[Pair]) -> tuple[SourceEntry, ...]:
+    rows = Counter((p.source, p.licence) for p in kept)
+    return tuple(
+        SourceEntry(name=name, licence=licence, rows=n, sha256="", role="text") for (name, licence), n in sorted(rows.items())
+    )

@@ -1,0 +1,284 @@
+"""The step `encoder.train`: pull a student's vectors to the teacher's vectors of the English sides.
+
+Method of Reimers and Gurevych 2020 (arXiv 2004.09813): student(text) near teacher(its English side), here with two
+losses: one minus the cosine, and a ranking loss in which the right English vector must win against those of the batch
+and of several thousand other sentences (their vectors are fixed, so that many negatives cost little). A GPU is used
+where there is one. The run keeps a checkpoint every few minutes and goes on from it after it was cut off.
+"""
+
+import json
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rumpun.encoder.pairs import TABLE
+from rumpun.encoder.vocabulary import ROWS, TOKENIZER
+from rumpun.errors import InputError
+from rumpun.steps import Outcome, Work, step
+
+if TYPE_CHECKING:
+    import torch
+
+    from rumpun.encoder.batches import Batch, Material
+    from rumpun.encoder.model import Student
+    from rumpun.encoder.targets import Targets
+
+__all__ = ["LOSSES", "WEIGHTS", "EncoderParams", "train"]
+
+WEIGHTS = "student.safetensors"
+LOSSES = "losses.jsonl"
+_KEEP_SECONDS = 180  # between checkpoints
+_POSITIONS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderParams:
+    """What the recipe may say."""
+
+    languages: dict[str, float]  # share of the rows, English among them
+    groups: dict[str, float]  # share of a language's rows
+    begin_from: str = ""  # an encoder that is gone on from: a folder with student.safetensors, or one that is shipped
+    minutes_max: float = 0.0  # of training; 0 for as many as `rows` need
+    rows: int = 200_000  # rows seen in all
+    rows_a_round: int = 40_000
+    repeats_max: float = 3.0  # of one row in a round
+    tokens_a_batch: int = 3072
+    longest_tokens: int = 64
+    rate: float = 1e-4  # of the layers
+    rate_words: float = 5e-4  # of the subwords' vectors
+    rate_end: float = 0.1  # the last rate, against the first
+    warm_steps: int = 100
+    temperature: float = 0.05
+    ranking: float = 1.0  # weight of the ranking loss
+    pull: float = 5.0  # weight of one minus the cosine
+    negatives: int = 4096
+    accents: float = 0.1
+    slips: float = 0.05
+    mixing: float = 0.5
+    mixing_languages: tuple[str, ...] = ()  # empty: those of `languages`
+
+    def check(self) -> None:
+        """Refuse what cannot be meant."""
+        for name in ("rows", "rows_a_round", "tokens_a_batch", "longest_tokens", "negatives"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: expected 1 or more")
+
+
+@dataclass(slots=True)
+class _Run:
+    """A student on its way."""
+
+    model: "Student"
+    optimiser: "torch.optim.AdamW"
+    rows_seen: int = 0
+    steps: int = 0
+    round: int = 0
+    place: int = 0  # the next batch of the round
+    seconds: float = 0.0
+    seen: Counter[str] = field(default_factory=Counter)
+
+
+@step(kind="encoder-weights", version=1, part="train", needs=("pairs", "vocabulary"))
+def train(params: EncoderParams, work: Work) -> Outcome:
+    """Train; write `student.safetensors`, the tokenizer beside it, and the losses."""
+    import shutil
+
+    import torch
+    from safetensors.torch import save_file
+
+    from rumpun.encoder.targets import Targets
+    from rumpun.encoder.teacher import Teacher, teacher_source
+
+    torch.manual_seed(work.seed)
+    teacher = Teacher.load(work.progress)
+    vocabulary = work.input("vocabulary").folder
+    material, english = _material(params, work.input("pairs").folder, vocabulary)
+    targets = Targets(teacher, english, work.scratch / "targets")
+    run = _begin(params, vocabulary, teacher)
+    _resume(run, work.scratch)
+    losses = _steps(params, run, material, targets, work)
+    save_file(
+        {name: tensor.half().contiguous() for name, tensor in run.model.state_dict().items()},
+        str(work.folder / WEIGHTS),
+    )
+    shutil.copyfile(vocabulary / TOKENIZER, work.folder / TOKENIZER)
+    with (work.folder / LOSSES).open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in losses)
+    return Outcome(
+        sources=(teacher_source(),),
+        summary={
+            "rows_seen": run.rows_seen, "steps": run.steps, "seconds": round(run.seconds),
+            "rows_by_language": dict(sorted(run.seen.items())), "loss": [losses[0], losses[-1]] if losses else [],
+            "parameters": sum(p.numel() for p in run.model.parameters()),
+        },
+        tools={"torch": str(torch.__version__)},
+        name="rumpun-encoder",
+    )  # fmt: skip
+
+
+def _material(params: EncoderParams, folder: Path, vocabulary: Path) -> "tuple[Material, list[str]]":
+    """Rows of the fit, and English sides without repetition (rows of language `en` are the English sides themselves)."""
+    from pyarrow import parquet
+    from tokenizers import Tokenizer
+
+    from rumpun.encoder.batches import Material
+    from rumpun.encoder.noise import Noise
+
+    table = parquet.read_table(folder / TABLE).to_pydict()
+    places: dict[str, int] = {}
+    rows: list[tuple[str, str, str, int]] = []
+    kind: dict[str, str] = {}
+    lexicon: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    mixed = set(params.mixing_languages or params.languages)
+    for where, language, text, english, group in zip(
+        *(table[name] for name in ("split", "language", "text", "english", "group")), strict=True
+    ):
+        if where != "fit" or language not in params.languages:
+            continue
+        target = places.setdefault(english, len(places))
+        kind.setdefault(english, group)
+        rows.append((text, language, group, target))
+        if group == "lexicon" and language in mixed and " " not in english:
+            lexicon[language][english.lower()].append(text)
+    if not rows:
+        raise InputError(f"{folder}: no row of {', '.join(params.languages)} to fit", "name its languages")
+    rows += [(english, "en", kind[english], target) for english, target in places.items()]
+    texts, languages, groups, targets = zip(*rows, strict=True)
+    noise = Noise(accents=params.accents, slips=params.slips, mixing=params.mixing, lexicon=lexicon)
+    tokenizer = Tokenizer.from_file(str(vocabulary / TOKENIZER))
+    return Material(texts, languages, groups, targets, tokenizer, noise, params.longest_tokens), list(places)
+
+
+def _begin(params: EncoderParams, vocabulary: Path, teacher: Any) -> _Run:
+    """A student with the teacher's layers and the vocabulary's first vectors, or with an earlier student's."""
+    import torch
+    from safetensors.torch import load_file
+
+    from rumpun.encoder.model import Student
+
+    rows = load_file(vocabulary / ROWS)["rows"]
+    model = Student(vocabulary=len(rows), positions=_POSITIONS)
+    tensors = dict(teacher.model.state_dict()) | {"words.weight": rows}
+    tensors["places"] = tensors["places"][:_POSITIONS]
+    if params.begin_from:
+        tensors = {name: t.float() for name, t in load_file(Path(params.begin_from) / WEIGHTS).items()}
+        if len(tensors["words.weight"]) != len(rows):
+            raise InputError(
+                f"{params.begin_from}: {len(tensors['words.weight'])} subwords, the vocabulary has {len(rows)}",
+                "go on with the vocabulary that it was trained with",
+            )
+    model.load_state_dict(tensors)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    words = [model.words.weight]
+    layers = [p for p in model.parameters() if p is not model.words.weight]
+    optimiser = torch.optim.AdamW(
+        [{"params": layers, "rate": params.rate}, {"params": words, "rate": params.rate_words}],
+        lr=params.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True,
+    )  # fmt: skip
+    return _Run(model, optimiser)
+
+
+_STATE = ("rows_seen", "steps", "round", "place", "seconds", "seen")
+
+
+def _resume(run: _Run, scratch: Path) -> None:
+    import torch
+
+    path = scratch / "checkpoint.pt"
+    if path.exists():
+        kept = torch.load(path, weights_only=True)
+        run.model.load_state_dict(kept["model"])
+        run.optimiser.load_state_dict(kept["optimiser"])
+        for name in _STATE:
+            setattr(run, name, kept[name])
+        run.seen = Counter(run.seen)
+
+
+def _keep(run: _Run, scratch: Path) -> None:
+    import torch
+
+    part = scratch / "checkpoint.part"
+    state: dict[str, Any] = {"model": run.model.state_dict(), "optimiser": run.optimiser.state_dict()}
+    torch.save(state | {name: getattr(run, name) for name in _STATE} | {"seen": dict(run.seen)}, part)
+    part.replace(scratch / "checkpoint.pt")
+
+
+def _steps(
+    params: EncoderParams, run: _Run, material: "Material", targets: "Targets", work: Work
+) -> list[dict[str, float]]:
+    import torch
+
+    from rumpun.encoder.batches import quotas, rounds
+
+    wanted = quotas(
+        material.cells(), params.languages, params.groups, params.rows_a_round, params.repeats_max
+    )
+    losses: list[dict[str, float]] = []
+    generator = torch.Generator().manual_seed(work.seed + run.steps)
+    kept = time.monotonic()
+    stream = rounds(
+        material, wanted, tokens_a_batch=params.tokens_a_batch, seed=work.seed, first=run.round
+    )
+    while _share(params, run) < 1:
+        batches = next(stream)
+        targets.need([t for b in batches for t in b.targets], work.progress)
+        for batch in batches[run.place :]:
+            begun = time.monotonic()
+            loss = _one(params, run, batch, targets, generator)
+            run.steps += 1
+            run.place += 1
+            run.rows_seen += len(batch.ids)
+            run.seen.update(material.languages[0:0])
+            run.seconds += time.monotonic() - begun
+            if run.steps % 20 == 0:
+                losses.append({"rows": run.rows_seen, **loss})
+                work.progress(_share(params, run), 1, f"loss {loss['loss']:.3f}, rank {loss['first']:.2f}")
+            if time.monotonic() - kept > _KEEP_SECONDS:
+                _keep(run, work.scratch)
+                kept = time.monotonic()
+            if _share(params, run) >= 1:
+                break
+        else:
+            run.round, run.place = run.round + 1, 0
+    return losses
+
+
+def _share(params: EncoderParams, run: _Run) -> float:
+    """How much of the run is done, by rows or by time, whichever ends first."""
+    by_time = run.seconds / (60 * params.minutes_max) if params.minutes_max else 0.0
+    return max(run.rows_seen / params.rows, by_time)
+
+
+def _one(
+    params: EncoderParams, run: _Run, batch: "Batch", targets: "Targets", generator: "torch.Generator"
+) -> dict[str, float]:
+    import torch
+    import torch.nn.functional as F  # noqa: N812
+
+    from rumpun.encoder.model import padded
+
+    warm = min(1.0, (run.steps + 1) / params.warm_steps)
+    fall = params.rate_end + (1 - params.rate_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, _share(params, run))))
+    for group in run.optimiser.param_groups:
+        group["lr"] = group["rate"] * warm * fall
+    place = run.model.words.weight.device
+    ids, mask = (t.to(place) for t in padded(batch.ids))
+    own, column = torch.unique(torch.tensor(batch.targets), return_inverse=True)
+    others = targets.others(params.negatives, own, generator)
+    right = targets.vectors(own).to(place)
+    found = run.model(ids, mask)
+    logits = found @ torch.cat([right, others.to(place)]).T / params.temperature
+    column = column.to(place)
+    ranking = F.cross_entropy(logits, column)
+    pull = 1 - (found * right[column]).sum(1).mean()
+    loss = params.ranking * ranking + params.pull * pull
+    run.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    run.optimiser.step()
+    first = (logits.argmax(1) == column).float().mean()
+    return {"loss": loss.item(), "ranking": ranking.item(), "pull": pull.item(), "first": first.item()}
