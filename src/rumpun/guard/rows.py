@@ -8,18 +8,21 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rumpun.errors import InputError, MissingPartError
-from rumpun.guard.taxonomy import taxonomy
+from rumpun.guard.sets import LabelledSet, sets
 from rumpun.records.licences import shippable
 
-__all__ = ["Row", "Rows", "read_measured", "read_training"]
+__all__ = ["Row", "Rows", "Use", "read_prompts", "read_rows", "read_seed"]
 
-_TOPIC_SHARE = 5  # every fifth topic of the seed sentences is kept for thresholds
+Use = Literal["fit", "threshold", "measure"]
+_KEPT_SHARE = 5  # every fifth topic or prompt is kept for thresholds
+_NOT_TEXT = ("key", "topic", "kind", "sensitive")
+Threshold = Mapping[str, Mapping[str, tuple[str, ...]]]  # source -> column -> values kept out of the fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +33,21 @@ class Row:
     language: str
     source: str
     licence: str
-    label: str  # "unsafe", "safe" or "topic"
+    unsafe: bool
+    use: Use
+    role: Literal["prompt", "answer"] = "prompt"
     categories: tuple[str, ...] = ()  # ours; empty where the source names none
-    for_threshold: bool = False  # kept out of the fit
-    sensitive: bool = False  # a safe question on a hard matter
+    sensitive: bool = False  # a safe text on a hard matter
+    weight: float = 1.0
     url: str = ""  # where the row comes from
     part: str = ""  # the data set within the source, where there is one
+    id: str = ""
+    parent: str = ""  # of an augmented row: the row that it was made from
+
+    @property
+    def augmented(self) -> bool:
+        """Whether a script made it out of another row."""
+        return bool(self.parent)
 
 
 @dataclass(slots=True)
@@ -55,6 +67,31 @@ class Rows:
             self.rows.append(row)
 
 
+def read_rows(folder: Path, names: Sequence[str], threshold: Threshold, *, fit: bool) -> Rows:
+    """The rows of labelled sets.
+
+    Args:
+        folder: the data folder.
+        names: sets of `sets.toml`.
+        threshold: what is kept out of the fit for thresholds.
+        fit: whether they are to be fitted (and chosen thresholds on), or only measured.
+
+    Raises:
+        InputError: a file is missing or damaged, has rows of another split, or its set may not be fitted.
+        MissingPartError: pyarrow is not installed.
+    """
+    table, rows = sets(), Rows()
+    for name in names:
+        path = folder / "safety" / f"{name}.parquet"
+        if name not in table.sets:
+            raise InputError(f"{path}: no set of that name", f"known: {', '.join(table.sets)}")
+        if fit and not table.fitted(name):
+            raise InputError(f"{path}: a set of split 'test'", "it is for measuring alone: take it out of `fit`")
+        for row in _kept(path, table.sets[name], rows):
+            _add(name, table.sets[name], row, threshold.get(name, {}), rows, fit=fit)
+    return rows
+
+
 def _table(path: Path) -> list[dict[str, Any]]:
     try:
         import pyarrow as pa
@@ -64,120 +101,117 @@ def _table(path: Path) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"{path}: cannot be read as parquet", "fetch the data again, or set RUMPUN_DATA"
-        ) from error
+        raise InputError(f"{path}: cannot be read as parquet", "fetch the data again, or set RUMPUN_DATA") from error
     return rows
 
 
 def _words(row: Mapping[str, Any]) -> Iterator[str]:
-    for column in taxonomy().labels:
+    for column in sets().labels:
         value = row.get(column)
         for label in value if isinstance(value, list) else [value]:
             yield from re.findall(r"[a-z]+", str(label).lower())
 
 
-def _kept(path: Path, split: str, rows: Rows) -> list[dict[str, Any]]:
-    """The rows of one file and split, without those that are never kept.
-
-    Raises:
-        InputError: the file has rows of another split: a held-out set must not be mixed with training rows.
-    """
-    never = set(taxonomy().never)
-    kept = []
+def _kept(path: Path, one: LabelledSet, rows: Rows) -> Iterator[dict[str, Any]]:
+    """The rows of one file, without those that are never kept and those that the table leaves out."""
+    never = set(sets().never)
     for row in _table(path):
-        if row.get("split") != split:
-            raise InputError(f"{path}: a row of split '{row.get('split')}'", f"expected only split '{split}'")
+        if row.get("split") != one.split:
+            raise InputError(f"{path}: a row of split '{row.get('split')}'", f"expected only split '{one.split}'")
         if never.intersection(_words(row)):
             rows.dropped["label names children or minors"] += 1
+        elif any(str(row.get(column)) in labels for column, labels in one.left_out.items()):
+            rows.dropped[f"{path.stem}: left out by sets.toml"] += 1
         else:
-            kept.append(row)
-    return kept
+            yield row
 
 
-def _categories(source: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-    found = [
-        labels[str(row.get(column))]
-        for column, labels in taxonomy().mapping.get(source, {}).items()
-        if str(row.get(column)) in labels
-    ]
-    return tuple(dict.fromkeys(found))
+def _add(
+    name: str, one: LabelledSet, row: dict[str, Any], kept: Mapping[str, tuple[str, ...]], rows: Rows, *, fit: bool
+) -> None:
+    label = str(row.get(one.column))
+    if label not in (*one.unsafe, *one.safe):
+        rows.dropped[f"{name}: a label that {one.column} has no meaning for"] += 1
+        return
+    kept_out = any(str(row.get(column)) in values for column, values in kept.items())
+    use: Use = "measure" if not fit else "threshold" if kept_out else "fit"
+    unsafe = label in one.unsafe
+    part = str(row.get(one.part) or "") if one.part else ""
+    common: dict[str, Any] = {
+        "language": row["language"], "source": name, "licence": row["licence"], "use": use, "part": part,
+        "url": row.get("url") or "", "id": str(row.get("id") or ""),
+    }  # fmt: skip
+    text = row[one.text] or ""
+    found = [labels[str(row.get(c))] for c, labels in one.categories.items() if str(row.get(c)) in labels]
+    if unsafe and not found:
+        small = text.casefold()
+        by_word = sets().words.get(name, {})
+        found = [category for category, words in by_word.items() if any(word in small for word in words)]
+    rows.add(
+        Row(
+            text=text,
+            unsafe=unsafe,
+            categories=tuple(dict.fromkeys(found)),
+            sensitive=not unsafe and one.safe_is_sensitive,
+            weight=one.weight if unsafe else 1.0,
+            **common,
+        )
+    )
+    if one.answer and row.get(one.answer):
+        rows.add(Row(text=row[one.answer], unsafe=False, sensitive=True, role="answer", **common))
 
 
-def read_training(folder: Path, threshold: Mapping[str, Mapping[str, tuple[str, ...]]]) -> Rows:
-    """Every row that may be fitted or chosen thresholds on: safety sets of split `train`, and the seed sentences.
+def _fifth(key: str) -> bool:
+    return hashlib.blake2b(key.encode(), digest_size=8).digest()[0] % _KEPT_SHARE == 0
 
-    `threshold` names what is kept out of the fit: source -> column -> values. Held-out sets (split `test`) are never
-    opened here.
 
-    Raises:
-        InputError: a file is missing or damaged.
-        MissingPartError: pyarrow is not installed.
-    """
+def read_seed(folder: Path) -> Rows:
+    """The seed's sentences and chat turns: safe, in every working language; every fifth topic is for thresholds."""
     rows = Rows()
-    for name in ("harmful-en", "indosafety-train", "ordinary-prompts"):
-        for row in _kept(folder / "safety" / f"{name}.parquet", "train", rows):
-            part = str(row.get("dataset") or "")
-            kept_out = any(str(row.get(c)) in values for c, values in threshold.get(name, {}).items())
-            label = "unsafe" if row["prompt_label"] == "unsafe" else "safe"
-            common: dict[str, Any] = {
-                "language": row["language"], "source": name, "licence": row["licence"],
-                "for_threshold": kept_out, "part": part,
-                "url": row.get("url") or "",
-            }  # fmt: skip
-            rows.add(Row(text=row["prompt"] or "", label=label, categories=_categories(name, row), **common))
-            if row.get("safe_response"):
-                rows.add(Row(text=row["safe_response"], label="safe", sensitive=True, **common))
     for path in sorted((folder / "seed").glob("*.jsonl")):
-        _add_seed(path, rows)
+        for row in _lines(path):
+            use: Use = "threshold" if _fifth(str(row.get("topic"))) else "fit"
+            for language, value in row.items():
+                if language in _NOT_TEXT:
+                    continue
+                turns = value if isinstance(value, dict) else {"user": value}
+                for who, text in turns.items():
+                    rows.add(
+                        Row(
+                            text=str(text), language=language, source=f"seed-{path.stem}", licence="CC0-1.0",
+                            unsafe=False, use=use, role="answer" if who == "assistant" else "prompt",
+                            sensitive=bool(row.get("sensitive")), id=f"{row.get('key')}",
+                        )
+                    )  # fmt: skip
     return rows
 
 
-def _add_seed(path: Path, rows: Rows) -> None:
-    source = f"seed-{path.stem}"
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        digest = hashlib.blake2b(str(row.get("topic")).encode(), digest_size=8).digest()
-        for key, value in row.items():
-            if key in ("key", "topic", "kind", "sensitive"):
-                continue
-            for text in value.values() if isinstance(value, dict) else [value]:
+def read_prompts(folder: Path) -> Rows:
+    """Ordinary and sensitive-but-safe prompts, one file a language; a fixed fifth of the keys is for thresholds.
+
+    Raises:
+        InputError: a line is no JSON or lacks a field.
+    """
+    rows = Rows()
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, row in enumerate(_lines(path), 1):
+            try:
                 rows.add(
                     Row(
-                        text=str(text),
-                        language=key,
-                        source=source,
-                        licence="CC0-1.0",
-                        label="safe",
-                        for_threshold=digest[0] % _TOPIC_SHARE == 0,
-                        sensitive=bool(row.get("sensitive")),
+                        text=row["text"], language=path.stem, source="prompts", licence="CC0-1.0", unsafe=False,
+                        use="threshold" if _fifth(row["key"]) else "fit", sensitive=bool(row["sensitive"]),
+                        part=str(row["topic"]), id=row["key"],
                     )
-                )
-
-
-def read_measured(folder: Path) -> Rows:
-    """Every row of the sets that are only ever measured.
-
-    Raises:
-        InputError: a file is missing or damaged, or has rows of another split.
-        MissingPartError: pyarrow is not installed.
-    """
-    rows = Rows()
-    for name, shape in taxonomy().sets.items():
-        meaning = dict.fromkeys(shape.unsafe, "unsafe")
-        meaning |= dict.fromkeys(shape.safe, "safe") | dict.fromkeys(shape.topic, "topic")
-        for row in _kept(folder / "safety" / f"{name}.parquet", "test", rows):
-            label = meaning.get(str(row.get(shape.column)))
-            if label is None:
-                rows.dropped[f"{name}: a label that {shape.column} has no meaning for"] += 1
-                continue
-            rows.add(
-                Row(
-                    text=row[shape.text] or "",
-                    language=row["language"],
-                    source=name,
-                    licence=row["licence"],
-                    label=label,
-                )
-            )
+                )  # fmt: skip
+            except KeyError as error:
+                raise InputError(f"{path}: line {number}: no field {error}", "write key, text, topic, sensitive") from error
     return rows
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}: line {number}: no JSON", "write one object a line") from error
+        yield row

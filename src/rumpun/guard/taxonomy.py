@@ -1,34 +1,26 @@
-"""The guard's categories and what the data's labels mean: `categories.toml`, loaded strictly."""
+"""The guard's categories: `categories.toml`, loaded strictly."""
 
 import functools
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rumpun.recipes import build
 
-__all__ = ["UNSAFE", "Category", "LabelledSet", "Taxonomy", "taxonomy"]
+__all__ = ["HARM", "Category", "Taxonomy", "taxonomy"]
 
-UNSAFE = "unsafe"  # the binary head
+HARM = "harm"  # the head that ranks texts by harm, whatever the category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
     """One category of ours."""
 
+    about: str
     openai: tuple[str, ...]  # fields of OpenAI's result that it sets
-    signal: bool = False  # reported, but raises no flag by itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledSet:
-    """How to read one set that is only measured."""
-
-    text: str  # the column of text
-    column: str  # the column of labels
-    unsafe: tuple[str, ...] = ()
-    safe: tuple[str, ...] = ()
-    topic: tuple[str, ...] = ()  # about a hazard, not each unsafe
+    openai_serious: tuple[str, ...] = ()  # and those that it sets at level 2
+    signal: bool = False  # reported, but no harm by itself
+    by_words: bool = False  # a rule of words judges it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,25 +28,19 @@ class Taxonomy:
     """The whole table."""
 
     openai: tuple[str, ...]
-    never: tuple[str, ...]
-    labels: tuple[str, ...]
     categories: dict[str, Category]
-    mapping: dict[str, dict[str, dict[str, str]]]  # data set -> column -> label -> category
-    sets: dict[str, LabelledSet] = field(default_factory=dict)
+
+    @property
+    def harms(self) -> tuple[str, ...]:
+        """The categories that are harms, in order of the table."""
+        return tuple(name for name, category in self.categories.items() if not category.signal)
 
     def check(self) -> None:
         """Refuse a name that is not in the tables."""
         for name, category in self.categories.items():
-            for key in category.openai:
+            for key in (*category.openai, *category.openai_serious):
                 if key not in self.openai:
-                    raise ValueError(f"categories.{name}.openai: '{key}' is no field of OpenAI's result")
-        for source, columns in self.mapping.items():
-            for column, labels in columns.items():
-                for label, category_name in labels.items():
-                    if category_name not in self.categories:
-                        raise ValueError(
-                            f"mapping.{source}.{column}.'{label}' = '{category_name}': no category"
-                        )
+                    raise ValueError(f"categories.{name}: '{key}' is no field of OpenAI's result")
 
 
 @functools.cache

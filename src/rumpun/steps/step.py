@@ -37,6 +37,10 @@ TABLE: Mapping[str, str] = {
     "layer.release": "rumpun.layer.release:release",
     "evaluate.bpb": "rumpun.evaluate.step:bpb",
     "edge.export": "rumpun.edge.export:export",
+    "encoder.pairs": "rumpun.encoder.pairs:pairs",
+    "encoder.vocabulary": "rumpun.encoder.vocabulary:vocabulary",
+    "encoder.train": "rumpun.encoder.train:train",
+    "encoder.export": "rumpun.encoder.export:export",
     "guard.train": "rumpun.guard.train:train",
     "language.train_lid": "rumpun.language.train_lid:train",
 }

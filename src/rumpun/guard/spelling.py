@@ -1,0 +1,162 @@
+"""Letters spaced out, digits for letters and repeated letters, read as the words that they stand for.
+
+Ordinary text must come through unchanged, so each rule asks for a pattern that it does not have: four single letters with
+the same sign between them; a digit inside a Latin word that can be read with the letter in its place; a letter four times
+in a row (three in Latin words, if they are no Roman numeral, no «www» and no Tagalog «maaari»).
+"""
+
+import re
+
+import regex
+
+from rumpun.language.segment_syllables import syllables
+
+__all__ = ["LEET", "plain_spelling"]
+
+LEET = {  # sign -> the Latin letter that it stands for
+    "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s", "!": "i", "|": "l",
+}  # fmt: skip
+_SIGNS = "013457-9@$!|"
+_SMALL = "a-z\u00df-\u024f\u1e00-\u1eff"  # Latin letters, folded
+_LEET_LOOK = re.compile(f"[{_SMALL}][{_SIGNS}]{{1,2}}[{_SMALL}]")
+_LEET_FREELY_LOOK = re.compile(f"[{_SMALL}][{_SIGNS}]|[{_SIGNS}][{_SMALL}]")
+_TOKEN = regex.compile(
+    rf"(?<![^\s\"'(\[«“‘,.])[\p{{Latin}}\p{{M}}{_SIGNS}]{{3,}}+(?![\p{{L}}\p{{N}}@$/_&=]|[.\-:@][\p{{L}}\p{{N}}])"
+)
+_RUN = re.compile(rf"[{_SIGNS}]+")
+_VOWELS = frozenset("aeiouyàáâãèéêìíòóôõùúýăĩũơư")
+_LETTERS_LEAST = 3
+
+_SINGLE = regex.compile(r"(\p{Ps}|\p{Pi}|[\"'])*\p{L}\p{M}*+(\p{P}*)")
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_CLUSTER = re.compile(f"([\"'(«“‘])*[{_UNSPACED}]{{1,8}}([^\\w\\s]*)")
+_RUN_LEAST, _RUN_LEAST_FREELY = 4, 2  # letters in a row that are spaced out
+_SPACED_LOOK, _SPACED_FREELY_LOOK = (
+    re.compile(
+        rf"(?:(?<!\S)(?:\S[^\w\s]?|[\u0b80-\u0bb9][\u0bbe-\u0bcd]{{1,2}}[^\w\s]?|[{_UNSPACED}]{{2,8}}[^\w\s]?) +){{{least - 1}}}"
+    )
+    for least in (_RUN_LEAST, _RUN_LEAST_FREELY)
+)
+_GAP = re.compile("( +)")
+_MOSTLY, _MOSTLY_LEAST = 0.6, 8  # share of a line's pieces that are one character, and how many there must be
+_DOTTED_LOOK = re.compile(r"\w[.\-_*·•~]\w{1,2}[.\-_*·•~]\w")
+_LETTER = r"\p{L}[\p{M}\u0e33\u0eb3]*+"
+_DOTTED = regex.compile(rf"(?<![\w.\-*·•~]){_LETTER}([.\-_*·•~]){_LETTER}(?:\1{_LETTER}){{2,}}+(?![\w\-*·•~])")
+
+_REPEATED_LOOK = re.compile(r"([^\d\s])\1\1")
+_REPEATED_MARKED = re.compile(r"([^\d\s][\u0300-\u036f\u0b80-\u17ff]{1,3}?)\1\1")
+_REPEATED_LATIN = regex.compile(r"(?<=(\p{L}?))(?P<one>\p{Latin}\p{M}*+)(?P=one){2,}")
+_REPEATED = regex.compile(r"(?P<one>(?!\p{Latin})\p{L}\p{M}*+)(?P=one){3,}|(?P<mark>\p{M})(?P=mark){2,}")
+_SHOUTED = re.compile(r"([!?])\1{3,}")
+_BLANK = re.compile(r"([ \t\n])\1{2,}")
+_BLANKS = ("   ", "\t\t\t", "\n\n\n")
+_ROMAN = re.compile(r"(?<!\w)[mdclxvi]*(?:iii|xxx|ccc|mmm)[mdclxvi]*(?!\w)|(?<!\w)www(?=\.)")
+
+
+def plain_spelling(text: str, *, freely: bool = False) -> str:
+    """A folded text (one case, digits 0 to 9) without the tricks.
+
+    `freely` reads more of it so: two spaced letters are enough, a digit at the edge of a word may be a letter, and a repeated
+    letter is kept twice.
+    """
+    if (_SPACED_FREELY_LOOK if freely else _SPACED_LOOK).search(text):
+        least = _RUN_LEAST_FREELY if freely else _RUN_LEAST
+        text = "\n".join(_joined(line, least) for line in text.split("\n"))
+    if _DOTTED_LOOK.search(text):
+        text = _DOTTED.sub(_undotted, text)
+    if (_LEET_FREELY_LOOK if freely else _LEET_LOOK).search(text):
+        text = _TOKEN.sub(lambda found: _letters(found.group(), freely=freely), text)
+    if _REPEATED_LOOK.search(text) or (not text.isascii() and _REPEATED_MARKED.search(text)):
+        text = _squeezed(text, 2 if freely else 1)
+    if any(blank in text for blank in _BLANKS):
+        text = _BLANK.sub(r"\1\1", text)
+    return text
+
+
+def _joined(line: str, least: int) -> str:
+    """Runs of single letters (or syllables, in scripts without spaces) as words.
+
+    Where the words are known by wider gaps, these become one space.
+    """
+    pieces = _GAP.split(line)
+    words, gaps = pieces[::2], pieces[1::2]
+    if len(words) < least:
+        return line
+    kinds = [_single(word) for word in words]
+    ones = [bool(kind) or len(word) == 1 for word, kind in zip(words, kinds, strict=True)]
+    if len(words) >= _MOSTLY_LEAST and sum(ones) >= _MOSTLY * len(words) and any(len(gap) > 1 for gap in gaps):
+        between = ["" if len(gap) == 1 and ones[n] and ones[n + 1] else " " for n, gap in enumerate(gaps)]
+        return "".join(word + gap for word, gap in zip(words, [*between, ""], strict=True))
+    found: list[str] = []
+    place = 0
+    while place < len(words):
+        end = place + 1
+        if kinds[place]:
+            while end < len(words) and gaps[end - 1] == " " and kinds[end - 1] == "open" and kinds[end]:
+                end += 1
+        run = end - place >= least
+        if run and found and len(gaps[place - 1]) > 1 and len(found) > 1:
+            found[-1] = " "
+        found.append("".join(words[place:end]) if run else words[place])
+        end = end if run else place + 1
+        if end <= len(gaps):
+            found.append(" " if run else gaps[end - 1])
+        place = end
+    return "".join(found)
+
+
+def _single(word: str) -> str:
+    """Whether a piece is one letter or syllable: "open", or "last" with punctuation behind it; "" for anything else."""
+    if not word or len(word) > 10 or (word[0] < "\u0300" and word[:2].isalpha() and len(word) > 1):
+        return ""
+    found = _SINGLE.fullmatch(word)
+    if not found:
+        found = _CLUSTER.fullmatch(word)
+        if not found or len(syllables(word)) != 1:
+            return ""
+    return "last" if found.group(2) else "open"
+
+
+def _undotted(found: "regex.Match[str]") -> str:
+    """The letters without the signs between them; two letters in turn («a-b-a-b») are a rhyme, no word."""
+    letters: str = found.group().replace(found.group(1), "")
+    return letters if len(set(letters)) > 2 else found.group()
+
+
+def _letters(token: str, *, freely: bool) -> str:
+    """A token with letters for digits, where each run of signs is one sign and can be read so."""
+    body = token.rstrip("!")
+    runs = list(_RUN.finditer(body))
+    letters = sum(1 for sign in body if sign.isalpha())
+    if not runs or letters < (2 if freely else _LETTERS_LEAST):
+        return token
+    if any(len(set(run.group())) > 1 or len(run.group()) > 2 for run in runs):
+        return token
+    inner = [run for run in runs if run.start() > 0 and run.end() < len(body)]
+    if not freely and not (inner and all(_readable(body, run, strictly=letters < 5) for run in inner)):
+        return token
+    return "".join(LEET.get(sign, sign) for sign in body) + token[len(body) :]
+
+
+def _readable(body: str, run: re.Match[str], *, strictly: bool) -> bool:
+    """Whether a vowel stands beside a consonant (between two, `strictly`), or a consonant beside a vowel."""
+    vowels = [body[run.start() - 1] in _VOWELS, body[run.end()] in _VOWELS]
+    if LEET[run.group()[0]] not in _VOWELS:
+        return any(vowels)
+    return not any(vowels) if strictly else not all(vowels)
+
+
+def _squeezed(text: str, kept: int) -> str:
+    """Letters that are repeated, as often as `kept`; signs three times."""
+    spared = {place for found in _ROMAN.finditer(text) for place in range(*found.span())}
+
+    def latin(found: "regex.Match[str]") -> str:
+        run: str = found.group()
+        before, after = found.string[found.start() - 1 : found.start()], found.string[found.end() : found.end() + 1]
+        if found.start() in spared or (run == "aaa" and before.isalpha() and after.isalpha()):
+            return run
+        return str(found.group("one")) * kept
+
+    text = _REPEATED_LATIN.sub(latin, text)
+    text = _REPEATED.sub(lambda found: (found.group("one") or found.group("mark")) * (kept if found.group("one") else 1), text)
+    return str(_SHOUTED.sub(r"\1\1\1", text))
