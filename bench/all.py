@@ -20,6 +20,7 @@ ORDER = (
     "identify",
     "identify_mixed",
     "normalise",
+    "robustness",
     "personal",
     "readers",
     "corpus_engine",

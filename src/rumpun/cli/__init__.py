@@ -26,9 +26,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "text": ("rumpun.cli.text:text", "Normalise, segment and count text."),
     "pii": ("rumpun.cli.pii:pii", "Find and mask personal data."),
     "lid": ("rumpun.cli.lid:lid", "Identify the language of each line."),
+    "encode": ("rumpun.cli.encode:encode", "Sentences to vectors of meaning."),
     "layer": ("rumpun.cli.layer:layer", "Inspect, apply and merge layers."),
     "eval": ("rumpun.cli.evaluate:evaluate", "Measure models."),
     "guard": ("rumpun.cli.guard:guard", "Check text, evaluate guards."),
+    "policy": ("rumpun.cli.policy:policy", "Show, test, compare and compile country policies."),
     "edge": ("rumpun.cli.edge:edge", "Export models for devices."),
 }
 

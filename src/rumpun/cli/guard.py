@@ -1,14 +1,22 @@
 """`rumpun guard check|eval|train`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 _GUARD = click.option(
     "--guard", "folder", type=click.Path(path_type=Path), help="A guard's folder (default: ours)."
 )
-_JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: one object a line for check, one for eval."
+_ENCODER = click.option(
+    "--encoder", type=click.Path(path_type=Path), help="Its encoder's folder (default: ours)."
+)
+_POINT = click.option(
+    "--point",
+    type=click.Choice(["strict", "balanced", "permissive"]),
+    default="balanced",
+    show_default=True,
+    help="Operating point.",
 )
 
 
@@ -19,65 +27,65 @@ def guard() -> None:
 
 @guard.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--role", type=click.Choice(["prompt", "answer"]), default="prompt", help="Who wrote the text.")
+@click.option(
+    "--policy",
+    default="base",
+    show_default=True,
+    help="A policy's name (sg, my, …) or file; base judges harm alone.",
+)
+@_POINT
+@click.option(
+    "--context", "contexts", multiple=True, help="A label of the place (education, news, …); may be repeated."
+)
 @_GUARD
-@_JSON
-def check(files: tuple[Path, ...], role: str, folder: Path | None, as_json: bool) -> None:
-    """Check each line of FILES or of standard input; in *.jsonl the field `text` of each line."""
+@_ENCODER
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, which it prints anyway.")
+def check(files: tuple[Path, ...], **chosen: Any) -> None:
+    """Check each line of FILES or of standard input, and print one JSON object for each, in order.
+
+    A line is {"prompt": …}, {"prompt": …, "response": …} or {"messages": […]}; a line that is no object is a text.
+    """
     import sys
 
     from rumpun.cli.show import put_json
-    from rumpun.guard.guard import ROLES, Guard
-    from rumpun.guard.read import texts_of
+    from rumpun.guard.guard import Guard
+    from rumpun.guard.read import exchanges_of
 
-    loaded = Guard.load(folder)
-    spoken = ROLES[ROLES.index(role)]
-    for name, number, texts in texts_of(files):
-        for place, verdict in enumerate(loaded.check(texts, spoken)):
-            if as_json:
-                put_json(
-                    {
-                        "file": name if files else None,
-                        "line": number + place,
-                        "flagged": verdict.flagged,
-                        "categories": list(verdict.categories),
-                        "scores": verdict.scores,
-                        "language": verdict.language,
-                        "role": verdict.role,
-                    }
-                )
-            else:
-                word = "flagged" if verdict.flagged else "ok"
-                top = verdict.scores["unsafe"]
-                sys.stdout.write(f"{word}\t{top:.4f}\t{verdict.language}\t{' '.join(verdict.categories)}\n")
+    loaded = Guard.load(
+        chosen["folder"], encoder=chosen["encoder"], policy=chosen["policy"], point=chosen["point"]
+    )
+    for _, _, exchanges in exchanges_of(files):
+        for start in range(0, len(exchanges), 256):
+            for verdict in loaded.check(exchanges[start : start + 256], contexts=chosen["contexts"]):
+                put_json(verdict.plain())
         sys.stdout.flush()
 
 
 @guard.command("eval")
+@click.argument("data", type=click.Path(path_type=Path), required=False)
 @_GUARD
-@_JSON
-def evaluate(folder: Path | None, as_json: bool) -> None:
-    """Measure a guard on the held-out sets under RUMPUN_DATA: aggregate numbers only."""
+@_ENCODER
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(data: Path | None, folder: Path | None, encoder: Path | None, as_json: bool) -> None:
+    """Measure a guard: aggregate numbers with intervals, no text.
+
+    DATA is a file of JSON lines {"prompt" or "response" or "messages": …, "label": "safe" or "unsafe", "language": …,
+    "category": …, "sensitive": true}; without it, the held-out sets under RUMPUN_DATA are measured.
+    """
     from rumpun.cli.show import put_json
     from rumpun.guard.guard import Guard
-    from rumpun.guard.held_out import measure
-    from rumpun.guard.rows import read_measured
+    from rumpun.guard.held_out import measure, readable
+    from rumpun.guard.rows import read_held_out, read_labelled
     from rumpun.records.places import source_data
 
-    loaded = Guard.load(folder)
-    read = read_measured(source_data())
+    loaded = Guard.load(folder, encoder=encoder)
+    read = read_labelled(data) if data else read_held_out(source_data())
     entries = measure(loaded, read.rows)
     if as_json:
         put_json({"guard": loaded.name, "sets": entries, "dropped": dict(read.dropped)})
         return
-    for entry in entries:
-        for key in ("recall", "false_alarms", "topic_flags"):
-            if key in entry:
-                found = entry[key]
-                click.echo(
-                    f"{entry['set']:20} {entry['language']:6} {key:12} {found['share']:.3f}"
-                    f"  [{found['low']:.3f}, {found['high']:.3f}]  {found['rows']} rows"
-                )
+    for line in readable(entries):
+        click.echo(line)
 
 
 @guard.command()
@@ -94,14 +102,15 @@ def evaluate(folder: Path | None, as_json: bool) -> None:
 def train(recipe: Path, store: Path | None, into: Path | None) -> None:
     """Run the guard's recipe and release what it makes, with its card."""
     from rumpun.cli.show import progress_bars
-    from rumpun.guard.release import release
+    from rumpun.guard.card import card
     from rumpun.recipes import read_recipe
     from rumpun.records.places import data_folder, shipped_folder
+    from rumpun.records.release import release
     from rumpun.steps import run
 
     read = read_recipe(recipe)
     with progress_bars() as progress:
         made = run(read, store or data_folder() / "artefacts", progress=progress)
     target = into or shipped_folder() / "guard"
-    release(list(made.values())[-1], target)
+    release(list(made.values())[-1], target, card)
     click.echo(target)

@@ -67,14 +67,15 @@ def find(
 @_options
 @click.option(
     "--style",
-    type=click.Choice(["tag", "last", "pseudonym", "redact"]),
+    type=click.Choice(["tag", "last", "pseudonym", "redact", "drop"]),
     default="tag",
-    help="What is written instead: <PHONE>, ████7890, <PHONE:hbkdopag>, ███.",
+    help="What is written instead: <PHONE>, ████7890, <PHONE:hbkdopag>, ███, nothing.",
 )
 @click.option("--keep", type=int, default=4, help="Signs left at the end, style last.")
 @click.option(
     "--key-file", type=click.Path(path_type=Path), help="Secret of 16 to 64 bytes, style pseudonym."
 )
+@click.option("--key-env", metavar="NAME", help="The secret is in this variable of the environment instead.")
 def mask(
     *,
     files: tuple[Path, ...],
@@ -85,6 +86,7 @@ def mask(
     style: str,
     keep: int,
     key_file: Path | None,
+    key_env: str | None,
 ) -> None:
     """Mask personal data in each line of FILES or of standard input: one line out for each line in.
 
@@ -100,7 +102,7 @@ def mask(
     masker = Masker(
         style=STYLES[STYLES.index(style)],
         keep=keep,
-        key=read_key(key_file) if key_file else b"",
+        key=read_key(key_file, key_env),
         countries=countries or None,
         types=types or None,
         least=MASK_AT if least is None else least,

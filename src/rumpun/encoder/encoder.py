@@ -45,7 +45,9 @@ class Encoder:
     session: Any
 
     @classmethod
-    def load(cls, path: Path | str | None = None, *, threads: int | None = None, check: bool = False) -> "Encoder":
+    def load(
+        cls, path: Path | str | None = None, *, threads: int | None = None, check: bool = False
+    ) -> "Encoder":
         """Read an encoder's folder, by default the one that is shipped.
 
         Args:
@@ -61,8 +63,13 @@ class Encoder:
         spec = _spec(folder)
         for name, sha256 in spec.files.items():
             if not (folder / name).is_file() or (check and sha256_file(folder / name) != sha256):
-                state = "is not the file that encoder.json names" if (folder / name).is_file() else "no such file"
-                raise InputError(f"{folder / name}: {state}", "restore the encoder from a release, or train it: rumpun encode train")
+                state = (
+                    "is not the file that encoder.json names" if (folder / name).is_file() else "no such file"
+                )
+                raise InputError(
+                    f"{folder / name}: {state}",
+                    "restore the encoder from a release, or train it: rumpun encode train",
+                )
         try:
             import onnxruntime
             from tokenizers import Tokenizer
@@ -74,9 +81,14 @@ class Encoder:
         options.log_severity_level = 3
         try:
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-            session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                str(folder / GRAPH), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # both libraries raise their own kinds, tokenizers a bare Exception
-            raise InputError(f"{folder}: cannot be read as an encoder ({type(error).__name__})", "restore it from a release") from error
+            raise InputError(
+                f"{folder}: cannot be read as an encoder ({type(error).__name__})",
+                "restore it from a release",
+            ) from error
         tokenizer.no_padding()
         tokenizer.enable_truncation(spec.longest_tokens)
         return cls(spec, folder, tokenizer, session)
@@ -125,6 +137,8 @@ def _spec(folder: Path) -> EncoderSpec:
     try:
         return msgspec.json.decode(path.read_bytes(), type=EncoderSpec)
     except OSError as error:
-        raise InputError(f"{path}: no such file", "name an encoder's folder, or train one: rumpun encode train") from error
+        raise InputError(
+            f"{path}: no such file", "name an encoder's folder, or train one: rumpun encode train"
+        ) from error
     except msgspec.DecodeError as error:
         raise InputError(f"{path}: {error}", "restore the encoder from a release") from error

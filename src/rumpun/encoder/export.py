@@ -64,7 +64,10 @@ def export(params: ExportParams, work: Work) -> Outcome:
     (work.folder / SPEC).write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n")
     size = sum((work.folder / name).stat().st_size for name in (GRAPH, TOKENIZER, SPEC))
     if size > params.bytes_max:
-        raise InputError(f"the encoder is {size:,} bytes, bytes_max is {params.bytes_max:,}", "take fewer subwords, or row_bits = 4")
+        raise InputError(
+            f"the encoder is {size:,} bytes, bytes_max is {params.bytes_max:,}",
+            "take fewer subwords, or row_bits = 4",
+        )
     encoder = Encoder.load(work.folder)
     measured: dict[str, Any] = {"bytes": size, "trained": weights.manifest.summary}
     for split, rows in kept_out(pairs.folder / TABLE).items():

@@ -33,7 +33,9 @@ def read_lexicons(folders: Sequence[str], languages: Sequence[str]) -> Iterator[
         for path in sorted(Path(folder).glob("*.tsv")):
             lines = path.read_text(encoding="utf-8").splitlines()
             if not lines or lines[0].split("\t")[0] != "en":
-                raise InputError(f"{path}: line 1: a header that begins with 'en' is missing", "name the columns")
+                raise InputError(
+                    f"{path}: line 1: a header that begins with 'en' is missing", "name the columns"
+                )
             header = lines[0].split("\t")
             for number, line in enumerate(lines[1:], 2):
                 cells = line.split("\t")

@@ -44,12 +44,18 @@ def retrieval(embed: Embed, pairs: "Sequence[Pair]", english: "Embed | None" = N
         mine = dict(list(mine.items())[:CANDIDATES])
         right = np.asarray([sides[p.english] for p in mine.values()])
         of_source = {sides[p.english] for p in pairs if p.source == source}
-        ordered = [*right, *sorted(of_source - set(right.tolist())), *(n for n in every if n not in of_source)]
+        ordered = [
+            *right,
+            *sorted(of_source - set(right.tolist())),
+            *(n for n in every if n not in of_source),
+        ]
         pool = np.asarray(ordered[:CANDIDATES])
         texts = embed([p.text for p in mine.values()])
         scores = texts @ vectors[pool].T  # the row's own side stands at the row's own place
         own = np.arange(len(right))
-        others = [p.text for p in pairs if p.language == language and (p.source != source or p.english not in mine)]
+        others = [
+            p.text for p in pairs if p.language == language and (p.source != source or p.english not in mine)
+        ]
         back = embed(others[: CANDIDATES - len(right)]) if others else texts[:0]
         reverse = vectors[right] @ np.concatenate([texts, back]).T
         found.append(
@@ -71,7 +77,10 @@ def _share(right: "npt.NDArray[np.bool_]") -> dict[str, Any]:
 
 
 def topics(
-    embed: Embed, fit: Sequence[tuple[str, str]], rows: Sequence[tuple[str, str, str]], english: "Embed | None" = None
+    embed: Embed,
+    fit: Sequence[tuple[str, str]],
+    rows: Sequence[tuple[str, str, str]],
+    english: "Embed | None" = None,
 ) -> list[dict[str, Any]]:
     """Accuracy of a topic head that learnt from English alone, for each language.
 
@@ -83,7 +92,9 @@ def topics(
     """
     from sklearn.linear_model import LogisticRegression
 
-    head = LogisticRegression(C=10, max_iter=2000).fit((english or embed)([t for t, _ in fit]), [y for _, y in fit])
+    head = LogisticRegression(C=10, max_iter=2000).fit(
+        (english or embed)([t for t, _ in fit]), [y for _, y in fit]
+    )
     found = []
     for language in sorted({language for language, _, _ in rows}):
         mine = [(text, topic) for spoken, text, topic in rows if spoken == language]

@@ -64,7 +64,8 @@ def from_bert(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A BERT checkpoint's tensors under this module's names."""
     found = {
         "words.weight": tensors["embeddings.word_embeddings.weight"],
-        "places": tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0],
+        "places": tensors["embeddings.position_embeddings.weight"]
+        + tensors["embeddings.token_type_embeddings.weight"][0],
         "norm.weight": tensors["embeddings.LayerNorm.weight"],
         "norm.bias": tensors["embeddings.LayerNorm.bias"],
     }

@@ -22,7 +22,9 @@ class Noise:
     accents: float = 0.0  # Vietnamese without its accents
     slips: float = 0.0  # letters left out, doubled, swapped
     mixing: float = 0.0  # English sentences with words of another language in them
-    lexicon: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)  # language -> English word -> words
+    lexicon: Mapping[str, Mapping[str, Sequence[str]]] = field(
+        default_factory=dict
+    )  # language -> English word -> words
 
     def apply(self, text: str, language: str, draw: random.Random) -> str:
         """The text as somebody may have typed it."""

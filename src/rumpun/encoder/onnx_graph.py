@@ -88,7 +88,7 @@ def build(tensors: Mapping[str, Floats], *, bits: int, weight_most: int = 127) -
     away = graph.add("Mul", [graph.add("Sub", ["one", mask]), "far"])
     away = graph.add("Unsqueeze", [away, "ends"])
     for layer in range(LAYERS):
-        x = _layer(graph, tensors, layer, x, away, weight_most)
+        x = _layer(graph, tensors, f"layers.{layer}", x, away=away, most=weight_most)
     _pooled(graph, x, mask)
     ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "tokens"])
     seen = helper.make_tensor_value_info("mask", TensorProto.INT64, ["batch", "tokens"])
@@ -117,13 +117,22 @@ def _embedded(graph: _Graph, tensors: Mapping[str, Floats], bits: int) -> str:
     else:
         row = graph.add("Cast", [row], to=TensorProto.FLOAT)
     scale = graph.add("Gather", [graph.constant("scales", scales), "ids"])
-    scale = graph.add("Unsqueeze", [graph.add("Cast", [scale], to=TensorProto.FLOAT), graph.constant("tail", np.asarray([3]))])
+    scale = graph.add(
+        "Unsqueeze",
+        [graph.add("Cast", [scale], to=TensorProto.FLOAT), graph.constant("tail", np.asarray([3]))],
+    )
     row = graph.add("Reshape", [row, graph.constant("groups", np.asarray([0, 0, -1, _GROUP], np.int64))])
-    row = graph.add("Reshape", [graph.add("Mul", [row, scale]), graph.constant("whole", np.asarray([0, 0, -1], np.int64))])
+    row = graph.add(
+        "Reshape", [graph.add("Mul", [row, scale]), graph.constant("whole", np.asarray([0, 0, -1], np.int64))]
+    )
     shape = graph.add("Shape", ["ids"], start=1, end=2)
     places = graph.add(
         "Slice",
-        [graph.constant("places", tensors["places"].astype(np.float32)), graph.constant("zero", np.asarray([0])), shape],
+        [
+            graph.constant("places", tensors["places"].astype(np.float32)),
+            graph.constant("zero", np.asarray([0])),
+            shape,
+        ],
     )
     return _norm(graph, tensors, "norm", graph.add("Add", [row, places]))
 
@@ -136,7 +145,7 @@ def _norm(graph: _Graph, tensors: Mapping[str, Floats], name: str, x: str) -> st
 
 
 def _linear(graph: _Graph, tensors: Mapping[str, Floats], name: str, x: str, most: int) -> str:
-    """x @ W + b with 8-bit numbers on both sides."""
+    """X @ W + b with 8-bit numbers on both sides."""
     from onnx import TensorProto
 
     weight = tensors[f"{name}.weight"].T  # [in, out]
@@ -152,8 +161,7 @@ def _linear(graph: _Graph, tensors: Mapping[str, Floats], name: str, x: str, mos
     return found
 
 
-def _layer(graph: _Graph, tensors: Mapping[str, Floats], layer: int, x: str, away: str, most: int) -> str:
-    name = f"layers.{layer}"
+def _layer(graph: _Graph, tensors: Mapping[str, Floats], name: str, x: str, *, away: str, most: int) -> str:
     qkv = graph.add("Reshape", [_linear(graph, tensors, f"{name}.qkv", x, most), "split"])
     q, k, v = graph.add("Split", [qkv], outputs=3, axis=2, num_outputs=3)
     squeeze = graph.constant(f"{name}.two", np.asarray([2]))
@@ -161,10 +169,18 @@ def _layer(graph: _Graph, tensors: Mapping[str, Floats], layer: int, x: str, awa
     q = graph.add("Transpose", [q], perm=[0, 2, 1, 3])
     k = graph.add("Transpose", [k], perm=[0, 2, 3, 1])
     v = graph.add("Transpose", [v], perm=[0, 2, 1, 3])
-    scores = graph.add("Mul", [graph.add("MatMul", [q, k]), graph.constant(f"{name}.d", np.asarray(_DEPTH**-0.5, np.float32))])
+    scores = graph.add(
+        "Mul",
+        [graph.add("MatMul", [q, k]), graph.constant(f"{name}.d", np.asarray(_DEPTH**-0.5, np.float32))],
+    )
     seen = graph.add("MatMul", [graph.add("Softmax", [graph.add("Add", [scores, away])], axis=-1), v])
     seen = graph.add("Reshape", [graph.add("Transpose", [seen], perm=[0, 2, 1, 3]), "joined"])
-    x = _norm(graph, tensors, f"{name}.norm1", graph.add("Add", [x, _linear(graph, tensors, f"{name}.out", seen, most)]))
+    x = _norm(
+        graph,
+        tensors,
+        f"{name}.norm1",
+        graph.add("Add", [x, _linear(graph, tensors, f"{name}.out", seen, most)]),
+    )
     up = _linear(graph, tensors, f"{name}.up", x, most)
     up = _gelu(graph, up)
     down = _linear(graph, tensors, f"{name}.down", up, most)

@@ -17,12 +17,13 @@ from typing import Any
 
 from rumpun.encoder.lexicons import read_lexicons
 from rumpun.errors import InputError
+from rumpun.recipes import build
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.records.licences import shippable
 from rumpun.records.places import source_data
-from rumpun.steps import Outcome, Work, step
+from rumpun.steps import Outcome, Progress, Work, quiet, step
 
-__all__ = ["TABLE", "Pair", "PairsParams", "pairs"]
+__all__ = ["TABLE", "Pair", "PairsParams", "held_out_rows", "pairs"]
 
 TABLE = "pairs.parquet"
 LONGEST = 400  # code points; a longer text says more than one vector holds
@@ -73,7 +74,11 @@ def _groups() -> dict[str, list[str]]:
 
 def _identity(params: PairsParams) -> Mapping[str, Any]:
     folder = source_data()
-    files = [p for g in ("parallel/*.parquet", "seed/*.jsonl", "eval/tatoeba-laser.*") for p in sorted(folder.glob(g))]
+    files = [
+        p
+        for g in ("parallel/*.parquet", "seed/*.jsonl", "eval/tatoeba-laser.*")
+        for p in sorted(folder.glob(g))
+    ]
     facts = {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
     for place in (*params.sentences, *params.lexicons):
         facts |= {f"{place}/{p.name}": sha256_file(p) for p in sorted(Path(place).glob("*.*"))}
@@ -86,22 +91,7 @@ def pairs(params: PairsParams, work: Work) -> Outcome:
     import pyarrow as pa
     from pyarrow import parquet
 
-    dropped: Counter[str] = Counter()
-    split = dict.fromkeys(params.development, "development") | dict.fromkeys(params.held_out, "held-out")
-    kept: list[tuple[str, Pair]] = []
-    seen: set[tuple[str, str]] = set()
-    every = list(_every(params, work))
-    measured = {_plain(side) for p in every if p.source in split for side in (p.text, p.english)}
-    for pair in every:
-        where = split.get(pair.source, "fit")
-        reason = _refused(pair, params, seen)
-        if not reason and where == "fit" and (_plain(pair.text) in measured or _plain(pair.english) in measured):
-            reason = "stands in a source that is kept out of the fit"
-        if reason:
-            dropped[reason] += 1
-            continue
-        seen.add((pair.language, pair.text))
-        kept.append((where, pair))
+    kept, dropped = _split(params, work.progress)
     kept = _capped(kept, params.rows_max, dropped)
     columns = {name: [getattr(p, name) for _, p in kept] for name in Pair.__slots__}
     parquet.write_table(pa.table({"split": [w for w, _ in kept]} | columns), work.folder / TABLE)
@@ -119,12 +109,44 @@ def pairs(params: PairsParams, work: Work) -> Outcome:
     )
 
 
-def _every(params: PairsParams, work: Work) -> Iterator[Pair]:
+def held_out_rows(params: Mapping[str, Any]) -> list[Pair]:
+    """The rows of the sources that a recipe with these parameters keeps for measuring, out of the data folder."""
+    whole = build(PairsParams, dict(params), "the encoder's lineage")
+    kept, _ = _split(whole, quiet)
+    return [pair for where, pair in kept if where == "held-out"]
+
+
+def _split(params: PairsParams, progress: Progress) -> tuple[list[tuple[str, Pair]], Counter[str]]:
+    """(split, row) of every row that is kept, and why others are not."""
+    dropped: Counter[str] = Counter()
+    split = dict.fromkeys(params.development, "development") | dict.fromkeys(params.held_out, "held-out")
+    kept: list[tuple[str, Pair]] = []
+    seen: set[tuple[str, str]] = set()
+    every = list(_every(params, progress))
+    measured = {_plain(side) for p in every if p.source in split for side in (p.text, p.english)}
+    for pair in every:
+        where = split.get(pair.source, "fit")
+        reason = _refused(pair, seen)
+        if (
+            not reason
+            and where == "fit"
+            and (_plain(pair.text) in measured or _plain(pair.english) in measured)
+        ):
+            reason = "stands in a source that is kept out of the fit"
+        if reason:
+            dropped[reason] += 1
+            continue
+        seen.add((pair.language, pair.text))
+        kept.append((where, pair))
+    return kept, dropped
+
+
+def _every(params: PairsParams, progress: Progress) -> Iterator[Pair]:
     folder = source_data()
     group_of = {domain: group for group, domains in _groups().items() for domain in domains}
     files = sorted((folder / "parallel").glob("*.parquet"))
     for place, path in enumerate(files):
-        work.progress(place, len(files), path.stem)
+        progress(place, len(files), path.stem)
         yield from _parallel(path, params, group_of)
     for path in sorted((folder / "seed").glob("*.jsonl")):
         yield from _aligned(path, f"seed-{path.stem}", params)
@@ -176,7 +198,9 @@ def _aligned(path: Path, source: str, params: PairsParams) -> Iterator[Pair]:
             english = _turns(row[_ENGLISH])
             others = {k: _turns(v) for k, v in row.items() if k not in _NOT_LANGUAGES}
         except (ValueError, KeyError, AttributeError) as error:
-            raise InputError(f"{path}: line {number}: no row with '{_ENGLISH}'", "write one object a line") from error
+            raise InputError(
+                f"{path}: line {number}: no row with '{_ENGLISH}'", "write one object a line"
+            ) from error
         for language, turns in others.items():
             if language in params.languages:
                 for text, side in zip(turns, english, strict=False):
@@ -192,7 +216,7 @@ def _plain(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
-def _refused(pair: Pair, params: PairsParams, seen: set[tuple[str, str]]) -> str:
+def _refused(pair: Pair, seen: set[tuple[str, str]]) -> str:
     if not shippable(pair.licence):
         return f"licence {pair.licence}"
     if not 1 < len(pair.text) <= LONGEST or not 1 < len(pair.english) <= LONGEST:
@@ -231,5 +255,6 @@ def _capped(
 def _sources(kept: list[Pair]) -> tuple[SourceEntry, ...]:
     rows = Counter((p.source, p.licence) for p in kept)
     return tuple(
-        SourceEntry(name=name, licence=licence, rows=n, sha256="", role="text") for (name, licence), n in sorted(rows.items())
+        SourceEntry(name=name, licence=licence, rows=n, sha256="", role="text")
+        for (name, licence), n in sorted(rows.items())
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Targets:
         self.teacher, self.english = teacher, english
         shape = (len(english), WIDTH)
         path, marks = folder / "vectors.f16", folder / "known.u8"
-        mode = "r+" if path.exists() and path.stat().st_size == 2 * shape[0] * shape[1] else "w+"
+        mode: Any = "r+" if path.exists() and path.stat().st_size == 2 * shape[0] * shape[1] else "w+"
         self._kept = np.memmap(path, np.float16, mode, shape=shape)
         self._known = np.memmap(marks, np.uint8, mode if marks.exists() else "w+", shape=(len(english),))
         self._at = torch.from_numpy(np.flatnonzero(self._known))

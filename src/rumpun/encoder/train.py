@@ -9,9 +9,8 @@ where there is one. The run keeps a checkpoint every few minutes and goes on fro
 import json
 import math
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,9 @@ class EncoderParams:
 
     languages: dict[str, float]  # share of the rows, English among them
     groups: dict[str, float]  # share of a language's rows
-    begin_from: str = ""  # an encoder that is gone on from: a folder with student.safetensors, or one that is shipped
+    begin_from: str = (
+        ""  # an encoder that is gone on from: a folder with student.safetensors, or one that is shipped
+    )
     minutes_max: float = 0.0  # of training; 0 for as many as `rows` need
     rows: int = 200_000  # rows seen in all
     rows_a_round: int = 40_000
@@ -79,7 +80,6 @@ class _Run:
     round: int = 0
     place: int = 0  # the next batch of the round
     seconds: float = 0.0
-    seen: Counter[str] = field(default_factory=Counter)
 
 
 @step(kind="encoder-weights", version=1, part="train", needs=("pairs", "vocabulary"))
@@ -112,8 +112,8 @@ def train(params: EncoderParams, work: Work) -> Outcome:
         sources=(teacher_source(),),
         summary={
             "rows_seen": run.rows_seen, "steps": run.steps, "seconds": round(run.seconds),
-            "rows_by_language": dict(sorted(run.seen.items())), "loss": [losses[0], losses[-1]] if losses else [],
-            "parameters": sum(p.numel() for p in run.model.parameters()),
+            "loss": [losses[0], losses[-1]] if losses else [],
+            "begun_from": params.begin_from, "parameters": sum(p.numel() for p in run.model.parameters()),
         },
         tools={"torch": str(torch.__version__)},
         name="rumpun-encoder",
@@ -182,7 +182,7 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: Any) -> _Run:
     return _Run(model, optimiser)
 
 
-_STATE = ("rows_seen", "steps", "round", "place", "seconds", "seen")
+_STATE = ("rows_seen", "steps", "round", "place", "seconds")
 
 
 def _resume(run: _Run, scratch: Path) -> None:
@@ -195,7 +195,6 @@ def _resume(run: _Run, scratch: Path) -> None:
         run.optimiser.load_state_dict(kept["optimiser"])
         for name in _STATE:
             setattr(run, name, kept[name])
-        run.seen = Counter(run.seen)
 
 
 def _keep(run: _Run, scratch: Path) -> None:
@@ -203,7 +202,7 @@ def _keep(run: _Run, scratch: Path) -> None:
 
     part = scratch / "checkpoint.part"
     state: dict[str, Any] = {"model": run.model.state_dict(), "optimiser": run.optimiser.state_dict()}
-    torch.save(state | {name: getattr(run, name) for name in _STATE} | {"seen": dict(run.seen)}, part)
+    torch.save(state | {name: getattr(run, name) for name in _STATE}, part)
     part.replace(scratch / "checkpoint.pt")
 
 
@@ -220,9 +219,7 @@ def _steps(
     losses: list[dict[str, float]] = []
     generator = torch.Generator().manual_seed(work.seed + run.steps)
     kept = time.monotonic()
-    stream = rounds(
-        material, wanted, tokens_a_batch=params.tokens_a_batch, seed=work.seed, first=run.round
-    )
+    stream = rounds(material, wanted, tokens_a_batch=params.tokens_a_batch, seed=work.seed, first=run.round)
     while _share(params, run) < 1:
         batches = next(stream)
         targets.need([t for b in batches for t in b.targets], work.progress)
@@ -232,7 +229,6 @@ def _steps(
             run.steps += 1
             run.place += 1
             run.rows_seen += len(batch.ids)
-            run.seen.update(material.languages[0:0])
             run.seconds += time.monotonic() - begun
             if run.steps % 20 == 0:
                 losses.append({"rows": run.rows_seen, **loss})
@@ -262,7 +258,9 @@ def _one(
     from rumpun.encoder.model import padded
 
     warm = min(1.0, (run.steps + 1) / params.warm_steps)
-    fall = params.rate_end + (1 - params.rate_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, _share(params, run))))
+    fall = params.rate_end + (1 - params.rate_end) * 0.5 * (
+        1 + math.cos(math.pi * min(1.0, _share(params, run)))
+    )
     for group in run.optimiser.param_groups:
         group["lr"] = group["rate"] * warm * fall
     place = run.model.words.weight.device

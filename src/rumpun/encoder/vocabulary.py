@@ -10,11 +10,11 @@ translate one another (IBM model 1, Brown et al. 1993, a few rounds). After it t
 word, and training starts from there.
 """
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rumpun.encoder.pairs import TABLE
@@ -35,9 +35,8 @@ ROWS = "rows.safetensors"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\uaa60-\uaa7f\u3400-\u9fff]"
 # runs of letters of one script, single digits, single other signs; a space belongs to what follows it
-_WORDS = (
-    r"\p{Thai}+|\p{Lao}+|[\p{Khmer}]+|\p{Myanmar}+|\p{Han}+|▁?[\p{Tamil}]+|▁?[\p{Latin}\p{M}'’]+|▁?\p{N}|▁?[^▁\p{L}\p{M}]|▁|."
-)
+_WORDS = r"\p{Thai}+|\p{Lao}+|[\p{Khmer}]+|\p{Myanmar}+|\p{Han}+|▁?[\p{Tamil}]+|▁?[\p{Latin}\p{M}'’]+|▁?\p{N}|▁?[^▁\p{L}\p{M}]|▁|."
+_MOST_WORDS = 1 << 20
 _PIECES = 24  # subwords of a text that alignment looks at
 
 
@@ -82,7 +81,7 @@ def vocabulary(params: VocabularyParams, work: Work) -> Outcome:
     tokenizer.save(str(work.folder / TOKENIZER))
     teacher = Teacher.load(work.progress)
     work.progress(1, 3, "first vectors of subwords")
-    rows, facts = _first_rows(params, tokenizer, teacher, table, fit, texts["en"])
+    rows, facts = _first_rows(params, tokenizer, teacher, table=table, fit=fit, english=texts["en"])
     save_file({"rows": rows}, str(work.folder / ROWS))
     letters = {name: sum(map(len, found)) for name, found in sorted(texts.items())}
     return Outcome(
@@ -120,7 +119,7 @@ def _train(params: VocabularyParams, texts: Mapping[str, Sequence[str]], seed: i
 
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]", byte_fallback=True, fuse_unk=True))
+    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL[1], byte_fallback=True, fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.NFKC(),
@@ -138,7 +137,7 @@ def _train(params: VocabularyParams, texts: Mapping[str, Sequence[str]], seed: i
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORDS), "isolated")
 
     def stream() -> Iterator[str]:
-        draw = random.Random(seed)
+        draw = random.Random(seed)  # noqa: S311  (a seeded draw, no secret)
         for language, found in sorted(texts.items()):
             most = int(params.letters_a_language * (params.english_share if language == "en" else 1))
             pool = list(dict.fromkeys(found))
@@ -173,6 +172,7 @@ def _first_rows(
     params: VocabularyParams,
     tokenizer: Any,
     teacher: "Teacher",
+    *,
     table: Mapping[str, Sequence[Any]],
     fit: Sequence[int],
     english: Sequence[str],
@@ -190,11 +190,14 @@ def _first_rows(
         places[table["language"][n]].append(n)
     total = np.zeros((size, words.shape[1]), np.float64)
     weight = np.zeros(size)
-    for language, mine in sorted(places.items()):
-        mine.sort(key=lambda n: (table["group"][n] == "technical", table["group"][n] == "scripture"))
-        mine = mine[: params.align_rows]
+    for _, every in sorted(places.items()):
+        every.sort(key=lambda n: (table["group"][n] == "technical", table["group"][n] == "scripture"))
+        mine = every[: params.align_rows]
         found = _align(
-            [e.ids[:_PIECES] for e in tokenizer.encode_batch([table["text"][n] for n in mine], add_special_tokens=False)],
+            [
+                e.ids[:_PIECES]
+                for e in tokenizer.encode_batch([table["text"][n] for n in mine], add_special_tokens=False)
+            ],
             [e[:_PIECES] for e in teacher.ids([table["english"][n] for n in mine])],
             params.rounds,
         )
@@ -234,29 +237,29 @@ def _align(
     import numpy as np
 
     left, right, row = [], [], []
-    for n, (t, e) in enumerate(zip(texts, english, strict=True)):
-        if t and e:
-            left.append(np.repeat(np.asarray(t, np.int64), len(e)))
-            right.append(np.tile(np.asarray(e, np.int64), len(t)))
-            row.append(np.repeat(np.int64(n), len(t) * len(e)) * 64 + np.tile(np.arange(len(e)), len(t)))
-    s, e, slot = np.concatenate(left), np.concatenate(right), np.concatenate(row)
-    pair, lane = np.unique(s * (1 << 20) + e, return_inverse=True)
-    _, slot = np.unique(slot, return_inverse=True)
-    of = pair >> 20
+    for n, (of_text, of_english) in enumerate(zip(texts, english, strict=True)):
+        if of_text and of_english:
+            left.append(np.repeat(np.asarray(of_text, np.int64), len(of_english)))
+            right.append(np.tile(np.asarray(of_english, np.int64), len(of_text)))
+            row.append(np.tile(n * 64 + np.arange(len(of_english)), len(of_text)))
+    s, e = np.concatenate(left), np.concatenate(right)
+    pair, lane = np.unique(s * _MOST_WORDS + e, return_inverse=True)
+    _, slot = np.unique(np.concatenate(row), return_inverse=True)
+    of = pair // _MOST_WORDS
     share = np.ones(len(pair))
     for _ in range(rounds):
         p = share[lane]
         p /= np.bincount(slot, p)[slot]  # each English word is told by one of the text's subwords
         count = np.bincount(lane, p, len(pair))
         share = count / np.bincount(of, count)[of]
-    use = np.bincount(s, minlength=int(of.max()) + 1) / max(1, np.mean([len(x) for x in english]))
+    use = np.bincount(s, minlength=int(of.max()) + 1) / max(1.0, float(np.mean([len(x) for x in english])))
     found: dict[int, tuple[dict[int, float], float]] = {}
     bounds = np.flatnonzero(np.diff(of, prepend=-1, append=-1))
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in itertools.pairwise(bounds):
         best = begin + np.argsort(-share[begin:end])[:8]
-        weights = share[best] / share[best].sum()
+        weights = (share[best] / float(share[best].sum())).tolist()
         found[int(of[begin])] = (
-            dict(zip((pair[best] & ((1 << 20) - 1)).tolist(), weights.tolist(), strict=True)),
+            dict(zip((pair[best] % _MOST_WORDS).tolist(), weights, strict=True)),
             float(use[of[begin]]),
         )
     return found

@@ -9,52 +9,84 @@ from rumpun.records.licences import obligations
 
 __all__ = ["card"]
 
-_MEASURES = (("recall", "recall"), ("false_alarms", "false alarms"), ("topic_flags", "topic flags"))
-
 
 def card(manifest: Manifest) -> str:
     """The card in Markdown."""
     import jinja2
 
-    from rumpun.guard.guard import WINDOW
-    from rumpun.guard.taxonomy import UNSAFE, taxonomy
+    from rumpun.guard.taxonomy import taxonomy
+    from rumpun.guard.windows import WINDOW
     from rumpun.language.tables import WORKING
 
     summary, known = manifest.summary, taxonomy()
-    fitted = {tag for part in summary["rows"]["fitted"].values() for tag in part}
     # Markdown, not HTML: the card is text that nobody but the project writes
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, autoescape=jinja2.select_autoescape(())
     )
     template = environment.from_string((Path(__file__).parent / "card.md.jinja").read_text(encoding="utf-8"))
+    real = summary["rows"]["fit"].get("unsafe", {})
     text: str = template.render(
         manifest=manifest,
         summary=summary,
         params=manifest.maker.params,
         covered=summary["covered"],
         not_covered=[key for key in known.openai if key not in summary["covered"]],
-        unsafe_languages=sorted(summary["rows"]["fitted"].get("unsafe", {})),
-        unseen=[tag for tag in WORKING if tag not in fitted],
-        signals=[label for label in summary["heads"] if known.categories[label].signal],
+        unsafe_languages=sorted(real),
+        without=[tag for tag in WORKING if tag not in real],
+        known=known,
+        working=WORKING,
         duties=obligations(manifest.licences),
         window=WINDOW,
-        table=_table,
-        fields=lambda label: ", ".join(known.categories[label].openai) if label != UNSAFE else "`flagged`",
+        rankings=rankings,
+        shares=shares,
+        reliability=_reliability,
     )
     return text + "\n"
 
 
-def _table(entries: Sequence[dict[str, Any]]) -> str:
+def _cell(found: dict[str, float] | None) -> str:
+    return f"{found['figure']:.2f} ({found['low']:.2f} to {found['high']:.2f})" if found else ""
+
+
+def rankings(entries: Sequence[dict[str, Any]]) -> str:
+    """A table of average precision and recalls; sets with both kinds of rows alone."""
     lines = [
-        "| set | language | measure | share | 95 % interval | rows | AUROC |",
+        "| set | language | unsafe | safe | average precision | recall at 1 % | recall at 5 % |",
         "|---|---|---|---|---|---|---|",
     ]
+    lines += [
+        f"| {e['set']} | {e['language']} | {e['unsafe']} | {e['safe']} | {_cell(e['auprc'])} | {_cell(e['recall_at_0.01'])} | {_cell(e['recall_at_0.05'])} |"
+        for e in entries
+        if "auprc" in e
+    ]
+    return "\n".join(lines)
+
+
+def shares(entries: Sequence[dict[str, Any]], point: str = "balanced") -> str:
+    """A table of the shares flagged at a point."""
+    lines = [
+        "| set | language | recall | ordinary texts flagged | sensitive but safe texts flagged |",
+        "|---|---|---|---|---|",
+    ]
     for entry in entries:
-        for key, words in _MEASURES:
-            if key in entry:
-                found = entry[key]
-                lines.append(
-                    f"| {entry['set']} | {entry['language']} | {words} | {found['share']:.3f}"
-                    f" | {found['low']:.3f} to {found['high']:.3f} | {found['rows']} | {entry.get('auroc', '')} |"
-                )
+        own = entry[point]
+        cells = [
+            f"{own[k]['share']:.3f} ({own[k]['low']:.3f} to {own[k]['high']:.3f}; {own[k]['rows']} rows)"
+            if k in own
+            else ""
+            for k in ("recall", "ordinary", "sensitive")
+        ]
+        role = " answers" if entry.get("role") == "answer" else ""
+        lines.append(f"| {entry['set']}{role} | {entry['language']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _reliability(table: dict[str, Any]) -> str:
+    lines = [
+        "| language | rows | expected calibration error | share unsafe by tenth of the probability |",
+        "|---|---|---|---|",
+    ]
+    for language, own in table.items():
+        bins = " ".join("·" if share is None else f"{share:.2f}" for share in own["bins"])
+        lines.append(f"| {language} | {own['rows']} | {own['error']:.3f} | {bins} |")
     return "\n".join(lines)

@@ -18,7 +18,9 @@ class Exchange:
 
     text: str = field(repr=False)
     role: Role = "prompt"
-    before: tuple[str, ...] = field(default=(), repr=False)  # of an answer: the prompt; of a prompt: earlier turns
+    before: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # of an answer: the prompt; of a prompt: earlier turns
 
     def views(self) -> list[str]:
         """What is judged, each by itself: the text, and the text with what stands before it."""
@@ -51,15 +53,22 @@ def exchange_of(row: Mapping[str, Any], where: str) -> Exchange:
 
 def _conversation(messages: Any, where: str) -> Exchange:
     if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
-        raise InputError(f"{where}: 'messages' is no list of turns", 'write {"messages": [{"role": "user", "content": "…"}]}')
+        raise InputError(
+            f"{where}: 'messages' is no list of turns",
+            'write {"messages": [{"role": "user", "content": "…"}]}',
+        )
     turns: list[tuple[str, str]] = []
     for number, message in enumerate(messages):
         content = message.get("content") if isinstance(message, Mapping) else None
         role = message.get("role") if isinstance(message, Mapping) else None
         if isinstance(content, list):  # OpenAI's parts: text ones are read, others are of no text
-            content = "\n".join(str(p.get("text", "")) for p in content if isinstance(p, Mapping) and p.get("type") == "text")
+            content = "\n".join(
+                str(p.get("text", "")) for p in content if isinstance(p, Mapping) and p.get("type") == "text"
+            )
         if not isinstance(role, str) or not isinstance(content, str):
-            raise InputError(f"{where}: messages[{number}] needs 'role' and 'content', both strings", "write both")
+            raise InputError(
+                f"{where}: messages[{number}] needs 'role' and 'content', both strings", "write both"
+            )
         turns.append((role, content))
     last, text = turns[-1]
     if last == "assistant":

@@ -5,7 +5,7 @@ unsafe rows are left out of the fit (they would teach that the language is safe)
 vector: they are words of a few languages, the vector is meaning in all.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -57,19 +57,28 @@ def balance(rows: "Sequence[Row]", own: "npt.NDArray[np.bool_]") -> "npt.NDArray
     """A weight for each row: the two sides of a language weigh the same, a language by the root of its smaller side."""
     sides = [(row.language, row.role, bool(mine)) for row, mine in zip(rows, own, strict=True)]
     raw = np.array([row.weight for row in rows])
-    size: dict[tuple[str, str, bool], float] = Counter()
+    size: dict[tuple[str, str, bool], float] = defaultdict(float)
     for side, weight in zip(sides, raw, strict=True):
         size[side] += weight
     count = Counter((language, mine) for language, _, mine in sides)
     found = np.zeros(len(rows))
     for n, (language, role, mine) in enumerate(sides):
-        share = size[language, role, mine] / sum(v for (tag, _, m), v in size.items() if tag == language and m == mine)
-        found[n] = raw[n] / size[language, role, mine] * share * min(count[language, True], count[language, False]) ** 0.5
+        share = size[language, role, mine] / sum(
+            v for (tag, _, m), v in size.items() if tag == language and m == mine
+        )
+        found[n] = (
+            raw[n]
+            / size[language, role, mine]
+            * share
+            * min(count[language, True], count[language, False]) ** 0.5
+        )
     whole: npt.NDArray[np.float64] = found * len(rows) / found.sum()
     return whole
 
 
-def fit_heads(rows: "Sequence[Row]", embed: Embed, settings: Settings, seed: int, say: Callable[[str], None]) -> Fitted:
+def fit_heads(
+    rows: "Sequence[Row]", embed: Embed, settings: Settings, seed: int, say: Callable[[str], None]
+) -> Fitted:
     """One head for harm, and one for each category with rows enough.
 
     Args:
@@ -87,7 +96,9 @@ def fit_heads(rows: "Sequence[Row]", embed: Embed, settings: Settings, seed: int
     vectors = embed(texts)
     if settings.blur:
         draw = np.random.default_rng(seed)
-        vectors = vectors + draw.normal(0, settings.blur / vectors.shape[1] ** 0.5, vectors.shape).astype(np.float32)
+        vectors = vectors + draw.normal(0, settings.blur / vectors.shape[1] ** 0.5, vectors.shape).astype(
+            np.float32
+        )
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     counts = matrix(hashed(texts, buckets=settings.buckets, lengths=settings.lengths).normalised())
     whole = hstack([csr_matrix(vectors), counts * settings.ngram_size], format="csr")
@@ -127,13 +138,21 @@ def _task(rows: "Sequence[Row]", label: str) -> "tuple[npt.NDArray[np.int64], np
     Unsafe rows without a category tell a category's head nothing and are left out of it.
     """
     if label == HARM:
-        used = np.array([n for n, r in enumerate(rows) if not r.unsafe or not r.categories or set(r.categories) - {"jailbreak"}])
+        used = np.array(
+            [
+                n
+                for n, r in enumerate(rows)
+                if not r.unsafe or not r.categories or set(r.categories) - {"jailbreak"}
+            ]
+        )
         return used, np.array([rows[n].unsafe for n in used])
     used = np.array([n for n, row in enumerate(rows) if not row.unsafe or row.categories])
     return used, np.array([label in rows[n].categories for n in used])
 
 
-def _regression(features: Any, own: "npt.NDArray[np.bool_]", weights: "npt.NDArray[np.float64]", c: float) -> tuple[Floats, float]:
+def _regression(
+    features: Any, own: "npt.NDArray[np.bool_]", weights: "npt.NDArray[np.float64]", c: float
+) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=c, max_iter=300, tol=1e-4)

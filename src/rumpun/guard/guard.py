@@ -137,7 +137,11 @@ class Guard:
         return [parts[n] for n in sorted(places)]
 
     def judge(
-        self, items: Sequence[str | Exchange], role: Role = "prompt", *, points: Mapping[str, Point] | None = None,
+        self,
+        items: Sequence[str | Exchange],
+        role: Role = "prompt",
+        *,
+        points: Mapping[str, Point] | None = None,
         point: Point | None = None,
     ) -> list[tuple[Judgement, float]]:
         """What the models say, with the share of each text that was read.
@@ -163,16 +167,22 @@ class Guard:
             rules = self.words.levels(texts, exchange.role)
             # an answer that declines is not made harmful by the prompt that it stands beside
             rows = logits[at : at + 1] if "refusal" in rules and exchange.role == "answer" else logits[at:end]
-            sure = identified.score >= _SURE and identified.language != "und"
+            sure = identified.probability >= _SURE and identified.language != "und"
             judged = self._judgement(
-                rows.max(axis=0), exchange.role, identified.language, sure, rules, points or {}, point or self.point
+                rows.max(axis=0),
+                role=exchange.role,
+                language=identified.language,
+                sure=sure,
+                rules=rules,
+                points=points or {},
+                point=point or self.point,
             )
             found.append((judged, float(share[at:end].min())))
             at = end
         return found
 
     def _judgement(
-        self, logits: Floats, role: Role, language: str, sure: bool, rules: Mapping[str, tuple[Level, str]],
+        self, logits: Floats, *, role: Role, language: str, sure: bool, rules: Mapping[str, tuple[Level, str]],
         points: Mapping[str, Point], point: Point,
     ) -> Judgement:  # fmt: skip
         spec = self.heads.spec
@@ -186,7 +196,7 @@ class Guard:
         for label in spec.labels[1:]:
             own = self.heads.level(label, named[label], spoken, points.get(label, point))
             # a category tells which harm it is; whether there is any, the head for harm says
-            levels[label] = own if label in signals else min(own, harm_level)  # type: ignore[assignment]
+            levels[label] = own if label in signals else min(own, harm_level)
         for label, (level, _) in rules.items():
             levels[label] = max(levels.get(label, 0), level)
         return Judgement(
@@ -217,15 +227,23 @@ class Guard:
         """
         judged = self.judge(items, role, points=self.policy.points)
         return [
-            Verdict(
-                judgement=judgement,
-                decision=self.policy.decide(judgement, contexts=contexts, language=language),
-                policy=self.policy.name,
-                point=self.point,
-                read=share,
-            )
+            self.decided(judgement, contexts=contexts, language=language, read=share)
             for judgement, share in judged
         ]
+
+    def decided(
+        self,
+        judgement: Judgement,
+        *,
+        contexts: Collection[str] = (),
+        language: str | None = None,
+        read: float = 1.0,
+    ) -> Verdict:
+        """The verdict that the guard's policy makes of a judgement."""
+        decision = self.policy.decide(judgement, contexts=contexts, language=language)
+        return Verdict(
+            judgement=judgement, decision=decision, policy=self.policy.name, point=self.point, read=read
+        )
 
 
 def _exchange(item: str | Exchange, role: Role, place: int) -> Exchange:

@@ -41,7 +41,7 @@ class HeadsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # language (or ANY) -> (a, b) of the harm head's probability
     calibration: dict[str, tuple[float, float]]
     # point -> label -> language (or ANY) -> (least probability of level 1, of level 2)
-    thresholds: dict[str, dict[str, dict[str, tuple[float, float]]]]
+    thresholds: dict[Point, dict[str, dict[str, tuple[float, float]]]]
     off: dict[str, str] = {}  # category without a head -> why
 
 
@@ -70,7 +70,8 @@ class GuardHeads:
         a, b = self.spec.calibration.get(language) or self.spec.calibration[ANY]
         scaled = logits.copy()
         scaled[..., 0] = a * logits[..., 0] + b
-        return 1 / (1 + np.exp(-np.clip(scaled, -30, 30)))
+        odds: Floats = (1 / (1 + np.exp(-np.clip(scaled, -30, 30)))).astype(np.float32)
+        return odds
 
     def level(self, label: str, probability: float, language: str, point: Point) -> Level:
         """The level that a probability reaches at an operating point."""
@@ -105,26 +106,41 @@ def read_heads(folder: Path) -> GuardHeads:
     try:
         spec = msgspec.json.decode(path.read_bytes(), type=HeadsSpec)
     except OSError as error:
-        raise InputError(f"{path}: no such file", "name a guard's folder, or train one: rumpun guard train") from error
+        raise InputError(
+            f"{path}: no such file", "name a guard's folder, or train one: rumpun guard train"
+        ) from error
     except msgspec.DecodeError as error:
         raise InputError(f"{path}: {error}", "restore the guard from a release") from error
     _check(path, spec)
     dense, ngrams, scale, bias = checked_tensors(folder / "guard.safetensors", spec.sha256, _NAMES, "heads")
     count = len(spec.labels)
-    if dense.shape[1:] != (count,) or ngrams.shape[1:] != (count,) or scale.shape != (count,) or bias.shape != (count,):
-        raise InputError(f"{folder / 'guard.safetensors'}: not of {count} heads", "restore both files from one release")
-    return GuardHeads(spec, dense.astype(np.float32), ngrams, scale.astype(np.float32), bias.astype(np.float32))
+    if (
+        dense.shape[1:] != (count,)
+        or ngrams.shape[1:] != (count,)
+        or scale.shape != (count,)
+        or bias.shape != (count,)
+    ):
+        raise InputError(
+            f"{folder / 'guard.safetensors'}: not of {count} heads", "restore both files from one release"
+        )
+    return GuardHeads(
+        spec, dense.astype(np.float32), ngrams, scale.astype(np.float32), bias.astype(np.float32)
+    )
 
 
 def _check(path: Path, spec: HeadsSpec) -> None:
     known = {HARM, *taxonomy().categories}
     if spec.schema != 2:
-        raise InputError(f"{path}: schema {spec.schema}, this rumpun reads 2", "train the guard again, or take its release")
+        raise InputError(
+            f"{path}: schema {spec.schema}, this rumpun reads 2", "train the guard again, or take its release"
+        )
     for label in (*spec.labels, *spec.off):
         if label not in known:
             raise InputError(f"{path}: '{label}' is no category", "restore the guard from a release")
     if spec.labels[:1] != (HARM,) or ANY not in spec.calibration:
-        raise InputError(f"{path}: the first head is '{HARM}', with a calibration of '{ANY}'", "restore it from a release")
+        raise InputError(
+            f"{path}: the first head is '{HARM}', with a calibration of '{ANY}'", "restore it from a release"
+        )
     for point in POINTS:
         for label in spec.labels:
             table = spec.thresholds.get(point, {}).get(label, {})

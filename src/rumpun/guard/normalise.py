@@ -30,8 +30,9 @@ _FORMAT = regex.compile(
     regex.V1,
 )
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_COMPATIBLE = regex.compile(  # SARA AM stays whole
-    r"[[\p{NFKC_Quick_Check=No}\U0001f150-\U0001f169\U0001f170-\U0001f189]--[\u0e33\u0eb3]]", regex.V1
+_COMPATIBLE = regex.compile(  # SARA AM stays whole, and the lunate sigma, which passes for c
+    r"[[\p{NFKC_Quick_Check=No}\U0001f150-\U0001f169\U0001f170-\U0001f189]--[\u0e33\u0eb3\u03f2\u03f9]]",
+    regex.V1,
 )
 _ENCLOSED = {  # letters that NFKC leaves, or gives with their brackets
     chr(first + n): chr(0x61 + n) for first in (0x249C, 0x1F110, 0x1F150, 0x1F170) for n in range(26)
@@ -46,13 +47,16 @@ _SHAPE = "\u0302\u0306\u031b"  # circumflex, breve, horn: part of a Vietnamese l
 _TAMIL = {"\u0be7": "க", "\u0be8": "உ", "\u0bea": "ச", "\u0bed": "எ", "\u0bee": "அ"}
 _MISTAKEN = regex.compile(
     r"(?<!\p{Nd})(?:"
-    r"(?P<tamil>[\u0be7\u0be8\u0bea\u0bed\u0bee])(?:(?=[\u0b82-\u0bcd])|(?<=[\u0b82-\u0bcd].))(?!\p{Nd})"
+    r"(?P<tamil>[\u0be7\u0be8\u0bea\u0bed\u0bee]{1,3}(?!\p{Nd}))"
+    r"(?:(?<=[\u0b82-\u0bcd]\p{Nd}{1,3})|(?=[\u0bbe-\u0bcd])|(?<!\p{Nd}.)(?=[\u0b82-\u0bb9]))"
     r"|(?P<my>\u1040)(?<![.,].)(?:(?=[\u1000-\u103e])|(?<=[\u1000-\u103e].)(?!\p{Nd}))"
-    r"|(?<=[\u0e01-\u0e4e])(?P<th>\u0e50)(?=[\u0e01-\u0e4e])|(?<=[\u0e81-\u0ece])(?P<lo>\u0ed0)(?=[\u0e81-\u0ece]))"
+    r"|(?P<ra>\u1047)(?=[\u1000-\u1021]\u1037?\u103a)"
+    r"|(?P<th>\u0e50)(?:(?=[\u0e30-\u0e3a\u0e45\u0e47-\u0e4e])|(?<=[\u0e01-\u0e4e].)(?!\p{Nd}))"
+    r"|(?P<lo>\u0ed0)(?:(?=[\u0eb0-\u0ebd\u0ec8-\u0ecd])|(?<=[\u0e81-\u0ece].)(?!\p{Nd})))"
     r"|(?<![\u0e24\u0e26])(?P<aa>\u0e45)|(?<=\p{Nd})(?P<digit>\u101d)(?![\u1000-\u103e])"
 )
-_MEANT = {"my": "ဝ", "th": "อ", "lo": "ວ", "aa": "า", "digit": "0"}
-_MISTAKEN_LOOK = re.compile("[\u0be7-\u0bee\u0e45\u0e50\u0ed0\u1040\u101d]")
+_MEANT = {"my": "ဝ", "ra": "ရ", "th": "อ", "lo": "ວ", "aa": "า", "digit": "0"}
+_MISTAKEN_LOOK = re.compile("[\u0be7-\u0bee\u0e45\u0e50\u0ed0\u1040\u1047\u101d]")
 
 _UNSURE = 0.02  # probability of Zawgyi, or of the contrary, from which a text is read the other way too
 _SURE = 0.99  # as the language room has it
@@ -70,7 +74,11 @@ def views(text: str) -> list[str]:
     read more freely; and Burmese in the other encoding where it is unsure which it is in.
     """
     folded, plain = _read(text)
-    others = (normalised(unwrapped(text)), plain_spelling(folded, freely=True), normalised(_other_encoding(text)))
+    others = (
+        normalised(unwrapped(text)),
+        plain_spelling(folded, freely=True),
+        normalised(_other_encoding(text)),
+    )
     return list(dict.fromkeys((plain, *(other for other in others if other))))
 
 
@@ -103,8 +111,10 @@ def _folded(text: str) -> tuple[str, bool]:
     if _MISTAKEN_LOOK.search(folded):
         read = _MISTAKEN.sub(_meant, folded)
         settled, folded = settled and read == folded, read
-    folded = _NATIVE_DIGIT.sub(lambda found: str(unicodedata.decimal(found.group())), folded)
-    return unicodedata.normalize("NFC", folded), settled
+    read = _NATIVE_DIGIT.sub(lambda found: str(unicodedata.decimal(found.group(), found.group())), folded)
+    if read != folded and zawgyi.signed(read):  # a digit that was none in Zawgyi
+        settled = False
+    return unicodedata.normalize("NFC", read), settled
 
 
 def _compatible(found: "regex.Match[str]") -> str:
@@ -114,14 +124,14 @@ def _compatible(found: "regex.Match[str]") -> str:
 
 def _stacked(found: "regex.Match[str]") -> str:
     """Vietnamese: the mark that makes the letter before the one that makes the tone, whatever order they came in."""
-    base, *marks = unicodedata.normalize("NFD", found.group())
-    marks.sort(key=lambda mark: mark not in _SHAPE)
-    return unicodedata.normalize("NFC", base + "".join(marks))
+    apart = unicodedata.normalize("NFD", found.group())
+    marks = sorted(apart[1:], key=lambda mark: mark not in _SHAPE)
+    return unicodedata.normalize("NFC", apart[0] + "".join(marks))
 
 
 def _meant(found: "regex.Match[str]") -> str:
     kind = str(found.lastgroup)
-    return _TAMIL[found.group()] if kind == "tamil" else _MEANT[kind]
+    return "".join(_TAMIL[sign] for sign in found.group()) if kind == "tamil" else _MEANT[kind]
 
 
 def _other_encoding(text: str) -> str:

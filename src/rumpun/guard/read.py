@@ -1,4 +1,4 @@
-"""Texts to check, out of plain lines or JSON Lines."""
+"""What to check, out of lines: JSON objects, or plain text."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,35 +7,28 @@ from typing import Any
 import msgspec
 
 from rumpun.errors import InputError
+from rumpun.guard.exchange import Exchange, exchange_of
 from rumpun.language.lines import lines_of
 
-__all__ = ["texts_of"]
+__all__ = ["exchanges_of"]
 
 
-def texts_of(files: Sequence[Path]) -> Iterator[tuple[str, int, list[str]]]:
-    """(name, number of the first line, texts): each line of a file is a text; in *.jsonl its field `text` is.
+def exchanges_of(files: Sequence[Path]) -> Iterator[tuple[str, int, list[Exchange]]]:
+    """(name, number of the first line, exchanges): a line that begins with a brace is a JSON object, another one a text.
 
     Raises:
-        InputError: a file cannot be read, a line is not UTF-8, or a line of *.jsonl has no field `text` that is a
-            string; the message names the line and never quotes it.
+        InputError: a file cannot be read, a line is not UTF-8, or an object is not one that can be checked; the message
+            names the line and never quotes it.
     """
     for name, number, lines in lines_of(files):
-        if name.endswith(".jsonl"):
-            yield name, number, [_field(line, name, number + n) for n, line in enumerate(lines)]
-        else:
-            yield name, number, lines
+        yield name, number, [_read(line, f"{name}: line {number + n}") for n, line in enumerate(lines)]
 
 
-def _field(line: str, name: str, number: int) -> str:
+def _read(line: str, where: str) -> Exchange:
+    if not line.lstrip().startswith("{"):
+        return Exchange(line)
     try:
         row: Any = msgspec.json.decode(line)
     except msgspec.DecodeError as error:
-        raise InputError(f"{name}: line {number}: not JSON", 'write {"text": "…"} on each line') from error
-    text = row.get("text") if isinstance(row, dict) else None
-    if not isinstance(text, str):
-        kind = type(text).__name__ if isinstance(row, dict) and "text" in row else "no field 'text'"
-        raise InputError(
-            f"{name}: line {number}: expected a string in 'text', found {kind}",
-            'write {"text": "…"} on each line',
-        )
-    return text
+        raise InputError(f"{where}: not JSON ({error})", 'write {"prompt": "…"} on each line') from error
+    return exchange_of(row, where)

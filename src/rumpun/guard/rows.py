@@ -86,7 +86,9 @@ def read_rows(folder: Path, names: Sequence[str], threshold: Threshold, *, fit: 
         if name not in table.sets:
             raise InputError(f"{path}: no set of that name", f"known: {', '.join(table.sets)}")
         if fit and not table.fitted(name):
-            raise InputError(f"{path}: a set of split 'test'", "it is for measuring alone: take it out of `fit`")
+            raise InputError(
+                f"{path}: a set of split 'test'", "it is for measuring alone: take it out of `fit`"
+            )
         for row in _kept(path, table.sets[name], rows):
             _add(name, table.sets[name], row, threshold.get(name, {}), rows, fit=fit)
     return rows
@@ -101,7 +103,9 @@ def _table(path: Path) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read as parquet", "fetch the data again, or set RUMPUN_DATA") from error
+        raise InputError(
+            f"{path}: cannot be read as parquet", "fetch the data again, or set RUMPUN_DATA"
+        ) from error
     return rows
 
 
@@ -117,7 +121,9 @@ def _kept(path: Path, one: LabelledSet, rows: Rows) -> Iterator[dict[str, Any]]:
     never = set(sets().never)
     for row in _table(path):
         if row.get("split") != one.split:
-            raise InputError(f"{path}: a row of split '{row.get('split')}'", f"expected only split '{one.split}'")
+            raise InputError(
+                f"{path}: a row of split '{row.get('split')}'", f"expected only split '{one.split}'"
+            )
         if never.intersection(_words(row)):
             rows.dropped["label names children or minors"] += 1
         elif any(str(row.get(column)) in labels for column, labels in one.left_out.items()):
@@ -127,7 +133,13 @@ def _kept(path: Path, one: LabelledSet, rows: Rows) -> Iterator[dict[str, Any]]:
 
 
 def _add(
-    name: str, one: LabelledSet, row: dict[str, Any], kept: Mapping[str, tuple[str, ...]], rows: Rows, *, fit: bool
+    name: str,
+    one: LabelledSet,
+    row: dict[str, Any],
+    kept: Mapping[str, tuple[str, ...]],
+    rows: Rows,
+    *,
+    fit: bool,
 ) -> None:
     label = str(row.get(one.column))
     if label not in (*one.unsafe, *one.safe):
@@ -204,7 +216,9 @@ def read_prompts(folder: Path) -> Rows:
                     )
                 )  # fmt: skip
             except KeyError as error:
-                raise InputError(f"{path}: line {number}: no field {error}", "write key, text, topic, sensitive") from error
+                raise InputError(
+                    f"{path}: line {number}: no field {error}", "write key, text, topic, sensitive"
+                ) from error
     return rows
 
 
@@ -215,3 +229,45 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         except ValueError as error:
             raise InputError(f"{path}: line {number}: no JSON", "write one object a line") from error
         yield row
+
+
+def read_held_out(folder: Path) -> Rows:
+    """Every set that may never be fitted."""
+    table = sets()
+    return read_rows(folder, [name for name in table.sets if not table.fitted(name)], {}, fit=False)
+
+
+def read_labelled(path: Path) -> Rows:
+    """Rows of a file of JSON lines: a text (prompt, response or messages), a label, and what else is known of it.
+
+    Raises:
+        InputError: a line is no JSON, has no text or no label; the message names the line and never quotes it.
+    """
+    from rumpun.guard.exchange import exchange_of
+    from rumpun.guard.taxonomy import taxonomy
+    from rumpun.language import identify
+
+    rows = Rows()
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", "name a file of JSON lines")
+    for number, row in enumerate(_lines(path), 1):
+        where = f"{path}: line {number}"
+        label = row.get("label")
+        if label not in ("safe", "unsafe"):
+            raise InputError(f"{where}: label is {label!r:.40}", "write safe or unsafe")
+        exchange = exchange_of(row, where)
+        named = row.get("categories", row.get("category", ()))
+        categories = (named,) if isinstance(named, str) else tuple(named or ())
+        if unknown := set(categories) - set(taxonomy().categories):
+            raise InputError(
+                f"{where}: no category is called {min(unknown)!r:.40}",
+                f"known: {', '.join(taxonomy().categories)}",
+            )
+        rows.rows.append(
+            Row(
+                text=exchange.views()[-1], role=exchange.role, language=row.get("language") or identify(exchange.text[:2000]).language,
+                source=str(row.get("source") or path.stem), licence=str(row.get("licence") or "CC0-1.0"), unsafe=label == "unsafe",
+                use="measure", categories=categories, sensitive=bool(row.get("sensitive")), id=str(row.get("id") or number),
+            )
+        )  # fmt: skip
+    return rows

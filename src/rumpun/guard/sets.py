@@ -36,7 +36,9 @@ class Sets:
     never: tuple[str, ...]
     labels: tuple[str, ...]
     sets: dict[str, LabelledSet]
-    words: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)  # set -> category -> words of a row
+    words: dict[str, dict[str, tuple[str, ...]]] = field(
+        default_factory=dict
+    )  # set -> category -> words of a row
 
     def check(self) -> None:
         """Refuse a category that is not in the taxonomy."""

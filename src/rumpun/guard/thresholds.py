@@ -73,7 +73,7 @@ def _platt(x: "npt.NDArray[np.float64]", y: "npt.NDArray[np.bool_]", steps: int)
 
 def choose(
     scores: Mapping[str, Floats], rows: "Sequence[Row]", promises: Mapping[Point, Promise]
-) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
+) -> dict[Point, dict[str, dict[str, tuple[float, float]]]]:
     """Point -> head -> language (or ANY) -> least probabilities of levels 1 and 2.
 
     Args:
@@ -81,7 +81,7 @@ def choose(
         rows: safe rows kept for thresholds.
         promises: what each point promises.
     """
-    found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
+    found: dict[Point, dict[str, dict[str, tuple[float, float]]]] = {}
     harm = next(iter(scores))
     size: dict[str, int] = defaultdict(int)
     for row in rows:
@@ -94,7 +94,9 @@ def choose(
             for language in (ANY, *sorted(tag for tag, n in size.items() if n >= _LEAST)):
                 tails = _tails(values, rows, language)
                 if head == harm:
-                    first = max(_quantile(tails[False], promise.ordinary), _quantile(tails[True], promise.sensitive))
+                    first = max(
+                        _quantile(tails[False], promise.ordinary), _quantile(tails[True], promise.sensitive)
+                    )
                 else:
                     first = _quantile(np.concatenate(list(tails.values())), promise.category)
                 every = np.concatenate(list(tails.values()))
@@ -113,9 +115,16 @@ def _tails(values: Floats, rows: "Sequence[Row]", language: str) -> dict[bool, F
         own = kind & np.array([language in (ANY, row.language) for row in rows])
         part = logit[kind]
         if language != ANY and own.sum():
-            medians = {tag: np.median(logit[kind & np.array([r.language == tag for r in rows])]) for tag in {r.language for r, k in zip(rows, kind, strict=True) if k}}
-            moved = np.array([logit[n] - medians[rows[n].language] + medians[language] for n in np.flatnonzero(kind)])
-            part = np.concatenate([moved, np.repeat(logit[own], max(1, round(len(moved) / max(1, own.sum()))))])
+            medians = {
+                tag: np.median(logit[kind & np.array([r.language == tag for r in rows])])
+                for tag in {r.language for r, k in zip(rows, kind, strict=True) if k}
+            }
+            moved = np.array(
+                [logit[n] - medians[rows[int(n)].language] + medians[language] for n in np.flatnonzero(kind)]
+            )
+            part = np.concatenate(
+                [moved, np.repeat(logit[own], max(1, round(len(moved) / max(1, own.sum()))))]
+            )
         found[sensitive] = (1 / (1 + np.exp(-part))).astype(np.float32)
     return found
 

@@ -1,102 +1,211 @@
-"""The step `guard.train`: fit linear heads, choose thresholds, measure on sets that were never fitted.
+"""The step `guard.train`: fit the heads, choose thresholds, measure on sets that were never fitted.
 
-Fitted: rows of split `train` and the seed sentences, without the parts that the recipe keeps for thresholds.
-Thresholds: on those parts. Measured: the sets of split `test`, which are opened only after the heads are written.
+Fitted: the sets that the recipe names, English text of the seed, the prompts of languages that have harmful rows too,
+and rows switched by script into languages that have none. Thresholds: on the parts kept for them. Measured: the sets
+never fitted, and the safe rows of languages whose safe rows were left out of the fit.
 """
 
+import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rumpun.guard.thresholds import Promise
 from rumpun.records.artefacts import SourceEntry, sha256_file
-from rumpun.records.places import source_data
+from rumpun.records.places import shipped_folder, source_data
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from rumpun.guard.guard import Guard
-    from rumpun.guard.rows import Row
-    from rumpun.language.ngrams import Counts
+    from rumpun.encoder import Encoder
+    from rumpun.guard.fit import Fitted
+    from rumpun.guard.rows import Row, Rows
 
 __all__ = ["GuardParams", "train"]
 
 _PLACES = ("safety/*.parquet", "seed/*.jsonl")
-_LEAST_ROWS = 100  # a language's safe rows, for it to have its own say in the threshold
+_NAME = "rumpun-guard-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardParams:
     """What the recipe may say."""
 
+    encoder: str = ""  # a folder; by default the one that is shipped
+    fit: tuple[str, ...]  # sets of sets.toml
+    measure: tuple[str, ...]
+    prompts: str  # folder of ordinary and sensitive-but-safe prompts, one file a language
+    lexicons: tuple[str, ...] = ()  # folders of word lists, for switching
     for_threshold: dict[str, dict[str, tuple[str, ...]]]  # source -> column -> values kept out of the fit
-    buckets: int = 262_144
-    ngram_lengths: tuple[int, ...] = (1, 2, 3, 4, 5)
-    category_rows_min: int = 100  # unsafe rows that a category needs to have its own head
-    inverse_regularisation: float = 10.0  # C of scikit-learn's logistic regression
-    false_alarms_max: float = 0.01  # share of safe rows kept for thresholds that the unsafe head may flag
-    category_false_alarms_max: float = 0.002  # the same for each category's head
-    safe_only_weight: float = 0.3  # of a language that has no unsafe rows, against one that has
+    switched_languages: tuple[str, ...] = ()
+    switched_rows: int = 400  # harmful rows of each, and as many safe ones
+    buckets: int = 65_536
+    ngram_lengths: tuple[int, ...] = (3, 4, 5)
+    ngram_size: float = 0.3
+    regularisation: float = 10.0
+    category_regularisation: float = 3.0
+    category_rows_min: int = 40
+    blur: float = 0.0
+    promises: dict[str, Promise] = field(default_factory=dict)  # point -> what it promises
 
     def check(self) -> None:
         """Refuse what cannot be meant."""
-        for name in ("false_alarms_max", "category_false_alarms_max"):
-            value = getattr(self, name)
-            if not 0 < value < 0.5:
-                raise ValueError(f"{name} = {value}: expected more than 0 and less than 0.5")
+        from rumpun.guard.judgement import POINTS
+
+        if set(self.promises) != set(POINTS):
+            raise ValueError(f"promises: expected exactly {', '.join(POINTS)}")
 
 
-def _identity(_: GuardParams) -> Mapping[str, Any]:
+def _encoder_folder(params: GuardParams) -> Path:
+    return Path(params.encoder) if params.encoder else shipped_folder() / "encoder"
+
+
+def _identity(params: GuardParams) -> Mapping[str, Any]:
     folder = source_data()
-    return {p.relative_to(folder).as_posix(): sha256_file(p) for g in _PLACES for p in sorted(folder.glob(g))}
+    facts = {
+        p.relative_to(folder).as_posix(): sha256_file(p) for g in _PLACES for p in sorted(folder.glob(g))
+    }
+    for place in (params.prompts, *params.lexicons):
+        facts |= {f"{place}/{p.name}": sha256_file(p) for p in sorted(Path(place).glob("*.*"))}
+    spec = _encoder_folder(params) / "encoder.json"
+    return facts | ({"encoder": sha256_file(spec)} if spec.exists() else {})
 
 
-@step(kind="guard", version=1, identity=_identity, part="train")
+@step(kind="guard", version=2, identity=_identity, part="train")
 def train(params: GuardParams, work: Work) -> Outcome:
     """Fit, choose thresholds, write `guard.safetensors` and `guard.json`, measure."""
     import numpy as np
     import sklearn
 
+    from rumpun.encoder import Encoder
+    from rumpun.guard.fit import Settings, fit_heads
     from rumpun.guard.guard import Guard
-    from rumpun.guard.held_out import measure
+    from rumpun.guard.held_out import measure, probe, reliability
     from rumpun.guard.moderation import covered
-    from rumpun.guard.rows import read_measured, read_training
-    from rumpun.language.heads import write_heads
+    from rumpun.guard.rows import read_rows
 
-    folder = source_data()
-    read = read_training(folder, params.for_threshold)
-    fitted = [row for row in read.rows if not row.for_threshold]
-    kept = [row for row in read.rows if row.for_threshold]
-    guard = _fit(params, fitted, work)
-    thresholds = _thresholds(params, guard, kept)
-    guard.heads.facts["thresholds"] = thresholds
-    write_heads(work.folder, "guard", guard.heads)
-    shipped = Guard.load(work.folder)
-    measured = read_measured(folder)
-    summary = {
+    folder, encoder = source_data(), Encoder.load(_encoder_folder(params))
+    read = _fitted_rows(params, folder, work.seed)
+    fit = [row for row in read.rows if row.use == "fit"]
+    kept = [row for row in read.rows if row.use == "threshold"]
+    settings = Settings(
+        buckets=params.buckets, lengths=params.ngram_lengths, ngram_size=params.ngram_size,
+        regularisation=params.regularisation, category_regularisation=params.category_regularisation,
+        category_rows_min=params.category_rows_min, blur=params.blur,
+    )  # fmt: skip
+    fitted = fit_heads(
+        fit, encoder.embed, settings, work.seed, lambda label: work.progress(0, 1, f"head {label}")
+    )
+    used = _used(fit)
+    _write(params, work.folder, fitted, kept, encoder)
+    guard = Guard.load(work.folder, encoder=encoder)
+    measured = read_rows(folder, params.measure, {}, fit=False)
+    unused = [replace(row, use="measure") for row in fit if id(row) not in {id(r) for r in used}]
+    work.progress(0, 1, "measuring")
+    summary: dict[str, Any] = {
         "rows": {
-            "fitted": _counts(fitted),
-            "for_threshold": _counts(kept),
-            "measured": _counts(measured.rows),
+            "fit": _counts(used),
+            "threshold": _counts(kept),
+            "measure": _counts([*measured.rows, *unused]),
             "dropped": dict(sorted((read.dropped + measured.dropped).items())),
         },
-        "heads": {label: sum(label in r.categories for r in fitted) for label in guard.heads.labels[1:]},
-        "thresholds": thresholds,
-        "covered": list(covered(guard.heads.labels)),
-        "for_threshold": measure(shipped, [_together(r) for r in kept]),
-        "sensitive_questions": measure(
-            shipped, [replace(r, source="sensitive") for r in kept if r.sensitive]
-        ),
-        "held_out": measure(shipped, measured.rows),
+        "heads": fitted.rows,
+        "off": fitted.off,
+        "thresholds": guard.heads.spec.thresholds,
+        "covered": list(covered(guard.heads.spec.labels)),
+        "probe": probe(used, work.seed),
+        "held_out": measure(guard, measured.rows),
+        "safe_held_out": measure(guard, unused),
+        "reliability": reliability(guard, [row for row in kept if row.role == "prompt"]),
+        "for_threshold": measure(guard, [_together(row) for row in kept]),
     }
     return Outcome(
-        sources=_sources(folder, read.rows, measured.rows),
-        languages=tuple(sorted({row.language for row in fitted})),
+        sources=(*_sources(folder, read.rows, measured.rows), *_encoder_source(encoder)),
+        languages=tuple(sorted({row.language for row in [*used, *kept]})),
         summary=summary,
         tools={"numpy": np.__version__, "scikit-learn": sklearn.__version__},
-        name=str(guard.heads.facts["name"]),
+        name=_NAME,
+    )
+
+
+def _fitted_rows(params: GuardParams, folder: Path, seed: int) -> "Rows":
+    from rumpun.guard.augment import switched
+    from rumpun.guard.rows import read_prompts, read_rows, read_seed
+
+    rows = read_rows(folder, params.fit, params.for_threshold, fit=True)
+    for more in (read_seed(folder), read_prompts(Path(params.prompts))):
+        rows.rows += more.rows
+        rows.dropped += more.dropped
+    lexicon = _lexicon(params.lexicons, params.switched_languages)
+    rows.rows += switched([r for r in rows.rows if r.use == "fit"], lexicon, params.switched_rows, seed)
+    return rows
+
+
+def _lexicon(folders: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {language: {} for language in languages}
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.tsv")):
+            with path.open(encoding="utf-8", newline="") as stream:
+                for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
+                    for language in languages:
+                        if words := [w for w in (row.get(language) or "").split("|") if w]:
+                            found[language][str(row["en"]).lower()] = words
+    return found
+
+
+def _used(rows: "Sequence[Row]") -> "list[Row]":
+    """Rows of languages with both sides: what the heads really learnt from."""
+    spoken = Counter((row.language, row.unsafe) for row in rows)
+    return [row for row in rows if spoken[row.language, True] and spoken[row.language, False]]
+
+
+def _write(
+    params: GuardParams, folder: Path, fitted: "Fitted", kept: "Sequence[Row]", encoder: "Encoder"
+) -> None:
+    """Quantise, calibrate, choose thresholds with what is written, write again with them."""
+    import msgspec
+    import numpy as np
+
+    from rumpun.guard.guard import Guard
+    from rumpun.guard.heads import ANY, HeadsSpec, write_heads
+    from rumpun.guard.judgement import POINTS, Point
+    from rumpun.guard.thresholds import calibrate, choose
+    from rumpun.language.heads import quantised
+
+    small, scale = quantised(fitted.ngrams)
+    tensors: dict[str, Any] = {
+        "dense": fitted.dense.astype(np.float16),
+        "ngrams": small,
+        "scale": scale,
+        "bias": fitted.bias,
+    }
+    open_: dict[Point, Any] = {
+        point: {label: {ANY: (0.5, 0.5)} for label in fitted.labels} for point in POINTS
+    }
+    spec = HeadsSpec(
+        schema=2, name=_NAME, labels=fitted.labels, lengths=params.ngram_lengths,
+        encoder=encoder.spec.files["encoder.onnx"], sha256="", calibration={ANY: (1.0, 0.0)}, thresholds=open_,
+        off=fitted.off,
+    )  # fmt: skip
+    write_heads(folder, spec, tensors)
+    guard = Guard.load(folder, encoder=encoder)
+    logits, _ = guard.logits([row.text for row in kept])
+    calibration = calibrate(logits[:, 0], kept)
+    spec = write_heads(
+        folder,
+        msgspec.structs.replace(spec, calibration=calibration),
+        tensors,
+    )
+    guard = Guard.load(folder, encoder=encoder)
+    safe = [n for n, row in enumerate(kept) if not row.unsafe]
+    odds = np.stack([guard.heads.probabilities(logits[n], kept[n].language) for n in safe])
+    scores = {label: odds[:, place] for place, label in enumerate(fitted.labels)}
+    thresholds = choose(scores, [kept[n] for n in safe], {point: params.promises[point] for point in POINTS})
+    write_heads(
+        folder,
+        msgspec.structs.replace(spec, thresholds=thresholds),
+        tensors,
     )
 
 
@@ -105,129 +214,36 @@ def _together(row: "Row") -> "Row":
     return replace(row, source="seed") if row.source.startswith("seed-") else row
 
 
-def _fit(params: GuardParams, rows: "Sequence[Row]", work: Work) -> "Guard":
-    """A guard with the unsafe head and one for each category that has rows enough; no thresholds yet."""
-    import numpy as np
-
-    from rumpun.guard.guard import Guard, windows
-    from rumpun.guard.normalise import normalised
-    from rumpun.guard.taxonomy import UNSAFE, taxonomy
-    from rumpun.language.heads import Heads, quantised
-    from rumpun.language.ngrams import hashed
-
-    texts = [windows(normalised(row.text))[0] for row in rows]
-    counts = hashed(texts, buckets=params.buckets, lengths=params.ngram_lengths).normalised()
-    known = Counter(name for row in rows for name in row.categories)
-    names = [name for name in taxonomy().categories if known[name] >= params.category_rows_min]
-    weights = np.zeros((params.buckets, 1 + len(names)), np.float32)
-    bias = np.zeros(1 + len(names), np.float32)
-    for place, name in enumerate([UNSAFE, *names]):
-        work.progress(place, 1 + len(names), f"head {name}")
-        used, truth = _task(rows, name)
-        emphasis = _emphasis(params, rows, used, truth)
-        weights[:, place], bias[place] = _regression(params, counts, used, truth, emphasis)
-    small, scale = quantised(weights)
-    labels = (UNSAFE, *names)
-    facts = {"name": "rumpun-guard-ngrams-1", "thresholds": dict.fromkeys(labels, 0.5)}
-    heads = Heads(labels, params.ngram_lengths, small, scale, bias, facts)
-    return Guard(heads, dict.fromkeys(labels, 0.5), work.folder, str(facts["name"]))
-
-
-def _task(rows: "Sequence[Row]", name: str) -> "tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]":
-    """Places of the rows that one head learns from, and which of them are its own.
-
-    Unsafe rows without a category tell a category's head nothing and are left out of it.
-    """
-    import numpy as np
-
-    from rumpun.guard.taxonomy import UNSAFE
-
-    if name == UNSAFE:
-        return np.arange(len(rows)), np.array([row.label == "unsafe" for row in rows])
-    used = np.array([n for n, row in enumerate(rows) if row.label == "safe" or row.categories])
-    return used, np.array([name in rows[n].categories for n in used])
-
-
-def _emphasis(
-    params: GuardParams, rows: "Sequence[Row]", used: "npt.NDArray[np.int64]", truth: "npt.NDArray[np.bool_]"
-) -> "npt.NDArray[np.float64]":
-    """A weight for each row: within a language both sides weigh the same, so that no language is itself a reason."""
-    import numpy as np
-
-    sides = [(rows[n].language, bool(own)) for n, own in zip(used, truth, strict=True)]
-    size = Counter(sides)
-    whole = {language: params.safe_only_weight for language, _ in size}
-    whole |= {language: 0.5 for language, own in size if own}
-    raw = np.array([whole[side[0]] / size[side] for side in sides])
-    scaled: npt.NDArray[np.float64] = raw * len(raw) / raw.sum()
-    return scaled
-
-
-def _regression(
-    params: GuardParams,
-    counts: "Counts",
-    used: "npt.NDArray[np.int64]",
-    truth: "npt.NDArray[np.bool_]",
-    emphasis: "npt.NDArray[np.float64]",
-) -> "tuple[npt.NDArray[np.float32], float]":
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-
-    from rumpun.language.softmax import matrix
-
-    model = LogisticRegression(C=params.inverse_regularisation, max_iter=200, tol=1e-4)
-    model.fit(matrix(counts)[used], truth, sample_weight=emphasis)
-    return np.asarray(model.coef_[0], np.float32), float(model.intercept_[0])
-
-
-def _thresholds(params: GuardParams, guard: "Guard", rows: "Sequence[Row]") -> dict[str, float]:
-    """For each head the lowest threshold whose false alarms keep the limit in all safe rows, and in each language."""
-    import numpy as np
-
-    from rumpun.guard.taxonomy import UNSAFE
-
-    safe = [row for row in rows if row.label == "safe"]
-    scores = guard.scores([row.text for row in safe])
-    size = Counter(row.language for row in safe)
-    groups = [np.arange(len(safe))]
-    groups += [
-        np.array([n for n, row in enumerate(safe) if row.language == language])
-        for language in sorted(size)
-        if size[language] >= _LEAST_ROWS
-    ]
-    found = {}
-    for place, label in enumerate(guard.heads.labels):
-        most = params.false_alarms_max if label == UNSAFE else params.category_false_alarms_max
-        limits = [_limit(scores[group, place], most) for group in groups]
-        found[label] = round(max(limits), 4)
-    return found
-
-
-def _limit(scores: "npt.NDArray[np.float32]", most: float) -> float:
-    """A threshold that at most this share of the scores reaches."""
-    import numpy as np
-
-    allowed = int(most * len(scores))
-    ordered = np.sort(scores)[::-1]
-    return float(ordered[min(allowed, len(ordered) - 1)]) + 1e-4
-
-
 def _counts(rows: "Sequence[Row]") -> dict[str, dict[str, int]]:
-    """Label -> language -> rows."""
+    """What they are -> language -> rows."""
     found: dict[str, dict[str, int]] = {}
-    for (label, language), size in sorted(Counter((row.label, row.language) for row in rows).items()):
-        found.setdefault(label, {})[language] = size
-    return found
+    for row in rows:
+        kind = f"{'unsafe' if row.unsafe else 'safe'}{', augmented' if row.augmented else ''}"
+        found.setdefault(kind, Counter())[row.language] += 1
+    return {kind: dict(sorted(size.items())) for kind, size in sorted(found.items())}
 
 
-def _sources(folder: Any, fitted: "Sequence[Row]", measured: "Sequence[Row]") -> tuple[SourceEntry, ...]:
+def _encoder_source(encoder: "Encoder") -> tuple[SourceEntry, ...]:
+    return (
+        SourceEntry(
+            name=encoder.spec.name,
+            licence="Apache-2.0",
+            sha256=encoder.spec.files["encoder.onnx"],
+            role="base",
+        ),
+    )
+
+
+def _sources(folder: Path, fitted: "Sequence[Row]", measured: "Sequence[Row]") -> tuple[SourceEntry, ...]:
     from rumpun.guard.inventory import origins
 
     known = origins(folder)
     entries = []
     for role, rows in (("text", fitted), ("benchmark", measured)):
-        size = Counter((row.source, row.part, row.licence) for row in rows)
-        home = {(row.source, row.part): _repository(row.url) for row in rows if row.url}
+        size = Counter(
+            (row.source, row.part if row.url else "", row.licence) for row in rows if not row.augmented
+        )
+        home = {(row.source, row.part if row.url else ""): _repository(row.url) for row in rows if row.url}
         for (source, part, licence), count in sorted(size.items()):
             place = known.get(source, {})
             url = home.get((source, part), "") or str(place.get("repository", ""))
@@ -239,7 +255,7 @@ def _sources(folder: Any, fitted: "Sequence[Row]", measured: "Sequence[Row]") ->
                     commit=str(place.get("commit", "")) if url == place.get("repository") else "",
                     rows=count,
                     sha256=str(place.get("sha256", "")),
-                    role="seed" if source.startswith("seed-") else role,
+                    role="seed" if source.startswith("seed-") or source == "prompts" else role,
                 )
             )
     return tuple(entries)

@@ -18,7 +18,9 @@ class Verdict:
     policy: str
     point: Point
     read: float = 1.0  # share of the text's windows that the encoder read; below 1 only in very long texts
-    facts: dict[str, Any] = field(default_factory=dict)  # for those that add something: the stream, the cascade
+    facts: dict[str, Any] = field(
+        default_factory=dict
+    )  # for those that add something: the stream, the cascade
 
     @property
     def flagged(self) -> bool:
@@ -68,7 +70,10 @@ class Verdict:
             "score": round(judgement.harm, 4),
             "level": judgement.harm_level,
             "categories": {
-                name: {"score": round(judgement.probabilities.get(name, float(bool(level))), 4), "level": level}
+                name: {
+                    "score": round(judgement.probabilities.get(name, float(bool(level))), 4),
+                    "level": level,
+                }
                 for name, level in judgement.levels.items()
             },
             "language": judgement.language,

@@ -90,7 +90,15 @@ def _load(folder: Path) -> WordRules:
         build(WordTable, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
         for path in sorted(folder.glob("*.toml"))
     ]
-    kinds: tuple[str, ...] = ("distress", "distress_now", "distress_not", "refusals", "minors", "sexual", "protecting")
+    kinds: tuple[str, ...] = (
+        "distress",
+        "distress_now",
+        "distress_not",
+        "refusals",
+        "minors",
+        "sexual",
+        "protecting",
+    )
     patterns: dict[str, Any] = {}
     for kind in kinds:
         words = {normalised(word).strip() for table in tables for word in getattr(table, kind)}

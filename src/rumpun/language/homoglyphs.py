@@ -36,8 +36,8 @@ _WORD = regex.compile(rf"(?<![{_INSIDE}])(?:(?![{FOREIGN}])[\p{{Latin}}\p{{M}}])
 _SHAPES = regex.compile(rf"[{PRESENTATION}]")
 _WIDER = _LATIN | dict(
     zip(
-        "вгикмнптьѕѵѡүҽөғӏӀԍ" "αβγεζηικνρστυχωϲϳ" "օսոհցզյՏՍՕԼ" "ᎪᏴᏟᎠᎬᏀᎻᎥᎫᏦᏞᎷᏢᏒᏚᎢᏙᏔᏃ",
-        "brukmhntbsvwyeoflIg" "abyeznikvpotuxwcj" "ounhgqjSUOL" "ABCDEGHiJKLMPRSTVWZ",
+        "вгикмнптьѕѵѡүҽөғӏӀԍαβγεζηικνρστυχωϲϳօսոհցզյՏՍՕԼᎪᏴᏟᎠᎬᏀᎻᎥᎫᏦᏞᎷᏢᏒᏚᎢᏙᏔᏃ",
+        "brukmhntbsvwyeoflIgabyeznikvpotuxwcjounhgqjSUOLABCDEGHiJKLMPRSTVWZ",
         strict=True,
     )
 )

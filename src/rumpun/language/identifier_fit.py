@@ -43,7 +43,7 @@ def fitted(
         progress: told of snippets done and in all.
     """
     import numpy as np
-    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy import sparse
 
     labels = len(streams.labels)
     found = np.zeros((len(streams.hashes), labels), np.float32) if weights is None else weights.copy()

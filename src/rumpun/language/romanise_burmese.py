@@ -37,9 +37,12 @@ class _Writer:
     """One writer."""
 
     def __init__(self, dice: random.Random) -> None:
-        self._rimes = {key: forms[0] if dice.random() < 0.6 else dice.choice(forms) for key, forms in _RIMES.items()}
+        self._rimes = {
+            key: forms[0] if dice.random() < 0.6 else dice.choice(forms) for key, forms in _RIMES.items()
+        }
         self._letters = _CONSONANTS | {
-            key: forms[0] if dice.random() < 0.6 else dice.choice(forms) for key, forms in _ALTERNATIVES.items()
+            key: forms[0] if dice.random() < 0.6 else dice.choice(forms)
+            for key, forms in _ALTERNATIVES.items()
         }
         self._together = dice.choice((1, 1, 2, 99))  # syllables written together: most type them apart
 
@@ -84,7 +87,9 @@ class _Writer:
         wa = "\u103d" in medials
         if wa and vowel + final in _WITH_WA:
             return _WITH_WA[vowel + final]
-        form = self._rimes.get(vowel + final) or self._rimes.get(vowel, "a") + self._letters.get(final[:1], "")
+        form = self._rimes.get(vowel + final) or self._rimes.get(vowel, "a") + self._letters.get(
+            final[:1], ""
+        )
         return ("w" if wa else "") + form
 
 

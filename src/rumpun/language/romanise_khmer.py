@@ -25,7 +25,9 @@ _VOWELS = {  # vowel -> in the first series, in the second
 }  # fmt: skip
 _OPEN = {"ឥ": "e", "ឦ": "ei", "ឧ": "u", "ឩ": "u", "ឪ": "ov", "ឫ": "rue", "ឬ": "reu", "ឭ": "lue", "ឮ": "leu", "ឯ": "ae", "ឰ": "ai", "ឱ": "ao", "ឲ": "aoy", "ឳ": "av"}  # fmt: skip
 _FINAL = {"ក": "k", "ខ": "k", "គ": "k", "ឃ": "k", "ង": "ng", "ច": "ch", "ជ": "ch", "ញ": "nh", "រ": "r", "ស": "s", "យ": "y", "វ": "v", "ល": "l", "ហ": "h"}  # fmt: skip
-_STACK = re.compile("([\u1780-\u17a2])((?:\u17d2[\u1780-\u17a2])*)([\u17c9\u17ca]?)([\u17b6-\u17c8]*)([\u17cb-\u17d1\u17dd]*)")
+_STACK = re.compile(
+    "([\u1780-\u17a2])((?:\u17d2[\u1780-\u17a2])*)([\u17c9\u17ca]?)([\u17b6-\u17c8]*)([\u17cb-\u17d1\u17dd]*)"
+)
 _SILENT = "\u17cd"  # over a letter that is not read
 _REPEAT = "ៗ"
 

@@ -13,7 +13,12 @@ _INITIAL = {
     "ย": "y", "ร": "r", "ล": "l", "ว": "w", "ศ": "s", "ษ": "s", "ส": "s", "ห": "h", "ฬ": "l", "อ": "", "ฮ": "h",
     "ฤ": "rue", "ฦ": "lue",
 }  # fmt: skip
-_LAO_INITIAL = {"ญ": "ny", "ช": "x", "ว": "v", "จ": "ch"}  # beside the Thai ones, at the same place of the block
+_LAO_INITIAL = {
+    "ญ": "ny",
+    "ช": "x",
+    "ว": "v",
+    "จ": "ch",
+}  # beside the Thai ones, at the same place of the block
 _FINAL = {"ก": "k", "ข": "k", "ค": "k", "ฆ": "k", "ง": "ng", "ญ": "n", "ณ": "n", "น": "n", "ร": "n", "ล": "n", "ฬ": "n",
           "บ": "p", "ป": "p", "พ": "p", "ฟ": "p", "ภ": "p", "ม": "m", "ย": "i", "ว": "o"}  # fmt: skip
 _LAO_FINAL = {"ญ": "y", "ร": "r"}
@@ -45,15 +50,19 @@ def _compiled(
 ) -> tuple[re.Pattern[str], tuple[tuple[str, ...], ...]]:
     final = f"{_C}(?![ะ-ฺ็ํ])"
     one = "|".join(
-        "(?P<v{n}>{body})".format(
-            n=n, body=spelling.format(c=f"(?P<c{n}>{first})", t=_T, final=final)
-        )
+        "(?P<v{n}>{body})".format(n=n, body=spelling.format(c=f"(?P<c{n}>{first})", t=_T, final=final))
         for n, (spelling, _) in enumerate(vowels)
     )
     return re.compile(one), tuple(forms for _, forms in vowels)
 
 
-_CLUSTER = "(?:ห[" + _LED + "]|" + "|".join(f"[{before}]{second}" for second, before in _SECOND.items()) + f"|{_C})\u0e3c?"
+_CLUSTER = (
+    "(?:ห["
+    + _LED
+    + "]|"
+    + "|".join(f"[{before}]{second}" for second, before in _SECOND.items())
+    + f"|{_C})\u0e3c?"
+)
 _THAI = _compiled(_VOWELS, _CLUSTER)
 _LAO = _compiled((*_LAO_VOWELS, *_VOWELS), _CLUSTER)
 _SILENT = re.compile(f"{_C}[ิุ]?์")
@@ -97,7 +106,9 @@ class _Writer:
             match, sign = self._pattern.match(text, place), text[place]
             if match:
                 syllables.append(self._voiced(match))
-                opened = not (syllables[-1].endswith(_CLOSED) or match.group().endswith(("\u0e30", "\u0e37อ", "่อ")))
+                opened = not (
+                    syllables[-1].endswith(_CLOSED) or match.group().endswith(("\u0e30", "\u0e37อ", "่อ"))
+                )
                 place = match.end()
                 continue
             place += 1

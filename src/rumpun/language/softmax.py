@@ -15,7 +15,7 @@ __all__ = ["fit", "matrix", "temperature"]
 
 def matrix(counts: "Counts") -> Any:
     """The counts as scipy's sparse matrix [texts, buckets]."""
-    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy import sparse
 
     return sparse.csr_matrix((counts.values, counts.indices, counts.indptr), (counts.rows, counts.buckets))
 

@@ -7,15 +7,14 @@ with = { name = "rumpun-first", title = "A first layer", cannot = ["…"] }
 """
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.cards import data_card, model_card
-from rumpun.records.artefacts import MANIFEST, Manifest, read_manifest, sha256_file
+from rumpun.records.artefacts import sha256_file
+from rumpun.records.lineage import ancestors
 from rumpun.records.licences import shippable
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
@@ -80,14 +79,14 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     )
     (work.folder / CARD).write_text(card, encoding="utf-8")
     (work.folder / DATA).write_text(data_card(corpus.manifest, title=title), encoding="utf-8")
-    ancestors = _copy_lineage(work)
+    copied = _copy_lineage(work)
     size = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
     if size > params.max_bytes:
         raise InputError(
             f"{params.name}: {size:,} bytes, above max_bytes = {params.max_bytes:,}",
             "train with a smaller rank or fewer targets, or raise max_bytes",
         )
-    summary = {"layer": layer.manifest.id, "ancestors": ancestors, "bytes": size}
+    summary = {"layer": layer.manifest.id, "ancestors": copied, "bytes": size}
     return Outcome(
         name=params.name, summary=summary | {"scores": evaluation.manifest.summary.get("languages", {})}
     )
@@ -98,41 +97,7 @@ def _copy_lineage(work: Work) -> int:
     folder = work.folder / LINEAGE
     folder.mkdir()
     count = 0
-    for manifest, path in _ancestors([item.folder for item in work.inputs]):
+    for manifest, path in ancestors([item.folder for item in work.inputs]):
         shutil.copyfile(path, folder / f"{manifest.id}.json")
         count += 1
     return count
-
-
-def _ancestors(folders: list[Path]) -> Iterator[tuple[Manifest, Path]]:
-    """(manifest, its file) of artefacts and all that they stand on, each once.
-
-    Raises:
-        InputError: one of them is not to be found.
-    """
-    from rumpun.records.lineage import walk
-
-    seen: set[str] = set()
-    for folder in folders:
-        lineage = walk(folder)
-        for gap in lineage.missing:
-            raise InputError(
-                f"{folder}: its ancestor {gap.id} is missing ({gap.problem})",
-                "run the recipe that made it in the same store, or put its manifest into lineage/",
-            )
-        for node in lineage.nodes:
-            place = Path(node.place)
-            path = place / MANIFEST if place.is_dir() else place
-            if node.id not in seen:
-                seen.add(node.id)
-                manifest = read_manifest(place) if place.is_dir() else _copied(path)
-                yield manifest, path
-
-
-def _copied(path: Path) -> Manifest:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(
-            f"{path}: not a manifest ({error})", "copy the ancestor's manifest.json again"
-        ) from error

@@ -16,7 +16,7 @@ __all__ = ["addresses"]
 _LOCAL_MOST, _DOMAIN_MOST, _URL_MOST = 64, 253, 2048  # code points (RFC 5321, RFC 1035; a bound on the work)
 _LOCAL = string.ascii_letters + string.digits + "._%+'-"
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}+)(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}+)*+")
-_TOP = re.compile(r"xn--[A-Za-z0-9-]{1,59}\Z|[A-Za-z]{2,24}(?=[0-9]|\Z)")  # a number may touch it
+_TOP = re.compile(r"xn--[A-Za-z0-9-]{1,59}\Z|[A-Za-z]{2,24}(?=[0-9-]|\Z)")  # a number may touch it
 _URL = re.compile(
     r"[^\s<>\"'`{}|\\^\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u0b80-\u0bff\u3000-\u9fff\uff00-\uffef]+"
 )

@@ -6,27 +6,32 @@ The time is linear in the text, also where it is all digits.
 """
 
 import bisect
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rumpun.errors import UsageError
 from rumpun.personal.addresses import addresses
-from rumpun.personal.fold import HOT, folded
+from rumpun.personal.fold import HOT, ZERO_WIDTH, folded, thinned
 from rumpun.personal.found import MASK_AT, Candidate, Found
 from rumpun.personal.lettered import hidden_numbers, shapes, with_letters
 from rumpun.personal.nrc import nrc_numbers
 from rumpun.personal.numbers import readings, windows
 from rumpun.personal.payloads import payloads
 from rumpun.personal.rules import Rules, rules_for
-from rumpun.personal.runs import Context
+from rumpun.personal.runs import Context, Near, known
 
 __all__ = ["find", "find_all", "tag"]
 
+_WIDE = re.compile(ZERO_WIDTH + ZERO_WIDTH)
+# a sign of no width inside what may be an address or a number with letters
+_TIGHT = re.compile(f"[!-~\u1000-\u109f]{ZERO_WIDTH}+[!-~\u1000-\u109f]")
 
 def find(
     text: str,
     countries: Collection[str] | None = None,
     types: Collection[str] | None = None,
     least: float = MASK_AT,
+    context: Collection[str] = (),
 ) -> list[Found]:
     """What one text holds, in its order, without overlaps.
 
@@ -35,11 +40,12 @@ def find(
         countries: ISO 3166 codes in lower case, by default all eleven. Naming them makes their numbers likelier.
         types: such as "MY_NRIC" or "PHONE", by default those that are on.
         least: the least score; below MASK_AT are guesses, for looking at.
+        context: words that are known to speak for the text, such as the name of its column: "No. HP".
 
     Raises:
         UsageError: an unknown country or type, or no string.
     """
-    return find_all([text], countries, types, least)[0]
+    return find_all([text], countries, types, least, context)[0]
 
 
 def find_all(
@@ -47,13 +53,15 @@ def find_all(
     countries: Collection[str] | None = None,
     types: Collection[str] | None = None,
     least: float = MASK_AT,
+    context: Collection[str] = (),
 ) -> list[list[Found]]:
     """What each text holds; arguments as for `find`."""
     rules = rules_for(countries, types)
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise UsageError(f"text {place}: a {type(text).__name__}", "expected a string")
-    return [_find(text, rules, least) if HOT.search(text) else [] for text in texts]
+    said = known(rules.words, context)
+    return [_find(text, rules, least, said) if HOT.search(text) else [] for text in texts]
 
 
 def tag(texts: Sequence[str]) -> list[list[Found]]:
@@ -61,13 +69,32 @@ def tag(texts: Sequence[str]) -> list[list[Found]]:
     return find_all(texts)
 
 
-def _find(original: str, rules: Rules, least: float) -> list[Found]:
+def _find(original: str, rules: Rules, least: float, said: Mapping[str, Near]) -> list[Found]:
     text = folded(original)
+    if ZERO_WIDTH not in text:
+        return [candidate.found() for candidate in _look(text, rules, least, said)]
+    found: list[Candidate] = []
+    for keep in (1, 0):  # as separators between digits; and as nothing, for addresses and numbers with letters
+        if _WIDE.search(text) if keep else _TIGHT.search(text):
+            shorter, places = thinned(text, keep)
+            for candidate in _look(shorter, rules, least, said):
+                if keep or not candidate.value.isdigit():
+                    candidate.start, candidate.end = (
+                        int(places[candidate.start]),
+                        int(places[candidate.end - 1]) + 1,
+                    )
+                    found.append(candidate)
+        elif keep:
+            found = _look(text, rules, least, said)
+    return [candidate.found() for candidate in _settled(found)]
+
+
+def _look(text: str, rules: Rules, least: float, said: Mapping[str, Near]) -> list[Candidate]:
     free = [found for found in _free(text) if found.type in rules.types]
     unsure = [found for found in free if found.needs_context]
     sure = _settled([found for found in free if found.score >= least and not found.needs_context])
     text = _without(text, sure)
-    context = Context(text, rules.words, [(found.start, found.end) for found in (*sure, *unsure)])
+    context = Context(text, rules.words, [(found.start, found.end) for found in (*sure, *unsure)], said)
     found = [*sure, *readings(text, rules, context), *with_letters(text, rules, context)]
     for candidate in unsure:
         word = context.around(candidate.start).words.get(candidate.key)
@@ -77,7 +104,7 @@ def _find(original: str, rules: Rules, least: float) -> list[Found]:
             found.append(candidate)
     kept = [candidate for candidate in found if round(candidate.score, 3) >= least]
     kept += _again(text, kept)
-    return [candidate.found() for candidate in _settled(kept)]
+    return _settled(kept)
 
 
 def _without(text: str, sure: list[Candidate]) -> str:

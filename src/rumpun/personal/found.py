@@ -30,9 +30,7 @@ class Candidate:
     country: str
     reasons: list[str]
     value: str = ""  # digits and letters without separators: the same value elsewhere is the same thing
-    loose: bool = (
-        False  # its length fits, its layout does not: anything else that is found there is preferred
-    )
+    loose: bool = False  # its length fits, its layout does not: what else is found there is preferred
     key: str = ""  # whose words of context count
     needs_context: bool = False
     named: bool = False  # a word beside it says what it is: preferred to readings that no word speaks for

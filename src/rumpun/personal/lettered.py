@@ -12,7 +12,9 @@ __all__ = ["hidden_numbers", "shapes", "with_letters"]
 
 _DIGITS = re.compile(r"[0-9]+")
 _DIGITS_MOST = 9
-_HIDDEN = re.compile(r"[STFGM][*Xx\u2022]{4}[0-9]{3}[A-Z](?![A-Za-z0-9])")
+_HIDDEN_BY = "*Xx\u2022\u25cf\u2217"
+_HIDDEN = re.compile(rf"[STFGM{_HIDDEN_BY}][{_HIDDEN_BY}]{{4}}[0-9]{{3}}[A-Z](?![A-Za-z])")
+_APART = re.compile(r"(?<![A-Za-z0-9])[A-Z]{1,2}(?=[ .\u00b7\u200b-]?[0-9](?:[ .\u00b7\u200b-]?[0-9]){5})")
 _SHAPE = re.compile(r"[A-Z]{0,3}[0-9]{3,9}[A-Z]?(?![A-Za-z0-9])", re.IGNORECASE)
 
 
@@ -26,15 +28,32 @@ def with_letters(text: str, rules: Rules, context: Context) -> Iterator[Candidat
                 found = _reading(text, start, layout, context, asked=rules.asked)
                 if found:
                     yield found
+    yield from _apart(text, rules, context)
+
+
+def _apart(text: str, rules: Rules, context: Context) -> Iterator[Candidate]:
+    """Numbers in capitals with separators where their layout has none: "S 1234567 D", "A-1234567"."""
+    for letters in _APART.finditer(text) if rules.led else ():
+        start, end = letters.span()
+        for layout in rules.led:
+            if layout.lead != end - start or context.is_word(letters.group()):
+                continue
+            match = layout.apart.match(text, start)
+            if match and not match.group().isalnum():
+                found = _judged(match, layout, context, place=end + 1, asked=rules.asked)
+                if found and (found.named or layout.rule.passes(found.value)):
+                    yield found
 
 
 def hidden_numbers(text: str) -> Iterator[Candidate]:
     """NRIC and FIN numbers whose middle is hidden already: the rest is personal too."""
-    for mark in ("****", "XXXX", "xxxx", "\u2022\u2022\u2022\u2022"):
+    for mark in [sign * 4 for sign in _HIDDEN_BY]:
         place = text.find(mark)
         while place >= 0:
-            if place and (match := _HIDDEN.match(text, place - 1)) and _open(text, place - 1):
-                yield Candidate("SG_NRIC_PART", *match.span(), 0.7, "sg", ["a number with its middle hidden"])
+            for first in (place - 1, place):
+                if first >= 0 and (match := _HIDDEN.match(text, first)) and _open(text, first):
+                    yield Candidate("SG_NRIC_PART", *match.span(), 0.7, "sg", ["a number with its middle hidden"])
+                    break
             place = text.find(mark, place + 4)
 
 
@@ -48,11 +67,19 @@ def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked
     match = layout.pattern.match(text, first) if first >= 0 else None
     if not match or not (_open(text, first) or _behind_digits(text, first, layout.rule, match.group())):
         return None
-    rule, value = layout.rule, match.group().upper()
-    around = context.around(start)
+    if layout.lead and context.is_word(text[first:start]) and layout.rule.key not in context.around(start).words:
+        return None  # "IC1234567"
+    return _judged(match, layout, context, place=start, asked=asked)
+
+
+def _judged(
+    match: "re.Match[str]", layout: Lettered, context: Context, *, place: int, asked: bool
+) -> Candidate | None:
+    """A layout that fits, with what its check and the words around a place of it say."""
+    rule, value = layout.rule, "".join(sign for sign in match.group().upper() if sign.isalnum())
+    around = context.around(place)
     word, passes = around.words.get(rule.key), rule.passes(value)
-    lead_is_word = layout.lead > 0 and context.is_word(text[first:start])  # "IC1234567"
-    if word is None and (rule.identifier.needs_context or passes is False or lead_is_word):
+    if word is None and (rule.identifier.needs_context or passes is False):
         return None
     found = Candidate(
         rule.identifier.type, *match.span(), rule.identifier.base, rule.country, ["its layout"], value=value,

@@ -4,6 +4,7 @@
     Masker(style="last", keep=4).mask("HP 081234567890").text      ->  "HP ████████7890"
     Masker(style="pseudonym", key=b"…").mask(…).text               ->  "HP <PHONE:hbkdopag>", the same for the same number
     Masker(style="redact").mask(…).text                            ->  "HP ███"
+    Masker(style="drop").mask(…).text                              ->  "HP "
 
 Masking a masked text changes nothing. No mask is longer than what it hides or its tag, whichever is longer.
 """
@@ -11,7 +12,7 @@ Masking a masked text changes nothing. No mask is longer than what it hides or i
 import bisect
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from rumpun.errors import UsageError, nearest
@@ -22,18 +23,12 @@ from rumpun.personal.runs import MASK
 
 __all__ = ["STYLES", "Masked", "Masker", "Style"]
 
-Style = Literal["tag", "last", "pseudonym", "redact"]
+Style = Literal["tag", "last", "pseudonym", "redact", "drop"]
 STYLES: tuple[Style, ...] = get_args(Style)
 _KEEP_MOST = 5  # fewer than the digits of any identifier
 _ROUNDS = 4
-_WHOLE = (
-    "EMAIL",
-    "URL_CREDENTIALS",
-    "MRZ",
-    "QR_PAYLOAD",
-    "MM_NRC",
-    "KH_BAKONG",
-)  # their last signs would tell much
+# their last signs would tell much
+_WHOLE = ("EMAIL", "URL_CREDENTIALS", "MRZ", "QR_PAYLOAD", "MM_NRC", "KH_BAKONG")
 _LETTERS = "abcdefghijklmnop"  # no digits, so that a pseudonym is never taken for a number
 
 
@@ -51,7 +46,8 @@ class Masker:
 
     style: Style = "tag"
     keep: int = 4  # signs left at the end, style "last"; of a short value at most half
-    key: bytes = b""  # secret, style "pseudonym": without it nobody can tell whether a pseudonym is of a number they know
+    # secret, style "pseudonym": without it nobody can tell whether a pseudonym is of a number they know; never shown
+    key: bytes = field(default=b"", repr=False)
     countries: tuple[str, ...] | None = None
     types: tuple[str, ...] | None = None
     least: float = MASK_AT
@@ -67,7 +63,7 @@ class Masker:
                 f"a key of {len(self.key)} bytes: pseudonyms need a secret of 16 to 64"
                 if self.key
                 else "pseudonyms need a secret key",
-                "make one, keep it, and name it with --key-file: head -c 32 /dev/urandom > pii.key",
+                "make one, keep it, and name it with --key-file or --key-env: head -c 32 /dev/urandom > pii.key",
             )
 
     def found(self, text: str) -> list[Found]:
@@ -83,14 +79,17 @@ class Masker:
         results = [Masked(text, ()) for text in texts]
         places: list[list[tuple[int, int, int]]] = [[] for _ in texts]
         waiting = list(range(len(texts)))
-        for _ in range(
-            _ROUNDS
-        ):  # a mask may bring together what then reads as a number: rare, and settled at once
+        masker = self
+        # a mask may bring together what then reads as a number: rare, and settled at once, save where nothing is left
+        # between the neighbours of what is dropped: then something is
+        for number in range(2 * _ROUNDS if self.style == "drop" else _ROUNDS):
+            if number == _ROUNDS:
+                masker = replace(self, style="redact")
             found = find_all([results[n].text for n in waiting], self.countries, self.types, self.least)
             again = []
             for n, items in zip(waiting, found, strict=True):
                 if items:
-                    results[n], places[n] = self._once(texts[n], results[n], items, places[n])
+                    results[n], places[n] = masker._once(texts[n], results[n], items, places[n])
                     again.append(n)
             waiting = again
             if not waiting:
@@ -132,6 +131,8 @@ class Masker:
 
     def replacement(self, type_: str, value: str) -> str:
         """What stands in the place of one value."""
+        if self.style == "drop":
+            return ""
         if self.style == "redact":
             return MASK * 3
         if self.style == "pseudonym":

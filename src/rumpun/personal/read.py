@@ -1,5 +1,6 @@
 """Texts to look through, out of plain lines or JSON Lines whose other fields are kept; and the secret of pseudonyms."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from rumpun.errors import InputError
+from rumpun.errors import InputError, UsageError
 from rumpun.language.lines import lines_of
 
 __all__ = ["Rows", "read_key", "rows_of"]
@@ -49,12 +50,22 @@ def _object(line: str, name: str, number: int) -> dict[str, Any]:
     return row
 
 
-def read_key(path: Path) -> bytes:
-    """The secret in a file, byte for byte.
+def read_key(path: Path | None, variable: str | None) -> bytes:
+    """The secret in a file, byte for byte, or in a variable of the environment; empty where neither is named.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
+        UsageError: both are named, or the variable is not set.
     """
+    if path and variable:
+        raise UsageError("--key-file and --key-env: one secret, not two", "name one of them")
+    if variable:
+        secret = os.environb.get(variable.encode(), b"")
+        if not secret:
+            raise UsageError(f"the environment has no variable '{variable}', or it is empty", "set it, or use --key-file")
+        return secret
+    if path is None:
+        return b""
     try:
         return path.read_bytes()
     except OSError as error:

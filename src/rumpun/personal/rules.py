@@ -58,6 +58,7 @@ class Lettered:
     rule: Rule
     lead: int  # letters before the digits
     pattern: "re.Pattern[str]"
+    apart: "re.Pattern[str]"  # the same with a separator anywhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +67,7 @@ class Rules:
 
     by_length: dict[int, tuple[Rule, ...]]  # digits -> rules that may have so many
     lettered: dict[int, tuple[Lettered, ...]]  # digits between the letters -> layouts
+    led: tuple[Lettered, ...]  # of these, layouts of six digits or more behind a letter
     regions: tuple[Region, ...]
     prefixes: tuple[str, ...]  # trunks and country codes: what phone numbers begin with where no word says so
     words: Words
@@ -128,6 +130,7 @@ def _rules(countries: tuple[str, ...], types: frozenset[str] | None, asked: bool
     return Rules(
         by_length={length: tuple(found) for length, found in by_length.items()},
         lettered={digits: tuple(found) for digits, found in by_digits.items()},
+        led=tuple(shape for digits, shape in shapes if digits >= 6 and shape.lead),
         regions=regions,
         prefixes=tuple({p for region in regions for p in (region.trunk, region.code) if p} | {"00"}),
         words=words,
@@ -164,7 +167,12 @@ def _compiled(
     for layout in lettered:
         pieces = re.findall(r"\[[^]]+\]|.", layout)
         lead = next(place for place, piece in enumerate(pieces) if piece == "#")
-        pattern = "".join("[0-9]" if piece == "#" else piece for piece in pieces)
-        shape = Lettered(rule, lead, re.compile(pattern + r"(?![A-Za-z0-9])", re.IGNORECASE))
+        signs = ["[0-9]" if piece == "#" else piece for piece in pieces]
+        shape = Lettered(
+            rule,
+            lead,
+            re.compile("".join(signs) + r"(?![A-Za-z0-9])", re.IGNORECASE),
+            re.compile("[ .\u00b7\u200b-]?".join(signs) + r"(?![A-Za-z0-9])"),
+        )
         shapes.append((pieces.count("#"), shape))
     return rule, shapes

@@ -7,12 +7,14 @@ others. That is what makes masking twice the same as masking once.
 
 import bisect
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from rumpun.personal.fold import folded
 from rumpun.personal.words import LONGEST_WORD, Words, normal, scripts_in
 
-__all__ = ["MASK", "REACH", "Around", "Context", "Near"]
+__all__ = ["MASK", "REACH", "Around", "Context", "Near", "known"]
 
 REACH = 30  # code points between a word and the run that it speaks for
 MASK = "\u2588"  # what our masks hide with; nobody else writes it beside a number
@@ -21,6 +23,7 @@ _TOKEN = re.compile(
     rf"|(?<=<)[A-Z][A-Z_]*+(?::[a-p]++)?>|(?<={MASK}){MASK}*+[A-Za-z0-9]*+)"
 )
 _LEAD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}\Z")
+_SAID = 10  # code points: the distance given to words that are said to speak for all of a text
 _RUNS_MOST = 12  # runs that a word may speak across
 _BETWEEN = re.compile(r"[\s.\u00b7()\u200b+-]*")
 
@@ -47,12 +50,29 @@ class Around:
     scripts: frozenset[str]  # that point to one country
 
 
+def known(words: Words, said: Collection[str]) -> dict[str, Near]:
+    """Words that speak for all of a text, as if they stood a few signs behind every number; others count for nothing."""
+    found: dict[str, Near] = {}
+    for text in said:
+        for _, _, word in words.scan(normal(folded(text))):
+            for key in word.keys:
+                found.setdefault(key, Near(_SAID, after=True, word=word.text))
+    return found
+
+
 class Context:
     """The runs of one text, made when the first is asked for."""
 
-    def __init__(self, folded: str, words: Words, taken: Sequence[tuple[int, int]]) -> None:
-        """`taken` are places already found (addresses, codes): each is a run too, in order."""
-        self._text = folded
+    def __init__(
+        self,
+        text: str,
+        words: Words,
+        taken: Sequence[tuple[int, int]],
+        said: Mapping[str, Near] = MappingProxyType({}),
+    ) -> None:
+        """`taken` are places already found (addresses, codes): each is a run too, in order; `said` holds everywhere."""
+        self._said = said
+        self._text = text
         self._words = words
         self._taken = taken
         self._runs: list[tuple[int, int]] | None = None
@@ -111,7 +131,7 @@ class Context:
             piece = self._text[runs[n][1] : min(end, runs[n][1] + most)].strip(" \t\n")
             after = f"{after}\0{piece}" if n > number else piece
         before, after = normal(before[-most:]), normal(after[:most])
-        found: dict[str, Near] = {}
+        found = dict(self._said)
         for _, end, word in self._words.scan(before):
             self._keep(found, word.keys, Near(len(before) - end, after=False, word=word.text))
         for start, _, word in self._words.scan(after):

@@ -9,11 +9,15 @@ from rumpun.personal.runs import REACH
 __all__ = ["MaskStream", "held"]
 
 _BEHIND = REACH + 10  # code points: words behind a number speak for it, and an NRC number's digits come last
-_WORD_MOST, _ADDRESS_MOST, _URL_MOST, _ZONE_MOST, _QR_MOST, _NUMBER_MOST = 64, 320, 2048, 140, 512, 96
+_WORD_MOST, _ADDRESS_MOST, _URL_MOST, _ZONE_MOST, _QR_MOST, _NUMBER_MOST = 96, 640, 2048, 140, 512, 220
 _CONTEXT = 240  # code points of what was sent that are still looked at
-_WORD = re.compile(r"[!-~]+\Z")
-_NUMBER = re.compile(r"[A-Za-z+(]{0,3}[0-9](?:[ .\u00b7()\u200b-]{0,3}+[0-9])*+")
-_OPEN = re.compile(r"[ .\u00b7()\u200b-]{0,3}[A-Za-z]{0,2}\Z|[ \u200b]?/")
+# a word with letters that a digit behind them would make Latin ones, or zeros: Cyrillic, Greek, Burmese WA and RA
+_LETTERS = "!-~\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf\u101b\u101d"
+_WORD = re.compile(rf"[{_LETTERS}\u200b]+\Z")
+_CAPITALS = re.compile(r"(?<![A-Za-z0-9])[A-Z\u0370-\u052f\u0531-\u0587\u13a0-\u13f5][A-Z]?[ .\u00b7\u200b-]\Z")
+_GAP = r"(?:[ .\u00b7()-]|\u200b++){0,3}+"
+_NUMBER = re.compile(rf"(?:[A-Za-z]{{1,2}}[ .\u00b7\u200b-]|[A-Za-z+(]{{0,3}})[0-9](?:{_GAP}[0-9])*+")
+_OPEN = re.compile(rf"{_GAP}[A-Za-z\u101b\u101d]{{0,2}}\Z|[ \u200b]?/")
 _ZONE = re.compile(r"[A-Z0-9<]{5,}<[A-Z0-9<\r\n]*\Z")
 
 
@@ -26,7 +30,7 @@ def held(text: str) -> int:
     tail = folded(text[-_URL_MOST:])
     size = len(tail)
     cut = size
-    word = _WORD.search(tail[-_WORD_MOST:])
+    word = _CAPITALS.search(tail[-4:]) or _WORD.search(tail[-_WORD_MOST:])
     if word:
         cut = size - len(word.group())
     address = max(tail.rfind(" "), tail.rfind("\n"), tail.rfind("\t")) + 1
@@ -34,8 +38,8 @@ def held(text: str) -> int:
         cut = min(cut, address)
     elif "@" in tail[address:]:
         cut = min(cut, max(address, size - _ADDRESS_MOST))
-    reach = max(0, size - _BEHIND - _NUMBER_MOST)
-    for number in _NUMBER.finditer(tail, reach):
+    numbers = list(_NUMBER.finditer(tail, max(0, size - _BEHIND - _NUMBER_MOST)))
+    for number in numbers:
         digits = sum(sign.isdigit() for sign in number.group())
         if size - number.end() <= _BEHIND and (digits >= 6 or _OPEN.match(tail, number.end())):
             cut = min(cut, number.start())
@@ -46,7 +50,8 @@ def held(text: str) -> int:
     code = tail.rfind("000201", max(0, size - _QR_MOST))
     if code >= 0 and "6304" not in tail[code : max(code, size - 4)]:
         cut = min(cut, code)
-    return size - cut
+    within = next((number.start() for number in numbers if number.start() < cut < number.end()), cut)
+    return size - within
 
 
 class MaskStream:

@@ -1,13 +1,15 @@
 """Words of context: which of them stand in a short stretch of text, and what they speak for.
 
-List and text are normalised alike: NFC, case folded, the two ways to write Thai sara am and Lao sam as one. Vietnamese
-words also count without their marks. Words of Latin script count whole, the others wherever they stand.
+List and text are normalised alike: NFC, case folded, the two ways to write Thai sara am and Lao sam as one, without signs
+of no width (as Khmer writes between words). Vietnamese words also count without their marks. Words of Latin script count whole, the others wherever they stand.
 """
 
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from rumpun.personal.fold import ZERO_WIDTH
 
 __all__ = ["LONGEST_WORD", "Word", "Words", "normal", "scripts_in"]
 
@@ -35,7 +37,7 @@ class Word:
 
 def normal(text: str) -> str:
     """As words and text are compared."""
-    plain = unicodedata.normalize("NFC", text.casefold())
+    plain = unicodedata.normalize("NFC", text.replace(ZERO_WIDTH, "").casefold())
     return _AM.sub(lambda found: "\u0e33" if found.group()[0] == "\u0e4d" else "\u0eb3", plain)
 
 

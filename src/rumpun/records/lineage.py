@@ -20,6 +20,7 @@ __all__ = [
     "Lineage",
     "Missing",
     "Node",
+    "ancestors",
     "pack_sources",
     "unpack_sources",
     "verify_file",
@@ -271,3 +272,35 @@ def _folders(start: Path) -> Iterator[Path]:
         shipped_folder(),
     ):
         yield from sorted(path.parent for path in shelf.glob(f"[!.]*/{MANIFEST}"))
+
+
+def ancestors(folders: Sequence[Path]) -> Iterator[tuple[Manifest, Path]]:
+    """(manifest, its file) of artefacts and all that they stand on, each once.
+
+    Raises:
+        InputError: one of them is not to be found.
+    """
+    seen: set[str] = set()
+    for folder in folders:
+        lineage = walk(folder)
+        for gap in lineage.missing:
+            raise InputError(
+                f"{folder}: its ancestor {gap.id} is missing ({gap.problem})",
+                "run the recipe that made it in the same store, or put its manifest into lineage/",
+            )
+        for node in lineage.nodes:
+            place = Path(node.place)
+            path = place / MANIFEST if place.is_dir() else place
+            if node.id not in seen:
+                seen.add(node.id)
+                manifest = read_manifest(place) if place.is_dir() else _copied(path)
+                yield manifest, path
+
+
+def _copied(path: Path) -> Manifest:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise InputError(
+            f"{path}: not a manifest ({error})", "copy the ancestor's manifest.json again"
+        ) from error

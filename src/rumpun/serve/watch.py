@@ -17,7 +17,7 @@ def check_prompt(guard: "Guard", asked: Sequence[str], sent: Sequence[str] = ())
 
     The last thing asked is looked at alone, so that a long conversation does not drown it, the user's turns together, so
     that a question spread over several is seen, and everything `sent`, turns of other roles included, since a client
-    writes those too. The verdict with the higher score of "unsafe" stands, a flagged one first.
+    writes those too. The verdict with the higher score stands, a flagged one first.
     """
     texts = [text for text in asked if text.strip()]
     whole = [text for text in sent if text.strip()]
@@ -26,7 +26,7 @@ def check_prompt(guard: "Guard", asked: Sequence[str], sent: Sequence[str] = ())
     if not parts:
         return None
     last, *more = guard.check(parts, role="prompt")
-    return max([last, *more], key=lambda verdict: (verdict.flagged, verdict.scores.get("unsafe", 0.0)))
+    return max([last, *more], key=lambda verdict: (verdict.flagged, verdict.score))
 
 
 def check_answer(guard: "Guard", text: str) -> "Verdict | None":
@@ -38,12 +38,7 @@ def public(verdict: "Verdict | None") -> dict[str, Any] | None:
     """A verdict as the extension field shows it."""
     if verdict is None:
         return None
-    return {
-        "flagged": verdict.flagged,
-        "categories": verdict.categories,
-        "scores": verdict.scores,
-        "language": verdict.language,
-    }
+    return verdict.plain()
 
 
 def language_of(text: str) -> str:

@@ -35,10 +35,13 @@ class Attack:
         """The text under attack; the text itself where the attack does not apply."""
         if not self.applies(text):
             return text
-        digest = hashlib.blake2b(f"{self.name}\0{seed}\0{text}".encode("utf-8", "surrogatepass"), digest_size=8)
+        digest = hashlib.blake2b(
+            f"{self.name}\0{seed}\0{text}".encode("utf-8", "surrogatepass"), digest_size=8
+        )
         return self.change(text, random.Random(digest.digest()))  # noqa: S311 - sampling
 
 
 def holding(scripts: Sequence[str]) -> "regex.Pattern[str]":
     """A pattern for one letter of any of the scripts."""
-    return regex.compile(f"(?V1)[[{''.join(rf'\p{{Script={script}}}' for script in scripts)}]&&\\p{{L}}]")
+    held = "".join(rf"\p{{Script={script}}}" for script in scripts)
+    return regex.compile(rf"(?V1)[[{held}]&&\p{{L}}]")  # regex keeps what it has compiled

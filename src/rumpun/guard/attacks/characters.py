@@ -16,6 +16,11 @@ __all__ = ["CASE_MIX", "DIGITS", "FULLWIDTH", "HOMOGLYPH", "LEETSPEAK", "REPEAT"
 _WORD = regex.compile(r"[\p{L}\p{M}]+")
 _LATIN_WORD = regex.compile(r"(?<![\p{L}\p{M}\p{N}@#/.])[\p{Latin}\p{M}]+(?![\p{L}\p{M}\p{N}@/]|\.\p{L})")
 _LETTER = regex.compile(r"\p{L}\p{M}*+")
+_LEADING = frozenset("เแโใไເແໂໃໄ")  # vowels before their consonant, which nobody draws out
+_UNSPACED = regex.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_EDGE = "\0"  # where a word that is spaced out begins and ends
+_HYPHENS = frozenset("-'’./@")  # what ties a word to another
+_EDGES = regex.compile("(?P<gap>\0? \0|\0 )|\0")
 
 _HIDDEN = (
     "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u034f", "\u2063", "\ufe00", "\ufe0e", "\U000e0100",
@@ -66,21 +71,20 @@ def _fullwidth(text: str, dice: random.Random) -> str:
 def _spacing(text: str, dice: random.Random) -> str:
     style = dice.choice(("all", "words", "words", "signs"))
     if style == "all":
-        pieces = _pieces(text)
-        return " ".join(piece if piece.strip() else " " * len(piece) for piece in pieces)
+        return " ".join(_pieces(text))
     sign = " " if style == "words" else dice.choice(".-_*")
 
     def word(found: "regex.Match[str]") -> str:
         parts = _pieces(found.group()) if style == "words" else _LETTER.findall(found.group())
-        if len(parts) < 4 or dice.random() < 0.5:
+        hyphened = _HYPHENS.intersection(
+            text[max(0, found.start() - 1) : found.start()] + text[found.end() : found.end() + 1]
+        )
+        if len(parts) < 4 or hyphened or dice.random() < 0.5:
             return str(found.group())
-        edge = "\0" if style == "words" else ""
-        return edge + sign.join(parts) + edge
+        return _EDGE * (style == "words") + sign.join(parts) + _EDGE * (style == "words")
 
-    changed = str(_WORD.sub(word, text))
-    for around in (" \0", "\0 ", "\0"):  # a wider gap where a word ends, so that a reader sees the words
-        changed = changed.replace(around, "\0" if around != "\0" else "  ")
-    return changed.strip(" ") if style == "words" else changed
+    # a wider gap beside other words, so that a reader sees where the spaced one ends
+    return str(_EDGES.sub(lambda found: "  " if found.group("gap") else "", _WORD.sub(word, text)))
 
 
 def _pieces(text: str) -> list[str]:
@@ -90,7 +94,7 @@ def _pieces(text: str) -> list[str]:
     for start, end in syllables(text):
         found += text[place:start]
         piece = text[start:end]
-        found += [piece] if piece[0] >= "\u0e00" else regex.findall(r"\X", piece)
+        found += [piece] if _UNSPACED.match(piece) else regex.findall(r"\X", piece)
         place = end
     return [*found, *text[place:]]
 
@@ -100,7 +104,7 @@ for _sign, _letter in LEET.items():
     if _sign not in "!|":
         _LATIN_SIGNS[_letter] = (*_LATIN_SIGNS.get(_letter, ()), _sign)
 _OWN_SIGNS: Mapping[str, str] = {  # letters and the signs of the same script that look like them
-    "க": "௧", "உ": "௨", "ச": "௪", "எ": "௭", "அ": "௮", "ဝ": "၀", "ရ": "၇", "အ": "အ", "อ": "๐", "า": "ๅ", "ວ": "໐",
+    "க": "௧", "உ": "௨", "ச": "௪", "எ": "௭", "அ": "௮", "ဝ": "၀", "ရ": "၇", "อ": "๐", "า": "ๅ", "ວ": "໐",
 }  # fmt: skip
 
 
@@ -112,7 +116,9 @@ def _leet(text: str, dice: random.Random) -> str:
         if len(letters) < 4 or dice.random() < 0.3:
             return letters
         return "".join(
-            dice.choice(_LATIN_SIGNS[low]) if (low := letter.lower()) in _LATIN_SIGNS and dice.random() < share else letter
+            dice.choice(_LATIN_SIGNS[low])
+            if (low := letter.lower()) in _LATIN_SIGNS and dice.random() < share
+            else letter
             for letter in letters
         )
 
@@ -122,7 +128,11 @@ def _leet(text: str, dice: random.Random) -> str:
 
 def _digits(text: str, dice: random.Random) -> str:
     rows = sorted({signs for language in languages().values() for signs in language.digits.values()})
-    own = [signs for signs in rows if any(abs(ord(sign) - ord(signs[0])) < 0x80 for sign in text if sign.isalpha())]
+    own = [
+        signs
+        for signs in rows
+        if any(abs(ord(sign) - ord(signs[0])) < 0x80 for sign in text if sign.isalpha())
+    ]
     signs = dice.choice(own or [*rows, "０１２３４５６７８９", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗"])
     return text.translate({0x30 + n: sign for n, sign in enumerate(signs)})
 
@@ -134,7 +144,8 @@ def _repeat(text: str, dice: random.Random) -> str:
         letters = _LETTER.findall(found.group())
         if len(letters) < 3 or dice.random() >= share:
             return str(found.group())
-        place = len(letters) - 1 if dice.random() < 0.5 else dice.randrange(len(letters))
+        places = [n for n, letter in enumerate(letters) if letter[0] not in _LEADING]
+        place = places[-1] if dice.random() < 0.5 else dice.choice(places)
         letters[place] *= dice.randint(4, 7)
         return "".join(letters)
 
@@ -144,7 +155,9 @@ def _repeat(text: str, dice: random.Random) -> str:
 def _case_mix(text: str, dice: random.Random) -> str:
     turn: Callable[[int], bool] = dice.choice((lambda n: bool(n % 2), lambda n: dice.random() < 0.5))  # noqa: ARG005
     return "".join(
-        (sign.upper() if turn(n) else sign.lower()) if len(sign.upper()) == 1 and len(sign.lower()) == 1 else sign
+        (sign.upper() if turn(n) else sign.lower())
+        if len(sign.upper()) == 1 and len(sign.lower()) == 1
+        else sign
         for n, sign in enumerate(text)
     )
 
@@ -178,5 +191,9 @@ REPEAT = Attack(
     name="repeat", kind="character", scripts=(ANY,), change=_repeat, about="letters repeated four to seven times",
 )  # fmt: skip
 CASE_MIX = Attack(
-    name="case_mix", kind="character", scripts=("Latn",), change=_case_mix, about="capitals and small letters in turn"
+    name="case_mix",
+    kind="character",
+    scripts=("Latn",),
+    change=_case_mix,
+    about="capitals and small letters in turn",
 )

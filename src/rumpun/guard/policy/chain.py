@@ -15,7 +15,7 @@ from rumpun.guard.policy.read import contradictions, place, read_layer
 from rumpun.guard.policy.vocabulary import ANY, FOLDER
 from rumpun.guard.policy.wording import NUMBERS, general
 
-__all__ = ["COUNTRIES", "POLICIES", "Placed", "Table", "layers_of", "lay", "messages_of", "role_table"]
+__all__ = ["COUNTRIES", "POLICIES", "Placed", "Table", "lay", "layers_of", "messages_of", "role_table"]
 
 COUNTRIES = ("sg", "my", "id", "th", "vn", "ph", "mm", "kh", "la", "bn", "tl")
 POLICIES = ("base", "asean", *COUNTRIES)
@@ -31,6 +31,11 @@ class Placed:
     citation: Citation
     on: bool  # False: opt-in and not enabled
     replaced: dict[str, str] = field(default_factory=dict)  # context -> the rule that holds there instead
+
+    @property
+    def active(self) -> bool:
+        """Whether it holds anywhere."""
+        return self.on and len(self.replaced) < len(self.rule.context)
 
 
 Table = Mapping[

@@ -38,7 +38,9 @@ def read_layer(path: Path) -> Layer:
         if key not in known:
             raise UsageError(f"{path}:{_line(text, key)}: unknown key '{key}'", nearest(key, known))
     lines: dict[str, int] = {}
-    parts = {section: _section(section, table.pop(section, {}), text, path, lines) for section in _SECTIONS}
+    parts: dict[str, Any] = {
+        section: _section(section, table.pop(section, {}), text, path, lines) for section in _SECTIONS
+    }
     lines |= {key: _line(text, key) for key in table}
     layer = build(Layer, table, f"{path}: head")
     layer = replace(layer, **parts, path=path, lines=lines)

@@ -23,6 +23,7 @@ _MOST_KEPT = (
     4096  # composed messages that are kept: a decision is made for every text, of few rules in few languages
 )
 Composed = tuple[str, tuple[Resource, ...]]
+_Key = tuple[str | date, ...]
 
 
 class Reply:
@@ -32,14 +33,14 @@ class Reply:
         """Keep the resources (name -> resource, in the order in which they are shown) of the policy of this name."""
         self._policy = policy
         self._wording = wording
-        self._composed: dict[tuple[str | date, ...], Composed] = {}
+        self._composed: dict[_Key, Composed] = {}
         self._by_kind: dict[Kind, list[tuple[str, Resource]]] = {}
         for name, resource in resources.items():
             self._by_kind.setdefault(resource.kind, []).append((name, resource))
 
     def compose(self, rules: Sequence[Placed], language: str, today: date) -> Composed:
         """The messages of these rules, one after the other, then their lines; and the resources that it names."""
-        key = (*(one.name for one in rules), language, today)
+        key: _Key = (*(one.name for one in rules), language, today)
         found = self._composed.get(key)
         if found is None:
             if len(self._composed) >= _MOST_KEPT:
