@@ -1,9 +1,11 @@
 """`rumpun policy` as a process, and what policies compile to."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -224,3 +226,14 @@ def test_an_unknown_policy_is_answered_with_the_nearest_name():
     assert "no policy is called 'sgp'" in done.stderr
     assert "did you mean 'sg'?" in done.stderr
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_the_guides_example_loads_and_its_case_passes(tmp_path):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "policies.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"```(toml|json)\n(.*?)```", guide, re.DOTALL))
+    (tmp_path / "bank.toml").write_text(blocks["toml"], encoding="utf-8")
+    (tmp_path / "cases.jsonl").write_text(json.dumps(json.loads(blocks["json"])) + "\n", encoding="utf-8")
+    report = run_cases(read_cases([tmp_path / "cases.jsonl"]))
+    assert (report.passed, report.failed) == (1, ())
+    for context in vocabulary().contexts:
+        assert f"`{context}`" in guide

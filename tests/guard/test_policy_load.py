@@ -82,6 +82,14 @@ def test_a_rule_for_any_context_leaves_the_rule_for_a_context_in_place(tenant):
     assert decide(loose, {"sexual_adult": 1}, ["children_service"]).action == "block"
 
 
+def test_of_several_contexts_the_strictest_counts_whatever_their_order(tenant):
+    rules = rule("loose", context="news", action="allow") + rule("strict", context="minors")
+    policy = Policy.load(tenant(rules))
+    assert decide(policy, {"hate": 1}, ["news"]).action == "allow"
+    assert decide(policy, {"hate": 1}, ["news", "minors"]).rule == "strict"
+    assert decide(policy, {"hate": 1}, ["minors", "news"]).rule == "strict"
+
+
 def test_a_tenant_of_a_tenant_stands_on_its_file(tenant):
     tenant(rule())
     head = 'name = "branch"\nversion = "1"\nextends = "bank.toml"\n'
@@ -159,6 +167,7 @@ REFUSED = [
         "",
     ),
     (rule(category="selfharm_risk", action="block"), "never blocked", ""),
+    (rule(category="selfharm_risk", action="allow"), "leads to help", ""),
     (rule(name="hate-serious"), "has a rule of this name already", ""),
     (rule("one") + rule("two", action="care"), "rules.two: 'care' contradicts rules.one", ""),
     ('[points]\nhat = "strict"\n', "points.hat: no such category", "did you mean 'hate'?"),

@@ -1,13 +1,16 @@
 """`rumpun pii` as a process."""
 
 import json
+import os
 import subprocess
 import sys
 
 
-def pii(*arguments, data=b""):
+def pii(*arguments, data=b"", **variables):
     command = [sys.executable, "-m", "rumpun.cli", "pii", *arguments]
-    return subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
+    return subprocess.run(
+        command, input=data, capture_output=True, timeout=60, check=False, env=os.environ | variables
+    )
 
 
 def test_find_gives_one_object_a_line_and_never_the_data():
@@ -38,6 +41,8 @@ def test_mask_gives_one_line_for_each_line():
     assert done.stdout.decode() == "HP ██████████90\n"
     done = pii("mask", "--type", "EMAIL", "--country", "id", data=b"HP 081234567890 a@example.com\n")
     assert done.stdout.decode() == "HP 081234567890 <EMAIL>\n"
+    done = pii("mask", "--style", "drop", data=b"HP 081234567890, ya\n")
+    assert done.stdout.decode() == "HP , ya\n"
     done = pii("mask", "--json", data=b"HP 081234567890\n")
     assert list(json.loads(done.stdout)) == ["file", "line", "text", "found"]
 
@@ -62,6 +67,23 @@ def test_pseudonyms_need_a_secret_that_is_long_enough(tmp_path):
     assert first.stdout == again.stdout
     done = pii("mask", "--style", "pseudonym", "--key-file", str(tmp_path / "none"), data=b"x\n")
     assert done.returncode == 3
+
+
+def test_the_secret_may_stand_in_the_environment_and_is_never_shown(tmp_path):
+    secret, row = "sixteen bytes or more", b"HP 081234567890\n"
+    key = tmp_path / "key"
+    key.write_text(secret)
+    by_name = pii("mask", "--style", "pseudonym", "--key-env", "PII_KEY", data=row, PII_KEY=secret)
+    by_file = pii("mask", "--style", "pseudonym", "--key-file", str(key), data=row)
+    assert by_name.returncode == 0, by_name.stderr
+    assert by_name.stdout == by_file.stdout
+    for wrong in (["--key-env", "PII_NONE"], ["--key-env", "PII_KEY", "--key-file", str(key)]):
+        done = pii("mask", "--style", "pseudonym", *wrong, data=row, PII_KEY=secret)
+        assert done.returncode == 2
+        assert secret.encode() not in done.stdout + done.stderr
+    short = pii("mask", "--style", "pseudonym", "--key-env", "PII_KEY", data=row, PII_KEY="short")
+    assert short.returncode == 2
+    assert b"short" not in short.stderr
 
 
 def test_wrong_names_and_rows_are_one_line_with_a_mend(tmp_path):

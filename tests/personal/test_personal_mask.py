@@ -15,7 +15,8 @@ WORDS = ["nomor", "rekening", "hp", "IC", "ครับ", "โทร", "เล�
          "电话", "எண்", "dan", "<PHONE>", "NRIC", "call", "paspor", "tin", "x" * 40]  # fmt: skip
 NUMBERS = ["880101-14-5678", "1234567890121", "1-2345-67890-12-1", "S1234567D", "3174010101900001", "081234567890", "+66812345678",
            "4111 1111 1111 1111", "12/OUKAMA(N)123456", "၁၂/ဥကမ(နိုင်)၁၂၃၄၅၆", "๐๘๑๒๓๔๕๖๗๘", "01-234567", "budi@example.com", "A1234567",
-           "123-456-782", "91234567", "2024-01-15", "1.234.567", "567D", "https://a:b@c.de/", "1234567890", "000201", "12"]  # fmt: skip
+           "123-456-782", "91234567", "2024-01-15", "1.234.567", "567D", "https://a:b@c.de/", "1234567890", "000201", "12",
+           "S 1234567 D", "Ѕ1234567D", "S123\u200b4567D", "0️⃣8️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣7️⃣8️⃣9️⃣", "ဝ၉၁၂၃၄၅၆၇၈၉", "bu\u200bdi@example.com", "xxxxx567D", "081\u0301234\u200b\u200b\u200b\u200b56789"]  # fmt: skip
 JOINS = ["", " ", ", ", "\n", "-", "/", ". ", "\u200b", ": "]
 
 pieces = st.one_of(
@@ -31,6 +32,7 @@ maskers = st.sampled_from(
     [
         Masker(),
         Masker(style="redact"),
+        Masker(style="drop"),
         Masker(style="pseudonym", key=b"k" * 16),
         Masker(style="last"),
         Masker(style="last", keep=0),
@@ -97,6 +99,18 @@ def test_the_four_styles():
     assert re.fullmatch(r"HP <PHONE:[a-p]{8}> dan <EMAIL:[a-p]{8}>", named)
 
 
+def test_what_is_dropped_leaves_nothing_even_where_its_neighbours_then_read_as_a_number():
+    assert Masker(style="drop").mask("HP 081234567890 dan budi@example.com").text == "HP  dan "
+    once = Masker(style="drop").mask("rekening 1234 5budi@example.com6 7890 ya")
+    assert find(once.text) == []
+    assert "budi" not in once.text
+
+
+def test_a_secret_is_never_shown():
+    masker = Masker(style="pseudonym", key=b"0123456789abcdef")
+    assert "0123456789" not in repr(masker)
+
+
 def test_a_pseudonym_is_the_same_however_the_number_is_written_and_another_under_another_key():
     masker = Masker(style="pseudonym", key=b"0123456789abcdef")
     forms = ["เลขบัตรประชาชน 1-2345-67890-12-1", "เลขบัตรประชาชน ๑๒๓๔๕๖๗๘๙๐๑๒๑", "เลขบัตรประชาชน 1234567890121"]
@@ -115,7 +129,7 @@ def test_what_cannot_be_meant_is_refused():
         Masker(style="pseudonym")
     with pytest.raises(UsageError, match="a key of 3 bytes"):
         Masker(style="pseudonym", key=b"abc")
-    assert STYLES == ("tag", "last", "pseudonym", "redact")
+    assert STYLES == ("tag", "last", "pseudonym", "redact", "drop")
 
 
 def test_a_short_value_keeps_at_most_half():

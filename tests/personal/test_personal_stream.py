@@ -17,6 +17,8 @@ TEXTS = [
     "card 4111 1111 1111 1111 exp 12/29, passport E1234567K, S1234567D. 2024 was a good year, 2025 too.",
     "1234567890 itu nomor rekening saya di bank, bukan yang lain.",
     "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10\nselesai",
+    "NRIC S 1234567 D, mail bu\u200bdi@exam\u200bple.com; pas\u0441port E 1234567 K ya, \u04051234567D, nric xxxxx567D, selesai sekarang.",
+    "ဖုန်းဝ၉၁၂၃၄၅၆၇၈၉ နဲ့ မှတ်ပုံတင် ၁၂ / ဥကမ (နိုင်) ၁၂၃ ၄၅၆ ဖြစ်ပါတယ်။ hp 0\ufe0f\u20e38\ufe0f\u20e31\ufe0f\u20e32\ufe0f\u20e33\ufe0f\u20e34\ufe0f\u20e35\ufe0f\u20e36\ufe0f\u20e37\ufe0f\u20e38 ya",
     "No digits at all in this sentence, which goes on for a while so that something is sent.",
 ]
 
@@ -33,6 +35,31 @@ def streamed(text, cuts):
 def test_a_stream_gives_what_the_whole_text_gives(text, size):
     sent, rest = streamed(text, range(0, len(text), size))
     assert "".join(sent) + rest == Masker().mask(text).text
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_at_every_split_point(text):
+    whole = Masker().mask(text).text
+    for cut in range(1, len(text)):
+        sent, rest = streamed(text, [cut])
+        assert "".join(sent) + rest == whole, cut
+
+
+LONE = ["S1234567D", "S 1234567 D", "880101-14-5678", "3174010101900001", "+66812345678", "12/OUKAMA(N)123456", "๐๘๑๒๓๔๕๖๗๘", "0812-3456-7890",
+        "၁၂/ဥကမ(နိုင်)၁၂၃၄၅၆", "budi@example.com", "bu\u200bdi@example.com", "https://a:b@c.de/", "4111 1111 1111 1111", "S****567D"]  # fmt: skip
+
+
+@hypothesis.given(
+    st.lists(st.tuples(st.sampled_from([*LONE, "dan", "ครับ", "2024", "က", "x" * 30]), st.sampled_from([" ", ", ", "\n", "; "])), max_size=8),
+    st.lists(st.integers(0, 200), max_size=12),
+)  # fmt: skip
+def test_no_part_of_what_needs_no_word_is_sent(items, cuts):
+    text = "".join(piece + join for piece, join in items)
+    sent, rest = streamed(text, cuts)
+    out = "".join(sent) + rest
+    assert out == Masker().mask(text).text
+    for value in LONE:
+        assert value not in out
 
 
 @hypothesis.given(st.sampled_from(TEXTS), st.lists(st.integers(0, 120), max_size=12))

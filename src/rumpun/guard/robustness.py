@@ -95,7 +95,7 @@ class _Language:
         self._clean = {how: (judge(benign), judge(harmful)) for how, judge in judges.items()}
 
     def under(self, attack: Attack, seed: int) -> dict[str, Any]:
-        """What an attack does to them; nothing where it changes too few."""
+        """What an attack does to them; nothing where it changes too few, or too few are benign for a threshold."""
         attacked: list[list[str]] = []
         places: list[npt.NDArray[np.int64]] = []
         for side in self._texts:
@@ -113,7 +113,8 @@ class _Language:
                     over = _threshold(np.asarray(clean[0]), share)
                     sides = [(clean[n][places[n]] > over, now[n] > over) for n in (0, 1)]
                     at[f"{share:g}"][how] = _figures(*sides)
-        return {"harmful": len(attacked[1]), "benign": len(attacked[0]), "at": at}
+        told = any(figures for both in at.values() for figures in both.values())
+        return {"harmful": len(attacked[1]), "benign": len(attacked[0]), "at": at} if told else {}
 
 
 def _threshold(benign: "npt.NDArray[np.floating]", share: float) -> float:
@@ -140,13 +141,21 @@ def _share(flags: Flags) -> dict[str, Any]:
 
 
 def restored(texts: Sequence[str], attacks: Iterable[Attack], seed: int = 0) -> dict[str, dict[str, Any]]:
-    """Attack -> of the texts that it changes, the share that the normaliser gives back as if nobody had touched it."""
+    """Attack -> of the texts that it changes, the shares that come back as if nobody had touched them.
+
+    "normalised": as the normalised text; "view": as that or another of the views.
+    """
     plain = [normalised(text) for text in texts]
     found = {}
     for attack in attacks:
-        changed = [(other, n) for n, text in enumerate(texts) if (other := attack(text, seed)) != text]
+        changed = [
+            (plain[n], views(other)) for n, text in enumerate(texts) if (other := attack(text, seed)) != text
+        ]
         if changed:
-            found[attack.name] = _share(np.array([normalised(other) == plain[n] for other, n in changed]))
+            found[attack.name] = {
+                "normalised": _share(np.array([seen[0] == wanted for wanted, seen in changed])),
+                "view": _share(np.array([wanted in seen for wanted, seen in changed])),
+            }
     return found
 
 

@@ -32,6 +32,7 @@ _SIGNS_MOST = 4  # signs in a row
 _SINGLE = regex.compile(r"(\p{Ps}|\p{Pi}|[\"'])*\p{L}\p{M}*+(\p{P}*)")
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 _LIGATURES = re.compile("\u0eab([\u0e99\u0ea1])")  # HO with NO or MO, which NFKC has taken apart
+_AGAIN = "ๆໆៗ"  # stands apart from the word that it repeats
 _CLUSTER = re.compile(f"([\"'(«“‘])*[{_UNSPACED}]{{1,8}}([^\\w\\s]*)")
 _RUN_LEAST, _RUN_LEAST_FREELY = 4, 2  # letters in a row that are spaced out
 _SPACED_LOOK, _SPACED_FREELY_LOOK = (
@@ -120,7 +121,7 @@ def _joined(line: str, least: int) -> str:
         if kinds[place]:
             while end < len(words) and gaps[end - 1] == " " and kinds[end - 1] == "open" and kinds[end]:
                 end += 1
-        if end - place < least:
+        if end - place < (_RUN_LEAST if words[place] >= _FIRST_UNSPACED else least):
             end = place + 1
             found += words[place:end] + gaps[place:end]
         else:
@@ -142,7 +143,12 @@ def _gap(before: str, gap: str, after: str) -> str:
 
 def _single(word: str) -> str:
     """Whether a piece is one letter or syllable: "open", or "last" with punctuation behind it; "" for anything else."""
-    if not word or len(word) > 10 or (word[0] < "\u0300" and word[:2].isalpha() and len(word) > 1):
+    if (
+        not word
+        or len(word) > 10
+        or word[0] in _AGAIN
+        or (word[0] < "\u0300" and word[:2].isalpha() and len(word) > 1)
+    ):
         return ""
     found = _SINGLE.fullmatch(word)
     if not found:
@@ -176,7 +182,7 @@ def _letters(token: str, *, freely: bool) -> str:
     if freely:
         meant = bool(inner) or (letters >= _LETTERS_LEAST and all(len(run.group()) == 1 for run in runs))
     elif len(inner) == 1:
-        strictly = letters < _SHORT and len(runs) == 1
+        strictly = len(runs) == 1 and (letters < _SHORT or inner[0].group() == "@")
         run = inner[0].group()
         meant = letters >= _LETTERS_LEAST and (
             _readable(body, inner[0], strictly=strictly)

@@ -1,7 +1,7 @@
 """Calibration and operating points: one table of least probabilities, by point, head and language.
 
 A point is a promise on safe texts: at most `ordinary` of the ordinary ones and `sensitive` of the safe ones on hard
-matters reach level 1, in each language. Thresholds are set on rows kept for it, never on what is measured. A language's
+matters reach level 2, in each language; level 1 is a lower mark, of concern. Thresholds are set on rows kept for it, never on what is measured. A language's
 own rows are few, so each quantile is taken over its rows together with as many drawn from all languages, after its
 scores were moved to the common median: a language keeps its own place, the tail is everyone's.
 """
@@ -30,10 +30,10 @@ _LEAST = 40  # safe rows for a language to have its own threshold
 class Promise:
     """What a point promises of safe texts."""
 
-    ordinary: float  # share of ordinary texts that may reach level 1
-    sensitive: float  # share of safe texts on hard matters
-    serious: float  # share of all safe texts that may reach level 2
-    category: float  # share of safe texts that a category's head may take to level 1
+    ordinary: float  # share of ordinary texts that may reach level 2
+    sensitive: float  # share of safe texts on hard matters that may reach level 2
+    concern: float  # share of all safe texts that may reach level 1
+    category: float  # share of safe texts that a category's head may take to level 2; three times as many to level 1
 
 
 def calibrate(logits: Floats, rows: "Sequence[Row]", steps: int = 200) -> dict[str, tuple[float, float]]:
@@ -93,14 +93,15 @@ def choose(
             table: dict[str, tuple[float, float]] = {}
             for language in (ANY, *sorted(tag for tag, n in size.items() if n >= _LEAST)):
                 tails = _tails(values, rows, language)
+                every = np.concatenate(list(tails.values()))
                 if head == harm:
-                    first = max(
+                    second = max(
                         _quantile(tails[False], promise.ordinary), _quantile(tails[True], promise.sensitive)
                     )
+                    first = min(second, _quantile(every, promise.concern))
                 else:
-                    first = _quantile(np.concatenate(list(tails.values())), promise.category)
-                every = np.concatenate(list(tails.values()))
-                second = max(first, _quantile(every, promise.serious))
+                    second = _quantile(every, promise.category)
+                    first = min(second, _quantile(every, 3 * promise.category))
                 table[language] = (round(first, 5), round(second, 5))
             found[point][head] = table
     return found

@@ -2,30 +2,30 @@
 
 `words/<language>.toml` hold, for each language, ordinary words and phrases as people write them: of distress (level 1,
 and level 2 where a plan or a moment is spoken of), of declining (answers), of people under 18, of sexual matters. A text
-that names both of the last two close together sets `sexual_minors`, unless it speaks of protecting, teaching or
-reporting; that category is never left to a threshold.
-
-Texts are compared as `normalised` leaves them; in scripts without spaces a phrase may stand anywhere, in others at the
-bounds of words.
+that names both of the last two close together sets `sexual_minors`, unless it speaks of protecting, teaching, health or
+reporting; that category is never left to a threshold. How a phrase is written and compared: `guard.phrases`.
 """
 
 import functools
 import tomllib
+import unicodedata
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
-import regex
-
+from rumpun.errors import UsageError
 from rumpun.guard.judgement import Level, Role
-from rumpun.guard.normalise import normalised
+from rumpun.guard.phrases import Phrases, Spans, phrases
 from rumpun.recipes import build
 
-__all__ = ["WordRules", "WordTable"]
+__all__ = ["KINDS", "WordRules", "WordTable"]
 
 _NEAR = 80  # code points between a word for a minor and a sexual one
-_SPACED = regex.compile(r"[\p{Latin}\p{Tamil}\p{N}]")
+_EXCUSES = 240  # code points between these and what excuses them
+_DECLINES = 400  # code points of an answer in which it declines, if it does
+_UNMARKED_LEAST = 6  # code points of several Vietnamese words that are known without their marks
+_FIRST = frozenset({"distress", "distress_now", "refusals", "sexual", "lewd"})  # the others only bear on these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,80 +36,125 @@ class WordTable:
     reviewed: str  # by whom and when, or "not reviewed"
     distress: tuple[str, ...] = ()
     distress_now: tuple[str, ...] = ()  # a plan, a means, a moment
-    distress_not: tuple[str, ...] = ()  # figures of speech and others' stories, taken out before looking
+    distress_not: tuple[str, ...] = ()  # figures of speech and others' stories: no distress where they stand
     refusals: tuple[str, ...] = ()  # beginnings of answers that decline
-    minors: tuple[str, ...] = ()
+    minors: tuple[str, ...] = ()  # people under 18, by name, age or school
+    offspring: tuple[str, ...] = ()  # somebody's children, of any age
     sexual: tuple[str, ...] = ()
-    protecting: tuple[str, ...] = ()  # teaching, law, reporting, medicine: such a text is about protection
+    lewd: tuple[str, ...] = ()  # stories and pictures made to arouse: beside a minor nothing excuses them
+    protecting: tuple[str, ...] = ()  # teaching, law, reporting, medicine, worry: such a text is about protection
+    family: tuple[str, ...] = ()  # a couple's life, birth: excuses where only offspring is named
+
+
+KINDS = tuple(f.name for f in fields(WordTable) if f.name not in {"language", "reviewed"})
 
 
 @dataclass(frozen=True, slots=True)
 class WordRules:
-    """All languages' lists, as patterns. Make one with `WordRules.load`."""
+    """All languages' lists. Make one with `WordRules.load`."""
 
-    patterns: Mapping[str, "regex.Pattern[str]"] = field(repr=False)
+    phrases: Phrases = field(repr=False)
 
     @classmethod
     def load(cls, folder: Path | None = None) -> "WordRules":
         """Read every file of a folder, by default ours.
 
         Raises:
-            UsageError: an unknown key, with the file named.
+            UsageError: an unknown key or an unreadable phrase, with the file named.
         """
         return _load(folder or Path(__file__).parent / "words")
 
     def levels(self, texts: Sequence[str], role: Role) -> dict[str, tuple[Level, str]]:
-        """Category or signal -> (level, the rule's name), the highest over the texts."""
+        """Category or signal -> (level, the rule's name), the highest over the texts.
+
+        Args:
+            texts: the text that is judged, then that text with what stands before it, if anything does.
+            role: who wrote it.
+        """
         found: dict[str, tuple[Level, str]] = {}
-        for text in texts:
-            plain = normalised(text)
-            if role == "answer" and self.patterns["refusals"].search(plain[:400]):
+        for n, text in enumerate(texts):
+            hits = self.phrases.find(text, _FIRST)
+            # the prompt before an answer may quote a refusal: only the answer's own beginning declines
+            if role == "answer" and n == 0 and any(start < _DECLINES for start, _ in hits.get("refusals", ())):
                 found["refusal"] = (1, "words.refusals")
-            calm = self.patterns["distress_not"].sub(" ", plain)
-            if role == "prompt" and self.patterns["distress_now"].search(calm):
+            if role == "prompt" and _outside(hits, "distress_now"):
                 found["selfharm_risk"] = (2, "words.distress_now")
-            elif role == "prompt" and "selfharm_risk" not in found and self.patterns["distress"].search(calm):
+            elif role == "prompt" and "selfharm_risk" not in found and _outside(hits, "distress"):
                 found["selfharm_risk"] = (1, "words.distress")
-            if self._minors(plain):
+            if _of_minors(hits):
                 found["sexual_minors"] = (2, "words.minors and words.sexual")
         return found
 
-    def _minors(self, plain: str) -> bool:
-        sexual = [m.start() for m in self.patterns["sexual"].finditer(plain)]
-        if not sexual:
-            return False
-        near = [m.start() for m in self.patterns["minors"].finditer(plain)]
-        if not any(abs(a - b) <= _NEAR for a in near for b in sexual):
-            return False
-        return not self.patterns["protecting"].search(plain)
+
+def _outside(hits: Mapping[str, Spans], kind: str) -> bool:
+    """Whether a phrase of distress stands anywhere that no figure of speech touches."""
+    calm = _joined(hits.get("distress_not", ()))
+    return any(not _touched(calm, span) for span in hits.get(kind, ()))
+
+
+def _of_minors(hits: Mapping[str, Spans]) -> bool:
+    """Whether a minor and a sexual matter are named together and nothing near excuses it.
+
+    A sexual word inside a phrase of protection («sex education») is none.
+    """
+    protecting, family = (_joined(hits.get(kind, ())) for kind in ("protecting", "family"))
+    for kind in ("lewd", "sexual"):
+        for span in hits.get(kind, ()):
+            if _touched(protecting, span):
+                continue
+            near = (span[0] - _NEAR, span[0] + _NEAR)
+            around = (span[0] - _EXCUSES, span[1] + _EXCUSES)
+            excused = _touched(protecting, around)
+            if _starts_in(hits.get("minors", ()), near) and (kind == "lewd" or not excused):
+                return True
+            if _starts_in(hits.get("offspring", ()), near) and not excused and not _touched(family, around):
+                return True
+    return False
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> Spans:
+    """Spans in order of their starts, those that overlap made one."""
+    joined: Spans = []
+    for start, end in spans:
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _touched(joined: Spans, span: tuple[int, int]) -> bool:
+    """Whether any of the joined spans shares a code point with the span."""
+    place = bisect_left(joined, (span[1],))
+    return place > 0 and joined[place - 1][1] > span[0]
+
+
+def _starts_in(spans: Sequence[tuple[int, int]], near: tuple[int, int]) -> bool:
+    place = bisect_left(spans, (near[0],))
+    return place < len(spans) and spans[place][0] <= near[1]
 
 
 @functools.cache
 def _load(folder: Path) -> WordRules:
-    tables = [
-        build(WordTable, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
-        for path in sorted(folder.glob("*.toml"))
-    ]
-    kinds: tuple[str, ...] = (
-        "distress",
-        "distress_now",
-        "distress_not",
-        "refusals",
-        "minors",
-        "sexual",
-        "protecting",
-    )
-    patterns: dict[str, Any] = {}
-    for kind in kinds:
-        words = {normalised(word).strip() for table in tables for word in getattr(table, kind)}
-        parts = [_part(word) for word in sorted(words, key=len, reverse=True) if word]
-        patterns[kind] = regex.compile("|".join(parts) if parts else r"(?!)")
-    return WordRules(patterns)
+    found = Phrases()
+    for path in sorted(folder.glob("*.toml")):
+        table = build(WordTable, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+        for kind in KINDS:
+            for entry in getattr(table, kind):
+                try:
+                    found.add(kind, entry)
+                    if table.language == "vi" and _known_unmarked(entry):
+                        found.add(kind, entry, spelled=_unmarked)
+                except ValueError as error:
+                    raise UsageError(f"{path.name}: {kind}: {error}", "write the phrase anew") from error
+    return WordRules(found)
 
 
-def _part(word: str) -> str:
-    """A pattern for a word: at bounds of words where its script has spaces; white space of any length within."""
-    body = r"\s+".join(regex.escape(piece) for piece in word.split())
-    before = r"(?<![\p{L}\p{M}\p{N}])" if _SPACED.match(word[0]) else ""
-    after = r"(?![\p{L}\p{M}\p{N}])" if _SPACED.match(word[-1]) and not word.endswith("*") else ""
-    return before + body + after
+def _known_unmarked(entry: str) -> bool:
+    """Whether each of an entry's phrases is long enough to be itself without Vietnamese marks."""
+    return all(" " in phrase and len(phrase) >= _UNMARKED_LEAST for phrase in phrases(entry))
+
+
+def _unmarked(word: str) -> str:
+    parts = unicodedata.normalize("NFD", word).replace("đ", "d")
+    return "".join(sign for sign in parts if not unicodedata.combining(sign))

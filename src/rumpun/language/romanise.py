@@ -18,6 +18,7 @@ from rumpun.language.romanise_tai import lao, thai
 
 __all__ = ["ROMANISED", "romanised"]
 
+_PUNCTUATION = str.maketrans({"။": ".", "၊": ",", "។": ".", "៕": ".", "៖": ":"})
 _BARE = str.maketrans("đĐ", "dD")
 _VIETNAMESE = re.compile("[\u1ea0-\u1ef9\u0110\u0111\u01a0\u01a1\u01af\u01b0]")
 
@@ -39,12 +40,13 @@ ROMANISED = (*_OWN, "Viet")  # scripts (ISO 15924), and Vietnamese
 
 
 def romanised(text: str, dice: random.Random) -> str:
-    """The text in plain Latin letters, as one writer would type it; digits and other scripts stay.
+    """The text in plain Latin letters, as one writer would type it, native digits and stops as those of English.
 
-    Text of the scripts is expected in its normal form (`normalise`).
+    Text of the scripts is expected in its normal form (`normalise`); other scripts stay as they are.
     """
     habits = dice.getrandbits(32)  # each run of a script is written by the same writer
     for pattern, written in _OWN.values():
         if pattern.search(text):
+            text = "".join(str(unicodedata.decimal(sign, sign)) for sign in text.translate(_PUNCTUATION))
             text = pattern.sub(lambda found: written(found.group(), random.Random(habits)), text)  # noqa: B023, S311 - called at once; habits, no secret
     return _vietnamese(text, dice) if _VIETNAMESE.search(text) else text

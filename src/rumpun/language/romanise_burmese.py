@@ -94,5 +94,5 @@ class _Writer:
 
 
 def burmese(text: str, dice: random.Random) -> str:
-    """A run of Burmese letters, as one writer would type it; digits stay."""
+    """A run of Burmese letters, as one writer would type it."""
     return _Writer(dice).write(text)

@@ -33,7 +33,7 @@ _REPEAT = "ៗ"
 
 
 def khmer(text: str, dice: random.Random) -> str:
-    """A run of Khmer letters, as one writer would type it; digits stay."""
+    """A run of Khmer letters, as one writer would type it."""
     habit = {key: tuple(dice.choice(form) for form in forms) for key, forms in _VOWELS.items()}
     plain = dice.random() < 0.4  # leaves the breath out: k for kh, t for th
     quiet = dice.random() < 0.3  # leaves final r out

@@ -66,7 +66,6 @@ _CLUSTER = (
 _THAI = _compiled(_VOWELS, _CLUSTER)
 _LAO = _compiled((*_LAO_VOWELS, *_VOWELS), _CLUSTER)
 _SILENT = re.compile(f"{_C}[ิุ]?์")
-_MARKS = re.compile("[\u0e31\u0e34-\u0e3c\u0e47-\u0e4e\u0e30\u0e32\u0e33\u0e45]")
 _REPEAT, _VOCALIC = "ๆ", "ฤฦ"
 _CLOSED = ("ai", "ao", "am", "um", "an", "oei", "oey")
 
@@ -116,15 +115,19 @@ class _Writer:
                 syllables[-1] += self._final.get(sign, _STOP)
                 opened = False
             elif sign in self._initial:
-                closed = text[place : place + 1]
-                if closed in self._initial and not self._pattern.match(text, place):
+                closed = text[place : place + 1] or " "
+                alone = closed in self._initial and not self._pattern.match(text, place)
+                third = (text[place + 1 : place + 2] or " ") in self._initial and not self._pattern.match(
+                    text, place + 1
+                )
+                if alone and not third:  # «khon»; of three, the first is open: «thanon»
                     syllables.append(self._initial[sign] + "o" + self._final.get(closed, _STOP))
                     place += 1
                 else:
                     syllables.append(self._initial[sign] + "a" * (sign not in _VOCALIC))
             elif sign == _REPEAT and syllables:
                 syllables.append(syllables[-1])
-            elif not _MARKS.match(sign):
+            elif not "\u0e2f" <= sign <= "\u0e4e":
                 syllables.append(sign)
                 opened = False
         return spaced(syllables, self._together)
@@ -144,7 +147,7 @@ class _Writer:
 
 
 def thai(text: str, dice: random.Random) -> str:
-    """A run of Thai letters, as one writer would type it; digits stay."""
+    """A run of Thai letters, as one writer would type it."""
     return _Writer(dice, lao_letters=False).write(text)
 
 
@@ -152,5 +155,5 @@ _DOWN = {point: chr(point - 0x80) for point in range(0xE81, 0xECF)} | {0xEDC: "�
 
 
 def lao(text: str, dice: random.Random) -> str:
-    """A run of Lao letters, as one writer would type it; digits stay."""
+    """A run of Lao letters, as one writer would type it."""
     return _Writer(dice, lao_letters=True).write(text.translate(_DOWN))

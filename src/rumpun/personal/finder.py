@@ -26,6 +26,7 @@ _WIDE = re.compile(ZERO_WIDTH + ZERO_WIDTH)
 # a sign of no width inside what may be an address or a number with letters
 _TIGHT = re.compile(f"[!-~\u1000-\u109f]{ZERO_WIDTH}+[!-~\u1000-\u109f]")
 
+
 def find(
     text: str,
     countries: Collection[str] | None = None,
@@ -74,7 +75,10 @@ def _find(original: str, rules: Rules, least: float, said: Mapping[str, Near]) -
     if ZERO_WIDTH not in text:
         return [candidate.found() for candidate in _look(text, rules, least, said)]
     found: list[Candidate] = []
-    for keep in (1, 0):  # as separators between digits; and as nothing, for addresses and numbers with letters
+    for keep in (
+        1,
+        0,
+    ):  # as separators between digits; and as nothing, for addresses and numbers with letters
         if _WIDE.search(text) if keep else _TIGHT.search(text):
             shorter, places = thinned(text, keep)
             for candidate in _look(shorter, rules, least, said):

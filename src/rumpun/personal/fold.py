@@ -31,13 +31,17 @@ _NO_WIDTH = (  # first and last: joiners, directions, fillers, shapes, tags; and
     (0x200C, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x20E3, 0x20E3), (0x3164, 0x3164), (0xFE00, 0xFE0F),
     (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xE0000, 0xE007F), (0xE0100, 0xE01EF),
 )  # fmt: skip
-_STYLED = ((0x1D400, 0x1D7CB), (0x24B6, 0x24E9), (0x1F130, 0x1F149))  # letters of mathematics, in circles and squares
+_STYLED = (
+    (0x1D400, 0x1D7CB),
+    (0x24B6, 0x24E9),
+    (0x1F130, 0x1F149),
+)  # letters of mathematics, in circles and squares
 _RUN_MOST = 8  # signs of no width in a row that count as one; text with more is left as it is
 # what stands in a text, so that the patterns below are tried only where they can match
 _TONE, _DOUBLE, _ROUND, _MARK = 1, 2, 4, 8
 _TONES = re.compile("(?<=[\u1000-\u103f\u104c-\u108f])[\u1090-\u1099](?![\u1090-\u1099])")
 _WORDS = re.compile("[A-Za-z\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf]+")
-_TOUCHED = "0123456789@"
+_TOUCHED = "0123456789@()[]/"
 # Burmese WA is typed for zero, and RA for seven: between digits, before a phone's 9, and WA at a number's end
 _ROUNDS = re.compile(
     "(?<=[0-9])[\u101d\u101b]+(?=[0-9])|(?<=[0-9][ -])[\u101d\u101b](?=[0-9]{2})|\u101d(?=9[ -]?[0-9]{5})|(?<=[0-9]{3})\u101d+(?![\u1000-\u103f])"

@@ -52,7 +52,9 @@ def hidden_numbers(text: str) -> Iterator[Candidate]:
         while place >= 0:
             for first in (place - 1, place):
                 if first >= 0 and (match := _HIDDEN.match(text, first)) and _open(text, first):
-                    yield Candidate("SG_NRIC_PART", *match.span(), 0.7, "sg", ["a number with its middle hidden"])
+                    yield Candidate(
+                        "SG_NRIC_PART", *match.span(), 0.7, "sg", ["a number with its middle hidden"]
+                    )
                     break
             place = text.find(mark, place + 4)
 
@@ -67,7 +69,11 @@ def _reading(text: str, start: int, layout: Lettered, context: Context, *, asked
     match = layout.pattern.match(text, first) if first >= 0 else None
     if not match or not (_open(text, first) or _behind_digits(text, first, layout.rule, match.group())):
         return None
-    if layout.lead and context.is_word(text[first:start]) and layout.rule.key not in context.around(start).words:
+    if (
+        layout.lead
+        and context.is_word(text[first:start])
+        and layout.rule.key not in context.around(start).words
+    ):
         return None  # "IC1234567"
     return _judged(match, layout, context, place=start, asked=asked)
 

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from rumpun.errors import UsageError, nearest
 from rumpun.personal.finder import find_all
-from rumpun.personal.fold import folded
+from rumpun.personal.fold import ZERO_WIDTH, folded
 from rumpun.personal.found import MASK_AT, Found
 from rumpun.personal.runs import MASK
 
@@ -89,45 +89,12 @@ class Masker:
             again = []
             for n, items in zip(waiting, found, strict=True):
                 if items:
-                    results[n], places[n] = masker._once(texts[n], results[n], items, places[n])
+                    results[n], places[n] = _once(masker, texts[n], results[n], items, places[n])
                     again.append(n)
             waiting = again
             if not waiting:
                 break
         return results
-
-    def _once(
-        self, original: str, before: Masked, items: Collection[Found], places: list[tuple[int, int, int]]
-    ) -> tuple[Masked, list[tuple[int, int, int]]]:
-        """Mask what was found in a text of which some is masked already.
-
-        `places` are (start, end, start in the original) of what is not masked, in order.
-        """
-        places = places or [(0, len(original), 0)]
-        starts = [start for start, _, _ in places]
-
-        def origin(place: int) -> int:
-            start, end, first = places[max(0, bisect.bisect_right(starts, place) - 1)]
-            return first + min(place, end) - start
-
-        pieces: list[str] = []
-        kept: list[tuple[int, int, int]] = []
-        mapped, last, size = [], 0, 0
-        for item in [*items, None]:
-            stop = item.start if item else len(before.text)
-            pieces.append(before.text[last:stop])
-            kept.append((size, size + stop - last, origin(last)))
-            size += stop - last
-            if item:
-                start, end = origin(item.start), origin(item.end - 1) + 1
-                pieces.append(self.replacement(item.type, before.text[item.start : item.end]))
-                size += len(pieces[-1])
-                last = item.end
-                mapped.append(
-                    Found(item.type, start, max(end, start + 1), item.score, item.country, item.reason)
-                )
-        found = sorted([*before.found, *mapped], key=lambda f: f.start)
-        return Masked("".join(pieces), tuple(found)), kept
 
     def replacement(self, type_: str, value: str) -> str:
         """What stands in the place of one value."""
@@ -146,10 +113,46 @@ class Masker:
 
     def pseudonym(self, type_: str, value: str) -> str:
         """Eight letters, the same for the same value however it is written: 32 bits of a keyed BLAKE2b."""
-        plain = folded(value).casefold()
+        plain = folded(value).replace(ZERO_WIDTH, "").casefold()
         if type_ not in ("EMAIL", "URL_CREDENTIALS"):
             plain = "".join(sign for sign in plain if sign.isalnum())
         digest = hashlib.blake2b(
             f"{type_}\0{plain}".encode("utf-8", "surrogatepass"), key=self.key, digest_size=4
         )
         return "".join(_LETTERS[byte >> 4] + _LETTERS[byte & 15] for byte in digest.digest())
+
+
+def _once(
+    masker: Masker,
+    original: str,
+    before: Masked,
+    items: Collection[Found],
+    places: list[tuple[int, int, int]],
+) -> tuple[Masked, list[tuple[int, int, int]]]:
+    """Mask what was found in a text of which some is masked already.
+
+    `places` are (start, end, start in the original) of what is not masked, in order.
+    """
+    places = places or [(0, len(original), 0)]
+    starts = [start for start, _, _ in places]
+
+    def origin(place: int) -> int:
+        start, end, first = places[max(0, bisect.bisect_right(starts, place) - 1)]
+        return first + min(place, end) - start
+
+    pieces: list[str] = []
+    kept: list[tuple[int, int, int]] = []
+    mapped, last, size = [], 0, 0
+    for item in [*items, None]:
+        stop = item.start if item else len(before.text)
+        pieces.append(before.text[last:stop])
+        kept.append((size, size + stop - last, origin(last)))
+        size += stop - last
+        if item:
+            start, end = origin(item.start), origin(item.end - 1) + 1
+            pieces.append(masker.replacement(item.type, before.text[item.start : item.end]))
+            size += len(pieces[-1])
+            last = item.end
+            mapped.append(Found(item.type, start, max(end, start + 1), item.score, item.country, item.reason))
+    found = sorted([*before.found, *mapped], key=lambda f: f.start)
+    return Masked("".join(pieces), tuple(found)), kept

@@ -16,11 +16,13 @@ _STATE = re.compile("(?<![0-9/])(?:1[0-4]|0?[1-9])[ \u200b]?\\Z")
 _LATIN = r"[A-Za-z]{2,5}(?:[ -]?[A-Za-z]{1,5}){0,2}"
 _BURMESE = "(?:[\u1000-\u1021\u1025\u1027\u1029\u108f][\u102b-\u103e\u1060-\u108e]{0,4}){2,4}"
 _CLASS = "(?:[A-Za-z]{1,8}|[\u1000-\u109f]{1,14})"
-_SIX = "[0-9]{3}[ ​-]?[0-9]{3}"
+_SIX = "[0-9]{3}[ \u200b-]?[0-9]{3}"
 _BRACKETED = re.compile(
     rf"/{_GAP}(?:{_LATIN}|{_BURMESE}){_GAP}[(\[]{_GAP}{_CLASS}{_GAP}[)\]]{_GAP}{_SIX}(?![0-9])"
 )
-_BARE = re.compile(rf"/{_GAP}(?:[A-Z]{{5,9}}|[A-Za-z]{{5,9}}[ -])(?:[NEPFSTC]|TH|Naing|NAING)[ -]?{_SIX}(?![0-9])")
+_BARE = re.compile(
+    rf"/{_GAP}(?:[A-Z]{{5,9}}|[A-Za-z]{{5,9}}[ -])(?:[NEPFSTC]|TH|Naing|NAING)[ -]?{_SIX}(?![0-9])"
+)
 
 
 def nrc_numbers(folded: str) -> Iterator[Candidate]:

@@ -62,7 +62,9 @@ def read_key(path: Path | None, variable: str | None) -> bytes:
     if variable:
         secret = os.environb.get(variable.encode(), b"")
         if not secret:
-            raise UsageError(f"the environment has no variable '{variable}', or it is empty", "set it, or use --key-file")
+            raise UsageError(
+                f"the environment has no variable '{variable}', or it is empty", "set it, or use --key-file"
+            )
         return secret
     if path is None:
         return b""

@@ -14,9 +14,13 @@ _CONTEXT = 240  # code points of what was sent that are still looked at
 # a word with letters that a digit behind them would make Latin ones, or zeros: Cyrillic, Greek, Burmese WA and RA
 _LETTERS = "!-~\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf\u101b\u101d"
 _WORD = re.compile(rf"[{_LETTERS}\u200b]+\Z")
-_CAPITALS = re.compile(r"(?<![A-Za-z0-9])[A-Z\u0370-\u052f\u0531-\u0587\u13a0-\u13f5][A-Z]?[ .\u00b7\u200b-]\Z")
+_CAPITALS = re.compile(
+    r"(?<![A-Za-z0-9])[A-Z\u0370-\u052f\u0531-\u0587\u13a0-\u13f5][A-Z]?[ .\u00b7\u200b-]\Z"
+)
 _GAP = r"(?:[ .\u00b7()-]|\u200b++){0,3}+"
-_NUMBER = re.compile(rf"(?:[A-Za-z]{{1,2}}[ .\u00b7\u200b-]|[A-Za-z+(]{{0,3}})[0-9](?:{_GAP}[0-9])*+")
+_NUMBER = re.compile(
+    rf"(?:(?<![A-Za-z0-9])[A-Z]{{1,2}}[ .\u00b7\u200b-]|[A-Za-z+(]{{0,3}})[0-9](?:{_GAP}[0-9])*+"
+)
 _OPEN = re.compile(rf"{_GAP}[A-Za-z\u101b\u101d]{{0,2}}\Z|[ \u200b]?/")
 _ZONE = re.compile(r"[A-Z0-9<]{5,}<[A-Z0-9<\r\n]*\Z")
 

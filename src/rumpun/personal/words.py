@@ -1,7 +1,8 @@
 """Words of context: which of them stand in a short stretch of text, and what they speak for.
 
-List and text are normalised alike: NFC, case folded, the two ways to write Thai sara am and Lao sam as one, without signs
-of no width (as Khmer writes between words). Vietnamese words also count without their marks. Words of Latin script count whole, the others wherever they stand.
+List and text are normalised alike: NFC, case folded, the two ways to write Thai sara am, Lao sam and Burmese U with
+anusvara as one, without signs of no width (as Khmer writes between words). Vietnamese words also count without their
+marks. Words of Latin script count whole, the others wherever they stand.
 """
 
 import re
@@ -14,7 +15,8 @@ from rumpun.personal.fold import ZERO_WIDTH
 __all__ = ["LONGEST_WORD", "Word", "Words", "normal", "scripts_in"]
 
 LONGEST_WORD = 24  # code points; a test sees that no word is longer
-_AM = re.compile("\u0e4d\u0e32|\u0ecd\u0eb2")
+_SPELT = {"\u0e4d\u0e32": "\u0e33", "\u0ecd\u0eb2": "\u0eb3", "\u1036\u102f": "\u102f\u1036"}
+_SPELLINGS = re.compile("|".join(_SPELT))
 _VIETNAMESE = re.compile("[ăđơưĂĐƠƯ\u1ea0-\u1ef9]")
 _CUES = (
     ("Thai", re.compile("[\u0e01-\u0e4e]")),
@@ -38,7 +40,7 @@ class Word:
 def normal(text: str) -> str:
     """As words and text are compared."""
     plain = unicodedata.normalize("NFC", text.replace(ZERO_WIDTH, "").casefold())
-    return _AM.sub(lambda found: "\u0e33" if found.group()[0] == "\u0e4d" else "\u0eb3", plain)
+    return _SPELLINGS.sub(lambda found: _SPELT[found.group()], plain)
 
 
 def scripts_in(text: str) -> frozenset[str]:

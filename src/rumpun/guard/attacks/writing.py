@@ -56,7 +56,7 @@ _PARTICLES: Mapping[str, Sequence[str]] = {  # put behind a word or a clause
     "ta": ("la", "da", "pa", "machi", "ok"),
     "zh": ("lah", "啦", "咯", "leh", "ok"),
 }
-_CLAUSE_END = regex.compile(r"(?<=\p{L}\p{M}*)(?=[,.?!;。，？！]|$)")
+_CLAUSE_END = regex.compile(r"(?<=\p{L}\p{M}*)(?=[,.?!;。，？！។၊။]|$)")
 
 
 def _romanise(text: str, dice: random.Random) -> str:

@@ -60,8 +60,7 @@ def layers_of(name: str) -> tuple[Layer, ...]:
                 "extend a country's policy or base",
             )
         layers.append(layer)
-        base = layer.path == FOLDER / "base.toml"
-        if base:
+        if layer.path.samefile(FOLDER / "base.toml"):
             break
         if not layer.extends:
             raise UsageError(f"{path}:1: the key 'extends' is missing", 'stand on a policy: extends = "base"')

@@ -66,6 +66,8 @@ class Rule:
             raise ValueError("sexual_minors is blocked in every policy; no rule may loosen it")
         if self.category == "selfharm_risk" and self.action == "block":
             raise ValueError("speech of distress leads to help; it is never blocked")
+        if self.category == "selfharm_risk" and "crisis" not in self.lines:
+            raise ValueError('speech of distress leads to help: name "crisis" among its lines')
 
     @property
     def keys(self) -> tuple[tuple[str, int, str, str], ...]:

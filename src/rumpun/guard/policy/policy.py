@@ -93,7 +93,8 @@ class Policy:
         """A policy by its name («sg») or by the path of a tenant's file («bank.toml»).
 
         Args:
-            name: one of `POLICIES`, or a path that ends in `.toml`.
+            name: one of `POLICIES`, or a path that ends in `.toml`; of names that come over the network only those
+                of `POLICIES` should be let through.
             enable: opt-in rules that are on beside those that the file enables.
 
         Raises:

@@ -16,12 +16,9 @@ from rumpun.guard.policy.wording import NUMBERS, Wording
 __all__ = ["Reply"]
 
 _log = logging.getLogger("rumpun.guard.policy")
-_PEOPLE: frozenset[Kind] = frozenset(
-    ("crisis", "child")
-)  # who listens; where nobody does, the nearest clinic is named
-_MOST_KEPT = (
-    4096  # composed messages that are kept: a decision is made for every text, of few rules in few languages
-)
+# Who listens; where nobody of them can be shown, the nearest clinic is named.
+_PEOPLE: frozenset[Kind] = frozenset(("crisis", "child"))
+_MOST_KEPT = 4096  # composed messages: decisions are many, rules and languages few
 Composed = tuple[str, tuple[Resource, ...]]
 _Key = tuple[str | date, ...]
 

@@ -1,0 +1,95 @@
+"""Ordinary sentences of the eleven languages, to be attacked in tests. Machine-written, not reviewed by native speakers.
+
+Each language has traps for the normaliser: digits in words, Roman numerals, natural repeats, addresses, amounts.
+"""
+
+SENTENCES = {
+    "id": [
+        "Tolong jelaskan cara memasak rendang untuk dua puluh orang.",
+        "Anak-anak bermain di lapangan sampai sore, lalu pulang naik sepeda.",
+        "Harga beras naik dari Rp12.500 menjadi Rp13.000 per kilo sejak bulan lalu.",
+        "Kirim surat lamaran ke rina@contoh.co.id sebelum tanggal 5 Maret 2025.",
+        "Keraton itu dibangun pada abad XVIII oleh Paku Buwana III.",
+        "Saat hujan deras, jalan ke pasar sering tergenang setinggi 30cm.",
+    ],
+    "ms": [
+        "Boleh tolong terangkan cara memohon pasport untuk anak saya?",
+        "Kedai makan di hujung jalan itu buka sampai pukul 11 malam.",
+        "Nenek menanam pokok serai dan kunyit di belakang rumah.",
+        "Bayaran bulanan ialah RM1,250.50 termasuk elektrik dan air.",
+        "Kereta api dari Ipoh ke Gemas lewat empat puluh minit pagi tadi.",
+        "Cikgu meminta kami membaca buku itu sekali lagi pada hujung minggu.",
+    ],
+    "vi": [
+        "Bạn có thể chỉ cho tôi cách nấu phở bò cho bốn người không?",
+        "Sáng nay trời mưa to nên tôi đến trường muộn mười lăm phút.",
+        "Bà ngoại kể rằng ngày xưa cả làng đều trồng lúa nếp.",
+        "Tiền nhà tháng này là 3.500.000 đồng, chưa kể điện nước.",
+        "Thư viện mở cửa từ 8 giờ đến 17 giờ, trừ thứ Hai.",
+        "Em muốn hỏi về học bổng của trường đại học ở Huế.",
+    ],
+    "th": [
+        "ช่วยอธิบายวิธีทำแกงเขียวหวานสำหรับสี่คนหน่อยครับ",
+        "เมื่อเช้าฝนตกหนักจนรถติดยาวตั้งแต่หน้าโรงเรียนถึงตลาด",
+        "ค่าเช่าห้องเดือนละ ๓,๕๐๐ บาท ไม่รวมค่าน้ำค่าไฟ",
+        "เด็ก ๆ วิ่งเล่นอยู่ริมแม่น้ำ แล้วคุณยายก็เรียกให้กลับบ้าน",
+        "รถไฟสายเหนือออกเวลา 18.40 น. จากสถานีกรุงเทพ",
+        "ถ้าอยากสมัครเรียนต่อ ต้องใช้เอกสารอะไรบ้างคะ",
+    ],
+    "lo": [
+        "ຊ່ວຍບອກວິທີເຮັດຕຳໝາກຫຸ່ງໃຫ້ແດ່",
+        "ມື້ເຊົ້ານີ້ຝົນຕົກແຮງ ຂ້ອຍຈຶ່ງໄປຮອດໂຮງຮຽນຊ້າ",
+        "ແມ່ຕູ້ປູກຜັກໄວ້ຫຼັງເຮືອນ ແລະ ຂາຍຢູ່ຕະຫຼາດທຸກວັນເສົາ",
+        "ລົດເມໄປຫຼວງພະບາງອອກເວລາ ໘ ໂມງເຊົ້າ",
+        "ຄ່າເຊົ່າຫ້ອງເດືອນລະ 900.000 ກີບ ບໍ່ລວມຄ່າໄຟ",
+        "ຢາກສະໝັກເຂົ້າມະຫາວິທະຍາໄລ ຕ້ອງໃຊ້ເອກະສານຫຍັງແດ່?",
+    ],
+    "km": [
+        "សូមជួយពន្យល់ពីរបៀបធ្វើសម្លកកូរសម្រាប់មនុស្សប្រាំនាក់",
+        "ព្រឹកមិញភ្លៀងខ្លាំង ដូច្នេះខ្ញុំទៅដល់សាលាយឺត",
+        "ជីដូនរបស់ខ្ញុំដាំបន្លែនៅក្រោយផ្ទះ ហើយលក់នៅផ្សារ",
+        "ថ្លៃបន្ទប់ក្នុងមួយខែគឺ ៨០ ដុល្លារ មិនរាប់បញ្ចូលទឹកភ្លើង",
+        "រថយន្តទៅសៀមរាបចេញនៅម៉ោង 7 ព្រឹក",
+        "តើត្រូវយកឯកសារអ្វីខ្លះ ដើម្បីដាក់ពាក្យចូលរៀន?",
+    ],
+    "my": [
+        "ထမင်းကြော်ကို လေးယောက်စာ ဘယ်လိုကြော်ရမလဲ ပြောပြပေးပါ။",
+        "ဒီမနက် မိုးသည်းလို့ ကျောင်းကို နောက်ကျမှ ရောက်တယ်။",
+        "အဘွားက အိမ်နောက်ဖေးမှာ ဟင်းသီးဟင်းရွက် စိုက်ပြီး ဈေးမှာ ရောင်းတယ်။",
+        "အခန်းခက တစ်လကို ကျပ် ၁၅၀,၀၀၀ ဖြစ်ပါတယ်။",
+        "မန္တလေးသွားမယ့် ရထားက ညနေ ၅ နာရီမှာ ထွက်ပါမယ်။",
+        "တက္ကသိုလ်ဝင်ခွင့် လျှောက်ဖို့ ဘာစာရွက်စာတမ်းတွေ လိုအပ်ပါသလဲ။",
+    ],
+    "ta": [
+        "நான்கு பேருக்கு சாம்பார் செய்வது எப்படி என்று விளக்குங்கள்.",
+        "இன்று காலை மழை பெய்ததால் பள்ளிக்குத் தாமதமாகச் சென்றேன்.",
+        "பாட்டி வீட்டின் பின்புறம் கத்தரிக்காயும் வெண்டைக்காயும் வளர்க்கிறார்.",
+        "வாடகை மாதம் 8,500 ரூபாய்; மின்கட்டணம் தனி.",
+        "மதுரைக்குச் செல்லும் ரயில் மாலை 6 மணிக்குப் புறப்படும்.",
+        "கல்லூரியில் சேர என்னென்ன சான்றிதழ்கள் தேவை?",
+    ],
+    "tl": [
+        "Pakituro naman kung paano magluto ng sinigang para sa limang tao.",
+        "Maaari bang magtanong kung naaalala mo pa ang dati nating guro?",
+        "Umulan nang malakas kaninang umaga kaya nahuli ako sa klase.",
+        "Ang upa sa kuwarto ay 4,500 piso bawat buwan, hindi kasama ang kuryente.",
+        "Nagtitinda si Lola ng gulay sa palengke tuwing Sabado.",
+        "Anong mga papeles ang kailangan para makapag-enrol sa kolehiyo?",
+    ],
+    "zh": [
+        "请告诉我怎么做四个人吃的番茄炒蛋。",
+        "今天早上下大雨，所以我到学校晚了十五分钟。",
+        "外婆在屋后种菜，每个星期六拿到市场去卖。",
+        "房租每个月是3500元，水电费另算。",
+        "去槟城的火车晚上7点半开，票要提前买。",
+        "报名上大学需要准备哪些材料？",
+    ],
+    "en": [
+        "Could you explain how to cook chicken rice for six people?",
+        "The bus to the market was late again, so we walked along the river.",
+        "Her HbA1c was 6.1, and the clinic gave her a leaflet about COVID-19.",
+        "Write to info@example.com or see www.example.com before 5pm.",
+        "The rhyme goes a-b-a-b; the poem is from part III of the book.",
+        "Three hundred people keep goats on the hill behind the school.",
+    ],
+}  # fmt: skip
