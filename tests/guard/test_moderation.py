@@ -28,8 +28,11 @@ def test_every_field_of_openais_result_is_there(tmp_path):
 def test_a_head_sets_the_fields_of_its_category_and_no_other(tmp_path):
     found = result(tiny_guard(tmp_path).check([f"a {UNSAFE_WORD}"])[0])
     assert [key for key, fired in found["categories"].items() if fired] == ["illicit"]
-    assert [key for key, score in found["category_scores"].items() if score] == ["illicit"]
-    assert found["x_rumpun"]["unsafe"] > 0.5
+    assert max(found["category_scores"], key=found["category_scores"].get) == "illicit"
+    assert found["category_scores"]["illicit"] > 0.5
+    assert found["x_rumpun"]["score"] > 0.5
+    assert found["x_rumpun"]["action"] == "block"
+    assert found["x_rumpun"]["categories"]["crime_general"]["level"] == 2
 
 
 def test_the_official_client_reads_it(tmp_path):
@@ -42,21 +45,25 @@ def test_the_official_client_reads_it(tmp_path):
     assert not read.results[0].categories.self_harm_intent
 
 
-def test_what_is_covered_follows_from_the_heads():
-    assert covered(("unsafe", "local_sensitive")) == ()
-    assert covered(("unsafe", "violence_threat", "hate")) == ("hate", "illicit/violent", "violence")
+def test_what_is_covered_follows_from_the_heads_and_the_rules_of_words():
+    by_words = set(covered(("harm", "local_sensitive")))
+    rules = [c for c in taxonomy().categories.values() if c.by_words]
+    assert by_words == {key for c in rules for key in (*c.openai, *c.openai_serious)}
+    more = set(covered(("harm", "hate")))
+    assert more - by_words == {"hate", "hate/threatening"}
+    assert list(covered(("hate", "violence_threat"))) == sorted(
+        covered(("hate", "violence_threat")), key=taxonomy().openai.index
+    )
 
 
 def test_the_table_refuses_names_that_do_not_exist():
-    good = {
-        "openai": ["hate"],
-        "never": [],
-        "labels": [],
-        "categories": {"hate": {"openai": ["hate"]}},
-        "mapping": {},
-    }
+    good = {"openai": ["hate"], "categories": {"hate": {"about": "x", "openai": ["hate"]}}}
     assert build(Taxonomy, good, "x").categories["hate"].openai == ("hate",)
     with pytest.raises(UsageError, match="'hat' is no field"):
-        build(Taxonomy, good | {"categories": {"hate": {"openai": ["hat"]}}}, "x")
-    with pytest.raises(UsageError, match="no category"):
-        build(Taxonomy, good | {"mapping": {"s": {"c": {"l": "hat"}}}}, "x")
+        build(Taxonomy, good | {"categories": {"hate": {"about": "x", "openai": ["hat"]}}}, "x")
+    with pytest.raises(UsageError, match="'hat' is no field"):
+        build(
+            Taxonomy,
+            good | {"categories": {"hate": {"about": "x", "openai": [], "openai_serious": ["hat"]}}},
+            "x",
+        )

@@ -56,7 +56,7 @@ def test_disguises_come_off(given, expected):
     [
         "covid19 h1n1 b2b mp3 hba1c 5g co2 win11 rp50rb anak2 umur5tahun jam7malam",
         "rina@contoh.co.id https://bit.ly/a3bc www.contoh.id @rina adi@kampus",
-        "maaari naaalala xviii iii 10000 2000000 1,000,000",
+        "maaari naaalala xviii iii sss eccc 10000 2000000 1,000,000",
         "u.s.a d.k.i a-b-a-b ke-3 p.m.",
         "русский язык ελληνικά ifnγ αβγ",
         "ต่าง ๆ คนนนทบุรี",

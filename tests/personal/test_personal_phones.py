@@ -1,7 +1,11 @@
 """Phones: libphonenumber's own example numbers of every country, helplines left alone."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
+import rumpun
 from rumpun.personal import COUNTRIES, find, packs
 
 phonenumbers = pytest.importorskip("phonenumbers", reason="phonenumbers is not installed")
@@ -72,6 +76,32 @@ def test_helplines_and_emergency_numbers_are_never_masked():
         for number in packs()[country].allow:
             for text in (f"call {number}", f"hotline tel {number} 24 jam", f"โทร {number}"):
                 assert find(text) == [], (country, number)
+
+
+def policy_numbers():
+    def numbers(value):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield from [inner] if key == "number" and isinstance(inner, str) else numbers(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from numbers(inner)
+
+    folder = Path(rumpun.__file__).parent / "guard" / "policy"
+    for path in sorted(folder.rglob("*.toml")):
+        yield from numbers(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def test_help_lines_of_the_guard_s_policies_are_never_masked():
+    for number in policy_numbers():
+        for text in (
+            f"Call {number}",
+            f"hotline tel: {number} (24 jam)",
+            f"โทร {number}",
+            f"ဖုန်း {number}",
+            f"WhatsApp {number} now",
+        ):
+            assert find(text) == [], text
 
 
 def test_toll_free_numbers_belong_to_no_person():

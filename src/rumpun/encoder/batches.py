@@ -58,7 +58,7 @@ def quotas(
     """
     whole = sum(languages.get(name, 0) for name in cells)
     found: dict[tuple[str, str], int] = {}
-    for name, mine in cells.items():
+    for name, mine in cells.items() if whole else ():
         left = rows * languages.get(name, 0) / whole
         open_ = {group: groups.get(group, 0) for group in mine if groups.get(group, 0) > 0}
         taken = dict.fromkeys(open_, 0.0)

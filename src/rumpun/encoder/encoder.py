@@ -89,8 +89,10 @@ class Encoder:
                 f"{folder}: cannot be read as an encoder ({type(error).__name__})",
                 "restore it from a release",
             ) from error
+        _agree(folder, spec, tokenizer, session)
         tokenizer.no_padding()
         tokenizer.enable_truncation(spec.longest_tokens)
+        tokenizer.encode_special_tokens = True  # "[SEP]" that somebody typed is five characters
         return cls(spec, folder, tokenizer, session)
 
     def tokens(self, texts: Sequence[str]) -> list[int]:
@@ -130,6 +132,21 @@ class Encoder:
             mask[n, : len(row)] = 1
         vectors: npt.NDArray[np.float32] = self.session.run(["vectors"], {"ids": padded, "mask": mask})[0]
         return vectors
+
+
+def _agree(folder: Path, spec: EncoderSpec, tokenizer: Any, session: Any) -> None:
+    """Graph, tokenizer and `encoder.json` are of one encoder; what `check` does not hash is met here, not at a text."""
+    names = {put.name for put in session.get_inputs()}
+    for found, said in (
+        (tokenizer.get_vocab_size(), spec.subwords),
+        ([put.shape[-1] for put in session.get_outputs()], [spec.width]),
+        (sorted(names), ["ids", "mask"]),
+    ):
+        if found != said:
+            raise InputError(
+                f"{folder}: its files belong to different encoders ({found} beside {said})",
+                "restore it from a release",
+            )
 
 
 def _spec(folder: Path) -> EncoderSpec:

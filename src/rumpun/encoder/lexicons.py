@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rumpun.errors import InputError
+from rumpun.language.lines import lines_of
 
 __all__ = ["Entry", "read_lexicons"]
 
@@ -27,11 +28,11 @@ def read_lexicons(folders: Sequence[str], languages: Sequence[str]) -> Iterator[
     """Every alternative of every cell, in order of the files.
 
     Raises:
-        InputError: a line has another number of columns than its header.
+        InputError: a file is not UTF-8, or a line has another number of columns than its header.
     """
     for folder in folders:
         for path in sorted(Path(folder).glob("*.tsv")):
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = [line for _, _, some in lines_of([path]) for line in some]
             if not lines or lines[0].split("\t")[0] != "en":
                 raise InputError(
                     f"{path}: line 1: a header that begins with 'en' is missing", "name the columns"

@@ -60,7 +60,7 @@ def without_accents(text: str) -> str:
 def slips(text: str, draw: random.Random) -> str:
     """One letter in about twenty left out, doubled or swapped with the next; marks stay with their letters."""
     out = list(text)
-    for _ in range(max(1, len(text) // 20)):
+    for _ in range(max(1, len(text) // 20) if text else 0):
         place = draw.randrange(len(out))
         if not out[place].isalpha() or (place + 1 < len(out) and unicodedata.combining(out[place + 1])):
             continue

@@ -17,6 +17,7 @@ from typing import Any
 
 from rumpun.encoder.lexicons import read_lexicons
 from rumpun.errors import InputError
+from rumpun.language.lines import lines_of
 from rumpun.recipes import build
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.records.licences import shippable
@@ -28,7 +29,6 @@ __all__ = ["TABLE", "Pair", "PairsParams", "held_out_rows", "pairs"]
 TABLE = "pairs.parquet"
 LONGEST = 400  # code points; a longer text says more than one vector holds
 _ENGLISH = "en"
-_NOT_LANGUAGES = frozenset({"key", "topic", "kind", "sensitive", "en"})
 _TATOEBA = "tatoeba-laser"  # a benchmark: it may be measured on, never fitted
 _LETTERS = 0.5  # least share of letters and marks: below it a row is code, a path, a list of signs
 
@@ -91,6 +91,9 @@ def pairs(params: PairsParams, work: Work) -> Outcome:
     import pyarrow as pa
     from pyarrow import parquet
 
+    for place, kind in [(p, "*.jsonl") for p in params.sentences] + [(p, "*.tsv") for p in params.lexicons]:
+        if not any(Path(place).glob(kind)):
+            raise InputError(f"{place}: no {kind} in it", "name a folder, from where the recipe is run")
     kept, dropped = _split(params, work.progress)
     kept = _capped(kept, params.rows_max, dropped)
     columns = {name: [getattr(p, name) for _, p in kept] for name in Pair.__slots__}
@@ -111,7 +114,9 @@ def pairs(params: PairsParams, work: Work) -> Outcome:
 
 def held_out_rows(params: Mapping[str, Any]) -> list[Pair]:
     """The rows of the sources that a recipe with these parameters keeps for measuring, out of the data folder."""
-    whole = build(PairsParams, dict(params), "the encoder's lineage")
+    # a manifest adds the recipe's seed
+    own = {name: value for name, value in params.items() if name != "seed"}
+    whole = build(PairsParams, own, "the encoder's lineage")
     kept, _ = _split(whole, quiet)
     return [pair for where, pair in kept if where == "held-out"]
 
@@ -123,6 +128,12 @@ def _split(params: PairsParams, progress: Progress) -> tuple[list[tuple[str, Pai
     kept: list[tuple[str, Pair]] = []
     seen: set[tuple[str, str]] = set()
     every = list(_every(params, progress))
+    # a slip of the pen in a name would fit what is to be measured
+    if unknown := split.keys() - {p.source for p in every}:
+        raise InputError(
+            f"{', '.join(sorted(unknown))}: to be kept out of the fit, and no row has this source",
+            "mend its name in the recipe",
+        )
     measured = {_plain(side) for p in every if p.source in split for side in (p.text, p.english)}
     for pair in every:
         where = split.get(pair.source, "fit")
@@ -150,7 +161,7 @@ def _every(params: PairsParams, progress: Progress) -> Iterator[Pair]:
         yield from _parallel(path, params, group_of)
     for path in sorted((folder / "seed").glob("*.jsonl")):
         yield from _aligned(path, f"seed-{path.stem}", params)
-    if _TATOEBA in params.held_out:
+    if _TATOEBA in (*params.held_out, *params.development):
         yield from _tatoeba(folder / "eval" / "tatoeba-laser.translation.parquet", params)
     for name in params.sentences:
         for path in sorted(Path(name).glob("*.jsonl")):
@@ -159,19 +170,21 @@ def _every(params: PairsParams, progress: Progress) -> Iterator[Pair]:
         yield Pair(entry.language, entry.word, entry.english, entry.source, "lexicon", "CC0-1.0")
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+        rows: list[dict[str, Any]] = parquet.read_table(path, columns=list(columns)).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read as parquet", "fetch the data again") from error
+        raise InputError(
+            f"{path}: cannot be read as parquet with {', '.join(columns)}", "fetch the data again"
+        ) from error
     return rows
 
 
 def _parallel(path: Path, params: PairsParams, group_of: Mapping[str, str]) -> Iterator[Pair]:
-    for row in _rows(path):
+    for row in _rows(path, "src_lang", "tgt_lang", "src", "tgt", "source", "domain", "licence"):
         if row["src_lang"] != _ENGLISH or row["tgt_lang"] not in params.languages:
             continue
         if row["source"] in params.left_out:
@@ -183,32 +196,41 @@ def _parallel(path: Path, params: PairsParams, group_of: Mapping[str, str]) -> I
 
 
 def _tatoeba(path: Path, params: PairsParams) -> Iterator[Pair]:
-    for row in _rows(path):
+    for row in _rows(path, "language", "text", "text_en", "licence"):
         if row["language"] in params.languages:
-            yield Pair(row["language"], row["text"], row["text_en"], _TATOEBA, "natural", row["licence"])
+            yield Pair(
+                row["language"], row["text"] or "", row["text_en"] or "", _TATOEBA, "natural", row["licence"]
+            )
 
 
 def _aligned(path: Path, source: str, params: PairsParams) -> Iterator[Pair]:
     """Sentences with one key a language; a chat row has a turn of the user and an answer under each."""
     if source in params.left_out:
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    lines = (line for _, _, some in lines_of([path]) for line in some)
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
             english = _turns(row[_ENGLISH])
-            others = {k: _turns(v) for k, v in row.items() if k not in _NOT_LANGUAGES}
-        except (ValueError, KeyError, AttributeError) as error:
+            others = {name: _turns(row[name]) for name in row if name in params.languages}
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: line {number}: no row with '{_ENGLISH}'", "write one object a line"
+                f"{path}: line {number}: no row with text under '{_ENGLISH}' and its languages",
+                "write one object a line",
             ) from error
         for language, turns in others.items():
-            if language in params.languages:
-                for text, side in zip(turns, english, strict=False):
-                    yield Pair(language, text, side, source, "natural", "CC0-1.0")
+            for turn, text in turns.items():
+                if turn in english:
+                    yield Pair(language, text, english[turn], source, "natural", "CC0-1.0")
 
 
-def _turns(value: Any) -> list[str]:
-    return [str(v) for v in value.values()] if isinstance(value, dict) else [str(value)]
+def _turns(value: Any) -> dict[str, str]:
+    """Turn -> text; a sentence is a single turn."""
+    turns = value if isinstance(value, dict) else {"": value}
+    for text in turns.values():
+        if not isinstance(text, str):
+            raise TypeError(text)
+    return turns
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rumpun.encoder.encoder import Encoder
-from rumpun.encoder.pairs import Pair
+from rumpun.encoder.pairs import Pair, held_out_rows
 from rumpun.errors import InputError
 from rumpun.language.lines import lines_of
 
@@ -72,13 +72,13 @@ def shipped_held_out(encoder: Encoder) -> list[Pair]:
     Raises:
         InputError: the data folder or the encoder's lineage is not there.
     """
-    from rumpun.encoder.pairs import held_out_rows
-
-    for path in sorted((encoder.folder / "lineage").glob("*.json")):
-        manifest = msgspec.json.decode(path.read_bytes())
-        if manifest["kind"] == "pairs":
-            return held_out_rows(manifest["maker"]["params"])
-    raise InputError(
-        f"{encoder.folder / 'lineage'}: no manifest of the pairs it was fitted with",
-        "name a file to measure on",
-    )
+    lineage = encoder.folder / "lineage"
+    manifests = [msgspec.json.decode(path.read_bytes()) for path in sorted(lineage.glob("*.json"))]
+    fitted = [manifest["maker"]["params"] for manifest in manifests if manifest["kind"] == "pairs"]
+    if not fitted:
+        raise InputError(
+            f"{lineage}: no manifest of the pairs it was fitted with", "name a file to measure on"
+        )
+    # subwords and student may stand on pairs of their own: only what all of them left out was never seen
+    everywhere = set.intersection(*(set(params["held_out"]) for params in fitted))
+    return held_out_rows(fitted[0] | {"held_out": sorted(everywhere)})

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rumpun.encoder.model import WIDTH
 from rumpun.steps import Progress, quiet
 
 if TYPE_CHECKING:
@@ -25,27 +24,28 @@ class Targets:
 
         folder.mkdir(parents=True, exist_ok=True)
         self.teacher, self.english = teacher, english
-        shape = (len(english), WIDTH)
+        shape = (len(english), teacher.model.width)
         path, marks = folder / "vectors.f16", folder / "known.u8"
         mode: Any = "r+" if path.exists() and path.stat().st_size == 2 * shape[0] * shape[1] else "w+"
         self._kept = np.memmap(path, np.float16, mode, shape=shape)
         self._known = np.memmap(marks, np.uint8, mode if marks.exists() else "w+", shape=(len(english),))
-        self._at = torch.from_numpy(np.flatnonzero(self._known))
+        # what this run asked for: `others` draws from it, however much a run that was cut off had made ahead
+        self.drawn = torch.zeros(len(english), dtype=torch.bool)
 
     def need(self, places: Iterable[int], progress: Progress = quiet) -> None:
-        """Make the vectors of these places that are not there yet."""
-        import torch
-
-        missing = sorted({p for p in places if not self._known[p]})
+        """Make the vectors of these places that are not there yet; `others` may draw them from now on."""
+        wanted = sorted(set(places))
+        missing = [p for p in wanted if not self._known[p]]
         for start in range(0, len(missing), 4096):
             part = missing[start : start + 4096]
             self._kept[part] = self.teacher.vectors([self.english[p] for p in part], progress)
             self._kept.flush()
             self._known[part] = 1
-        self._at = torch.from_numpy(np.flatnonzero(self._known))
+        self.drawn[wanted] = True
+        self._at = self.drawn.nonzero().squeeze(1)
 
     def vectors(self, places: "torch.Tensor") -> "torch.Tensor":
-        """Unit vectors [places, 384] of what `need` was told of."""
+        """Unit vectors [places, width] of what `need` was told of."""
         import torch
 
         return torch.from_numpy(np.asarray(self._kept[places.numpy()], np.float32))

@@ -10,10 +10,11 @@ import json
 import math
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rumpun.encoder.encoder import GRAPH
 from rumpun.encoder.pairs import TABLE
 from rumpun.encoder.vocabulary import ROWS, TOKENIZER
 from rumpun.errors import InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rumpun.encoder.batches import Batch, Material
     from rumpun.encoder.model import Student
     from rumpun.encoder.targets import Targets
+    from rumpun.encoder.teacher import Teacher
 
 __all__ = ["LOSSES", "WEIGHTS", "EncoderParams", "train"]
 
@@ -40,9 +42,7 @@ class EncoderParams:
 
     languages: dict[str, float]  # share of the rows, English among them
     groups: dict[str, float]  # share of a language's rows
-    begin_from: str = (
-        ""  # an encoder that is gone on from: a folder with student.safetensors, or one that is shipped
-    )
+    begin_from: str = ""  # an encoder to go on from: a folder with student.safetensors or encoder.onnx
     minutes_max: float = 0.0  # of training; 0 for as many as `rows` need
     rows: int = 200_000  # rows seen in all
     rows_a_round: int = 40_000
@@ -67,6 +67,10 @@ class EncoderParams:
         for name in ("rows", "rows_a_round", "tokens_a_batch", "longest_tokens", "negatives"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: expected 1 or more")
+        for name in ("languages", "groups"):
+            shares = getattr(self, name).values()
+            if min(shares, default=0) < 0 or sum(shares) <= 0:
+                raise ValueError(f"{name} = {getattr(self, name)}: expected shares, one of them above 0")
 
 
 @dataclass(slots=True)
@@ -75,6 +79,8 @@ class _Run:
 
     model: "Student"
     optimiser: "torch.optim.AdamW"
+    generator: "torch.Generator"  # of the negatives
+    losses: list[dict[str, float]] = field(default_factory=list)
     rows_seen: int = 0
     steps: int = 0
     round: int = 0
@@ -98,21 +104,21 @@ def train(params: EncoderParams, work: Work) -> Outcome:
     vocabulary = work.input("vocabulary").folder
     material, english = _material(params, work.input("pairs").folder, vocabulary)
     targets = Targets(teacher, english, work.scratch / "targets")
-    run = _begin(params, vocabulary, teacher)
-    _resume(run, work.scratch)
-    losses = _steps(params, run, material, targets, work)
+    run = _begin(params, vocabulary, teacher, work.seed)
+    _resume(run, targets, work.scratch)
+    _steps(params, run, material, targets, work)
     save_file(
         {name: tensor.half().contiguous() for name, tensor in run.model.state_dict().items()},
         str(work.folder / WEIGHTS),
     )
     shutil.copyfile(vocabulary / TOKENIZER, work.folder / TOKENIZER)
     with (work.folder / LOSSES).open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row) + "\n" for row in losses)
+        stream.writelines(json.dumps(row) + "\n" for row in run.losses)
     return Outcome(
         sources=(teacher_source(),),
         summary={
             "rows_seen": run.rows_seen, "steps": run.steps, "seconds": round(run.seconds),
-            "loss": [losses[0], losses[-1]] if losses else [],
+            "loss": [run.losses[0], run.losses[-1]] if run.losses else [],
             "begun_from": params.begin_from, "parameters": sum(p.numel() for p in run.model.parameters()),
         },
         tools={"torch": str(torch.__version__)},
@@ -153,7 +159,7 @@ def _material(params: EncoderParams, folder: Path, vocabulary: Path) -> "tuple[M
     return Material(texts, languages, groups, targets, tokenizer, noise, params.longest_tokens), list(places)
 
 
-def _begin(params: EncoderParams, vocabulary: Path, teacher: Any) -> _Run:
+def _begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: int) -> _Run:
     """A student with the teacher's layers and the vocabulary's first vectors, or with an earlier student's."""
     import torch
     from safetensors.torch import load_file
@@ -161,11 +167,14 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: Any) -> _Run:
     from rumpun.encoder.model import Student
 
     rows = load_file(vocabulary / ROWS)["rows"]
-    model = Student(vocabulary=len(rows), positions=_POSITIONS)
     tensors = dict(teacher.model.state_dict()) | {"words.weight": rows}
     tensors["places"] = tensors["places"][:_POSITIONS]
+    model = Student(
+        vocabulary=len(rows), positions=len(tensors["places"]),
+        layers=len(teacher.model.layers), width=teacher.model.width,
+    )  # fmt: skip
     if params.begin_from:
-        tensors = {name: t.float() for name, t in load_file(Path(params.begin_from) / WEIGHTS).items()}
+        tensors = _earlier(Path(params.begin_from))
         if len(tensors["words.weight"]) != len(rows):
             raise InputError(
                 f"{params.begin_from}: {len(tensors['words.weight'])} subwords, the vocabulary has {len(rows)}",
@@ -179,45 +188,65 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: Any) -> _Run:
         [{"params": layers, "rate": params.rate}, {"params": words, "rate": params.rate_words}],
         lr=params.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True,
     )  # fmt: skip
-    return _Run(model, optimiser)
+    return _Run(model, optimiser, torch.Generator().manual_seed(seed))
 
 
-_STATE = ("rows_seen", "steps", "round", "place", "seconds")
+def _earlier(folder: Path) -> "dict[str, torch.Tensor]":
+    """An earlier student's tensors, as it was trained or as it is shipped."""
+    import torch
+    from safetensors.torch import load_file
+
+    from rumpun.encoder.onnx_graph import read_back
+
+    if (folder / WEIGHTS).exists():
+        return {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
+    if (folder / GRAPH).exists():
+        return {name: torch.from_numpy(tensor) for name, tensor in read_back(folder / GRAPH).items()}
+    raise InputError(
+        f"{folder}: holds neither {WEIGHTS} nor {GRAPH}", "name an encoder's folder in begin_from"
+    )
 
 
-def _resume(run: _Run, scratch: Path) -> None:
+_STATE = ("rows_seen", "steps", "round", "place", "seconds", "losses")
+
+
+def _resume(run: _Run, targets: "Targets", scratch: Path) -> None:
     import torch
 
     path = scratch / "checkpoint.pt"
     if path.exists():
-        kept = torch.load(path, weights_only=True)
+        kept = torch.load(path, weights_only=True, map_location="cpu")
         run.model.load_state_dict(kept["model"])
         run.optimiser.load_state_dict(kept["optimiser"])
+        run.generator.set_state(kept["generator"])
+        targets.drawn |= kept["drawn"]
         for name in _STATE:
             setattr(run, name, kept[name])
 
 
-def _keep(run: _Run, scratch: Path) -> None:
+def _keep(run: _Run, targets: "Targets", scratch: Path) -> None:
     import torch
 
     part = scratch / "checkpoint.part"
-    state: dict[str, Any] = {"model": run.model.state_dict(), "optimiser": run.optimiser.state_dict()}
+    state: dict[str, Any] = {
+        "model": run.model.state_dict(), "optimiser": run.optimiser.state_dict(),
+        "generator": run.generator.get_state(), "drawn": targets.drawn,
+    }  # fmt: skip
     torch.save(state | {name: getattr(run, name) for name in _STATE}, part)
     part.replace(scratch / "checkpoint.pt")
 
 
-def _steps(
-    params: EncoderParams, run: _Run, material: "Material", targets: "Targets", work: Work
-) -> list[dict[str, float]]:
-    import torch
-
+def _steps(params: EncoderParams, run: _Run, material: "Material", targets: "Targets", work: Work) -> None:
     from rumpun.encoder.batches import quotas, rounds
 
     wanted = quotas(
         material.cells(), params.languages, params.groups, params.rows_a_round, params.repeats_max
     )
-    losses: list[dict[str, float]] = []
-    generator = torch.Generator().manual_seed(work.seed + run.steps)
+    if not any(wanted.values()):
+        raise InputError(
+            f"no row of the languages {', '.join(params.languages)} in the groups {', '.join(params.groups)}",
+            "give a share to languages and groups that the pairs hold",
+        )
     kept = time.monotonic()
     stream = rounds(material, wanted, tokens_a_batch=params.tokens_a_batch, seed=work.seed, first=run.round)
     while _share(params, run) < 1:
@@ -225,33 +254,33 @@ def _steps(
         targets.need([t for b in batches for t in b.targets], work.progress)
         for batch in batches[run.place :]:
             begun = time.monotonic()
-            loss = _one(params, run, batch, targets, generator)
+            loss = _one(params, run, batch, targets)
             run.steps += 1
             run.place += 1
             run.rows_seen += len(batch.ids)
             run.seconds += time.monotonic() - begun
             if run.steps % 20 == 0:
-                losses.append({"rows": run.rows_seen, **loss})
+                run.losses.append({"rows": run.rows_seen, **loss})
                 work.progress(_share(params, run), 1, f"loss {loss['loss']:.3f}, rank {loss['first']:.2f}")
             if time.monotonic() - kept > _KEEP_SECONDS:
-                _keep(run, work.scratch)
+                _keep(run, targets, work.scratch)
                 kept = time.monotonic()
             if _share(params, run) >= 1:
                 break
         else:
             run.round, run.place = run.round + 1, 0
-    return losses
 
 
 def _share(params: EncoderParams, run: _Run) -> float:
-    """How much of the run is done, by rows or by time, whichever ends first."""
+    """How much of the run is done, by rows or by time, whichever ends first.
+
+    By rows, a seed gives the same student again on one kind of machine; by time it does not.
+    """
     by_time = run.seconds / (60 * params.minutes_max) if params.minutes_max else 0.0
     return max(run.rows_seen / params.rows, by_time)
 
 
-def _one(
-    params: EncoderParams, run: _Run, batch: "Batch", targets: "Targets", generator: "torch.Generator"
-) -> dict[str, float]:
+def _one(params: EncoderParams, run: _Run, batch: "Batch", targets: "Targets") -> dict[str, float]:
     import torch
     import torch.nn.functional as F  # noqa: N812
 
@@ -266,7 +295,7 @@ def _one(
     place = run.model.words.weight.device
     ids, mask = (t.to(place) for t in padded(batch.ids))
     own, column = torch.unique(torch.tensor(batch.targets), return_inverse=True)
-    others = targets.others(params.negatives, own, generator)
+    others = targets.others(params.negatives, own, run.generator)
     right = targets.vectors(own).to(place)
     found = run.model(ids, mask)
     logits = found @ torch.cat([right, others.to(place)]).T / params.temperature

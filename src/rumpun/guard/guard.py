@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.encoder import Encoder
+from rumpun.encoder.encoder import EncoderSpec
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.guard.exchange import Exchange
 from rumpun.guard.heads import GuardHeads, read_heads
@@ -25,13 +26,31 @@ from rumpun.guard.words import WordRules
 from rumpun.language import identify_all
 from rumpun.records.places import shipped_folder
 
-__all__ = ["Checks", "Guard"]
+__all__ = ["Checks", "Embeds", "Guard"]
 
 _READ_MOST = 48  # windows of one text that the encoder reads: what a million characters cost is bounded by it
 _SPREAD = 16  # of them, those taken evenly over the text; the others are those that the n-grams find worst
 _SURE = 0.6  # of the identifier, for a language's own thresholds
 _LOOKED_AT = 2000  # code points that the language is told by
 Floats = npt.NDArray[np.float32]
+
+
+class Embeds(Protocol):
+    """What the guard asks of an encoder."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What its files are."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors [texts, width]."""
+        ...
 
 
 class Checks(Protocol):
@@ -47,7 +66,7 @@ class Guard:
     """A guard that is loaded; thread-safe, since it only reads. Make one with `Guard.load`."""
 
     heads: GuardHeads
-    encoder: Encoder
+    encoder: Embeds
     words: WordRules
     policy: Policy
     point: Point
@@ -58,7 +77,7 @@ class Guard:
         cls,
         path: Path | str | None = None,
         *,
-        encoder: Encoder | Path | str | None = None,
+        encoder: Embeds | Path | str | None = None,
         policy: Policy | str = "base",
         point: Point = "balanced",
     ) -> "Guard":
@@ -79,7 +98,9 @@ class Guard:
             raise UsageError(f"point = {point!r}", nearest(str(point), list(POINTS)))
         folder = Path(path) if path is not None else shipped_folder() / "guard"
         heads = read_heads(folder)
-        loaded = encoder if isinstance(encoder, Encoder) else Encoder.load(encoder)
+        loaded: Embeds = (
+            Encoder.load(encoder) if encoder is None or isinstance(encoder, str | Path) else encoder
+        )
         if loaded.spec.files["encoder.onnx"] != heads.spec.encoder:
             raise InputError(
                 f"{folder / 'guard.json'}: fitted with encoder {heads.spec.encoder[:12]}…, {loaded.folder} is {loaded.spec.files['encoder.onnx'][:12]}…",
@@ -115,7 +136,7 @@ class Guard:
         for n, text in enumerate(texts):
             parts = [part for view in views(text) if view.strip() for part in windows(view)]
             chosen = self._worth_reading(parts)
-            share[n] = len(chosen) / max(1, len(parts))
+            share[n] = len(chosen) / len(parts) if parts else 1
             flat += chosen
             owner += [n] * len(chosen)
         found = np.full((len(texts), len(self.heads.spec.labels)), -30, np.float32)

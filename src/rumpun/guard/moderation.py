@@ -10,7 +10,7 @@ from typing import Any
 from rumpun.guard.taxonomy import taxonomy
 from rumpun.guard.verdict import Verdict
 
-__all__ = ["covered", "result"]
+__all__ = ["covered", "result", "unchecked"]
 
 
 def covered(labels: Sequence[str]) -> tuple[str, ...]:
@@ -46,4 +46,16 @@ def result(verdict: Verdict) -> dict[str, Any]:
         "category_scores": scores,
         "category_applied_input_types": {key: ["text"] for key in table.openai},
         "x_rumpun": verdict.plain(),
+    }
+
+
+def unchecked(why: str) -> dict[str, Any]:
+    """One entry of `results` for a text that no guard saw, where the service may let it pass."""
+    table = taxonomy()
+    return {
+        "flagged": False,
+        "categories": dict.fromkeys(table.openai, False),
+        "category_scores": dict.fromkeys(table.openai, 0.0),
+        "category_applied_input_types": {key: ["text"] for key in table.openai},
+        "x_rumpun": {"unchecked": why},
     }

@@ -40,7 +40,9 @@ _ENCLOSED = {  # letters that NFKC leaves, or gives with their brackets
 _OTHER_ALPHABETS = re.compile(f"[\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf{LATIN_SHAPES}]")
 _NATIVE_DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.V1)
 
-_STACKED = regex.compile(r"\p{Latin}\p{M}+")
+_MARKED_DIGIT = re.compile("[0-9][\u0300-\u036f\u0e31-\u0e4e\u0eb1-\u0ece\u102b-\u103e\u17b4-\u17d3]")
+
+_STACKED = regex.compile(r"\p{Latin}[\u0300-\u036f]+")
 _SHAPE = "\u0302\u0306\u031b"  # circumflex, breve, horn: part of a Vietnamese letter, below its tone
 
 # Signs of a script that stand for letters like them (Unicode Technical Standard 39, confusables), or the other way
@@ -103,16 +105,18 @@ def _folded(text: str) -> tuple[str, bool]:
     if text.isascii():
         return _CONTROLS.sub("", text).lower(), True
     plain = _COMPATIBLE.sub(_compatible, _FORMAT.sub("", text))
-    if others := bool(_OTHER_ALPHABETS.search(plain)):
+    if _OTHER_ALPHABETS.search(plain):
         plain = matched(plain)
     stored = normalise(plain)
     folded = _STACKED.sub(_stacked, stored.text).casefold()
-    settled = not (others or stored.changes)
+    settled = not (stored.changes or _OTHER_ALPHABETS.search(folded))
     if _MISTAKEN_LOOK.search(folded):
         read = _MISTAKEN.sub(_meant, folded)
         settled, folded = settled and read == folded, read
     read = _NATIVE_DIGIT.sub(lambda found: str(unicodedata.decimal(found.group(), found.group())), folded)
-    if read != folded and zawgyi.signed(read):  # a digit that was none in Zawgyi
+    if read != folded and (
+        _MARKED_DIGIT.search(read) or zawgyi.signed(read)
+    ):  # a digit that stood for a letter
         settled = False
     return unicodedata.normalize("NFC", read), settled
 

@@ -2,7 +2,7 @@
 
 Ordinary text must come through unchanged, so each rule asks for a pattern that it does not have: four single letters with
 the same sign between them; a digit inside a Latin word that can be read with the letter in its place; a letter four times
-in a row (three in Latin words, if they are no Roman numeral, no «www» and no Tagalog «maaari»).
+in a row (three in Latin words, if they are no Roman numeral, no initials and no Tagalog «naaalala»).
 """
 
 import re
@@ -62,14 +62,17 @@ _DOTTED = regex.compile(
 
 _REPEATED_LOOK = re.compile(r"([^\d\s])\1\1")
 _REPEATED_MARKED = re.compile(r"([^\d\s][\u0300-\u036f\u0b80-\u17ff]{1,5}?)\1\1")
-_REPEATED_LATIN = regex.compile(r"(?<=(\p{L}?))(?P<one>\p{Latin}\p{M}*+)(?P=one){2,}")
+_REPEATED_LATIN = regex.compile(r"(?P<one>\p{Latin}\p{M}*+)(?P=one){2,}")
 _REPEATED = regex.compile(
     rf"(?P<one>(?!\p{{Latin}}){_ONE}\p{{M}}*+)(?P=one){{3,}}|(?P<mark>\p{{M}})(?P=mark){{2,}}"
 )
 _SHOUTED = re.compile(r"([!?])\1{3,}")
 _BLANK = re.compile(r"([ \t\n])\1{2,}")
 _BLANKS = ("   ", "\t\t\t", "\n\n\n")
-_ROMAN = re.compile(r"(?<!\w)[mdclxvi]*(?:iii|xxx|ccc|mmm)[mdclxvi]*(?!\w)|(?<!\w)www(?=\.)")
+_SPARED_RUN = 3
+_SPARED = regex.compile(  # three in a row in Roman numerals, in initials of four letters at most, and Tagalog «naaalala»
+    r"(?<!\w)(?:[mdclxvi]+|\p{Latin}{3,4})(?!\w)|(?<=\p{L})aaa(?=\p{L})"
+)
 
 
 def plain_spelling(text: str, *, freely: bool = False) -> str:
@@ -205,16 +208,12 @@ def _readable(body: str, run: re.Match[str], *, strictly: bool) -> bool:
 
 
 def _squeezed(text: str, kept: int) -> str:
-    """Letters that are repeated, as often as `kept`; signs three times."""
-    spared = {place for found in _ROMAN.finditer(text) for place in range(*found.span())}
+    """Letters that are repeated, as often as `kept`; marks once; signs three times."""
+    spared = {place for found in _SPARED.finditer(text) for place in range(*found.span())}
 
     def latin(found: "regex.Match[str]") -> str:
         run: str = found.group()
-        before, after = (
-            found.string[found.start() - 1 : found.start()],
-            found.string[found.end() : found.end() + 1],
-        )
-        if found.start() in spared or (run == "aaa" and before.isalpha() and after.isalpha()):
+        if found.start() in spared and len(run) == _SPARED_RUN:
             return run
         return str(found.group("one")) * kept
 

@@ -87,9 +87,9 @@ class WordRules:
 
 
 def _outside(hits: Mapping[str, Spans], kind: str) -> bool:
-    """Whether a phrase of distress stands anywhere that no figure of speech touches."""
+    """Whether a phrase of distress stands anywhere but inside a figure of speech."""
     calm = _joined(hits.get("distress_not", ()))
-    return any(not _touched(calm, span) for span in hits.get(kind, ()))
+    return any(not _within(calm, span) for span in hits.get(kind, ()))
 
 
 def _of_minors(hits: Mapping[str, Spans]) -> bool:
@@ -100,7 +100,7 @@ def _of_minors(hits: Mapping[str, Spans]) -> bool:
     protecting, family = (_joined(hits.get(kind, ())) for kind in ("protecting", "family"))
     for kind in ("lewd", "sexual"):
         for span in hits.get(kind, ()):
-            if _touched(protecting, span):
+            if _within(protecting, span):
                 continue
             near = (span[0] - _NEAR, span[0] + _NEAR)
             around = (span[0] - _EXCUSES, span[1] + _EXCUSES)
@@ -127,6 +127,12 @@ def _touched(joined: Spans, span: tuple[int, int]) -> bool:
     """Whether any of the joined spans shares a code point with the span."""
     place = bisect_left(joined, (span[1],))
     return place > 0 and joined[place - 1][1] > span[0]
+
+
+def _within(joined: Spans, span: tuple[int, int]) -> bool:
+    """Whether one of the joined spans holds the whole span."""
+    place = bisect_left(joined, (span[0] + 1,))
+    return place > 0 and joined[place - 1][1] >= span[1]
 
 
 def _starts_in(spans: Sequence[tuple[int, int]], near: tuple[int, int]) -> bool:

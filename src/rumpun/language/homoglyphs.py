@@ -42,7 +42,7 @@ _WIDER = _LATIN | dict(
     )
 )
 _LATIN_FORMS = dict(  # Latin letters that stand for plain ones: small capitals, and those of phonetics
-    zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢɑɡıɩʋⱱ", "abcdefghijklmnoprstuvwyzagiivv", strict=True)
+    zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢɑɡıɩʋⱱƖƦƲ", "abcdefghijklmnoprstuvwyzagiivvirv", strict=True)
 )
 LATIN_SHAPES = "".join(_LATIN_FORMS)
 _LETTER = r"\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf"

@@ -38,16 +38,19 @@ _STYLED = (
 )  # letters of mathematics, in circles and squares
 _RUN_MOST = 8  # signs of no width in a row that count as one; text with more is left as it is
 # what stands in a text, so that the patterns below are tried only where they can match
-_TONE, _DOUBLE, _ROUND, _MARK = 1, 2, 4, 8
+_TONE, _DOUBLE, _ROUND, _MARK = 1 << 24, 1 << 25, 1 << 26, 1 << 27
+_POINT = 0x1FFFFF  # the bits of a code point
 _TONES = re.compile("(?<=[\u1000-\u103f\u104c-\u108f])[\u1090-\u1099](?![\u1090-\u1099])")
-_WORDS = re.compile("[A-Za-z\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf]+")
+_OTHERS = "\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf"  # Greek, Cyrillic, Armenian, Cherokee
+_WORDS = re.compile(rf"(?<![A-Za-z{_OTHERS}])[A-Za-z]*+[{_OTHERS}][A-Za-z{_OTHERS}]*+")
 _TOUCHED = "0123456789@()[]/"
 # Burmese WA is typed for zero, and RA for seven: between digits, before a phone's 9, and WA at a number's end
 _ROUNDS = re.compile(
     "(?<=[0-9])[\u101d\u101b]+(?=[0-9])|(?<=[0-9][ -])[\u101d\u101b](?=[0-9]{2})|\u101d(?=9[ -]?[0-9]{5})|(?<=[0-9]{3})\u101d+(?![\u1000-\u103f])"
 )
+_NEAR = re.compile("[0-9][ -]?[\u101b\u101d]|\u101d[0-9]")  # a quicker look whether there may be one
 _ROUND_DIGITS = str.maketrans("\u101d\u101b", "07")
-_MARKED = re.compile("(?<=[0-9])[\u0300-\u036f\u0483-\u0489\u20d0-\u20f0]+")
+_MARKED = re.compile("[0-9][\u0300-\u036f\u0483-\u0489\u20d0-\u20f0]+")
 
 
 def _table() -> dict[str, str]:
@@ -74,28 +77,21 @@ HOT = re.compile(r"[\d@＠﹫]|://")
 
 @functools.cache
 def _codes() -> npt.NDArray[np.uint32]:
-    """[0x110000] what each code point folds to."""
+    """[0x110000] what each code point folds to, and above `_POINT` what may have to be mended where it stands."""
     codes = np.arange(0x110000, dtype=np.uint32)
     for sign, plain in _table().items():
         codes[ord(sign)] = ord(plain)
+    codes[0x1090:0x109A] |= _TONE
+    codes[[ord(sign) for sign in _doubles()]] |= _DOUBLE
+    codes[[0x101B, 0x101D]] |= _ROUND
+    for first, last in ((0x300, 0x36F), (0x483, 0x489), (0x20D0, 0x20E2), (0x20E4, 0x20F0)):
+        codes[first : last + 1] |= _MARK
     return codes
 
 
 @functools.cache
 def _doubles() -> dict[str, str]:
     return {double: latin for latin, doubles in lookalikes().items() for double in doubles}
-
-
-@functools.cache
-def _hints() -> npt.NDArray[np.uint8]:
-    """[0x110000] what may have to be mended where a code point stands."""
-    hints = np.zeros(0x110000, np.uint8)
-    hints[0x1090:0x109A] = _TONE
-    hints[[ord(sign) for sign in _doubles()]] = _DOUBLE
-    hints[[0x101B, 0x101D]] = _ROUND
-    for first, last in ((0x300, 0x36F), (0x483, 0x489), (0x20D0, 0x20F0)):
-        hints[first : last + 1] |= _MARK
-    return hints
 
 
 def folded(text: str) -> str:
@@ -108,7 +104,9 @@ def folded(text: str) -> str:
         return text
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     plain = _codes()[codes]
-    hints = int(np.bitwise_or.reduce(_hints()[codes]))
+    hints = int(np.bitwise_or.reduce(plain)) & ~_POINT
+    if hints:
+        plain &= _POINT
     if hints & _TONE:
         for tone in _TONES.finditer(text):
             plain[tone.start()] = ord(tone.group())
@@ -120,18 +118,16 @@ def folded(text: str) -> str:
 def _mended(text: str, hints: int) -> str:
     if hints & _DOUBLE:
         text = _WORDS.sub(_latin, text)
-    if hints & _ROUND:
+    if hints & _ROUND and _NEAR.search(text):
         text = _ROUNDS.sub(lambda found: found.group().translate(_ROUND_DIGITS), text)
     if hints & _MARK:
-        text = _MARKED.sub(lambda found: ZERO_WIDTH * len(found.group()), text)
+        text = _MARKED.sub(lambda found: found.group()[0] + ZERO_WIDTH * (len(found.group()) - 1), text)
     return text
 
 
 def _latin(found: "re.Match[str]") -> str:
     """A word in Latin letters, where nothing but doubles stands beside its Latin letters or it touches a digit."""
     word, text = found.group(), found.string
-    if word.isascii():
-        return word
     doubles = _doubles()
     foreign = [sign for sign in word if not sign.isascii()]
     if not all(sign in doubles for sign in foreign):

@@ -14,7 +14,9 @@ _DIGITS = re.compile(r"[0-9]+")
 _DIGITS_MOST = 9
 _HIDDEN_BY = "*Xx\u2022\u25cf\u2217"
 _HIDDEN = re.compile(rf"[STFGM{_HIDDEN_BY}][{_HIDDEN_BY}]{{4}}[0-9]{{3}}[A-Z](?![A-Za-z])")
-_APART = re.compile(r"(?<![A-Za-z0-9])[A-Z]{1,2}(?=[ .\u00b7\u200b-]?[0-9](?:[ .\u00b7\u200b-]?[0-9]){5})")
+_GAPS = frozenset(" .\u00b7\u200b-")
+_CAPITALS = re.compile(r"(?<![A-Za-z0-9])([A-Z]{1,2})[ .\u00b7\u200b-]?\Z")
+_LONG = re.compile(r"[0-9](?:[ .\u00b7\u200b-]?[0-9]){5}")
 _SHAPE = re.compile(r"[A-Z]{0,3}[0-9]{3,9}[A-Z]?(?![A-Za-z0-9])", re.IGNORECASE)
 
 
@@ -28,21 +30,24 @@ def with_letters(text: str, rules: Rules, context: Context) -> Iterator[Candidat
                 found = _reading(text, start, layout, context, asked=rules.asked)
                 if found:
                     yield found
-    yield from _apart(text, rules, context)
+        before = text[start - 1 : start]
+        if before in _GAPS or (text[end : end + 1] in _GAPS and "A" <= before <= "Z"):
+            yield from _apart(text, start, rules, context)
 
 
-def _apart(text: str, rules: Rules, context: Context) -> Iterator[Candidate]:
+def _apart(text: str, start: int, rules: Rules, context: Context) -> Iterator[Candidate]:
     """Numbers in capitals with separators where their layout has none: "S 1234567 D", "A-1234567"."""
-    for letters in _APART.finditer(text) if rules.led else ():
-        start, end = letters.span()
-        for layout in rules.led:
-            if layout.lead != end - start or context.is_word(letters.group()):
-                continue
-            match = layout.apart.match(text, start)
-            if match and not match.group().isalnum():
-                found = _judged(match, layout, context, place=end + 1, asked=rules.asked)
-                if found and (found.named or layout.rule.passes(found.value)):
-                    yield found
+    letters = _CAPITALS.search(text, max(0, start - 4), start)
+    if not letters or not _LONG.match(text, start) or context.is_word(letters.group(1)):
+        return
+    for layout in rules.led:
+        if layout.lead != len(letters.group(1)):
+            continue
+        match = layout.apart.match(text, letters.start(1))
+        if match and not match.group().isalnum():
+            found = _judged(match, layout, context, place=start, asked=rules.asked)
+            if found and (found.named or layout.rule.passes(found.value)):
+                yield found
 
 
 def hidden_numbers(text: str) -> Iterator[Candidate]:

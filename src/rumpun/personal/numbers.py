@@ -231,7 +231,7 @@ def _calls(text: str, window: Window, rules: Rules, around: Around) -> Iterator[
     if not calls and word and 8 <= len(digits) <= 13 and not _serves(window, rules, shortest=3):
         yield _call(window, start, 0.6, "", ["no numbering plan has it", f"beside '{word.word}'"], loose=True)
         return
-    if not calls or (window.words > 1 and not plus and _serves(window, rules, shortest=4)):
+    if not calls or (window.words > 1 and _serves(window, rules, shortest=SHORTEST if plus else 4)):
         return
     stuck = glued(text, start, window.end)
     ranks = {region.country: rank for rank, region in enumerate(rules.regions)}

@@ -6,7 +6,7 @@ service cannot do (several choices, tools, log-probabilities, JSON schemas) is r
 
 import json
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -19,11 +19,14 @@ __all__ = [
     "ChatBody",
     "CompletionBody",
     "EmbeddingBody",
+    "GuardChoice",
+    "GuardrailBody",
     "ModerationBody",
     "all_texts",
     "chat_request",
     "completion_requests",
     "decode",
+    "guard_choice",
     "texts_of",
     "user_texts",
 ]
@@ -31,7 +34,7 @@ __all__ = [
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Body = TypeVar("Body", bound=msgspec.Struct)
+Body = TypeVar("Body")
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _SEEDS = 2**31  # seeds are taken modulo this: runtimes read larger ones as "choose at random"
@@ -105,11 +108,31 @@ class EmbeddingBody(msgspec.Struct, kw_only=True):
     dimensions: int | None = None
 
 
+class GuardChoice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How one request wants to be judged; what is left out is the service's."""
+
+    policy: str | None = None
+    point: str | None = None
+    contexts: list[str] | None = None
+
+
 class ModerationBody(msgspec.Struct, kw_only=True):
     """POST /v1/moderations."""
 
     input: str | list[Any]
     model: str | None = None
+    rumpun: GuardChoice | None = None
+
+
+class GuardrailBody(msgspec.Struct, kw_only=True):
+    """POST /beta/litellm_basic_guardrail_api; what is not named here is not looked at."""
+
+    input_type: Literal["request", "response"]
+    texts: list[str] | None = None
+    structured_messages: list[Any] | None = None
+    images: list[Any] | None = None
+    tools: list[Any] | None = None
+    additional_provider_specific_params: dict[str, Any] | None = None
 
 
 def decode(raw: bytes, kind: type[Body]) -> Body:
@@ -131,6 +154,23 @@ def decode(raw: bytes, kind: type[Body]) -> Body:
         raise _validation_fault(str(error), raw) from None
     except (UnicodeDecodeError, msgspec.DecodeError, ValueError):
         raise bad("the body is not JSON in UTF-8; send one JSON object") from None
+
+
+def guard_choice(given: dict[str, Any], where: str) -> tuple[GuardChoice, bool]:
+    """How a gateway's own parameters want texts to be judged, and whether personal data is to be masked.
+
+    Raises:
+        Fault: 400, one of them is of the wrong kind; others than ours are passed by.
+    """
+    ours = {name: given[name] for name in ("policy", "point", "contexts") if name in given}
+    mask = given.get("mask")
+    if mask is not None and not isinstance(mask, bool):
+        raise bad(f"{where}.mask: expected true or false", f"{where}.mask")
+    try:
+        return msgspec.convert(ours, GuardChoice), bool(mask)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).replace("`", "").partition(" - at $.")
+        raise bad(f"{where}.{path}: {what[:1].lower()}{what[1:]}", f"{where}.{path}") from None
 
 
 class _TwiceError(Exception):
@@ -159,7 +199,7 @@ def _validation_fault(message: str, raw: bytes) -> Exception:
 
 def _short_value(raw: bytes, path: str) -> str:
     """What a short top-level value is, in words; nothing for texts, which stay out of messages."""
-    if not re.fullmatch(r"[a-z_]+", path) or path in {"messages", "prompt", "input"}:
+    if not re.fullmatch(r"[a-z_]+", path) or path in {"messages", "prompt", "input", "texts", "text"}:
         return ""
     shown = ascii(json.loads(raw).get(path))
     return f" is {shown}" if len(shown) <= 40 else ""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from rumpun.serve.bodies import ModerationBody, Part, decode, part_text, texts_of
 from rumpun.serve.faults import Fault, bad
+from rumpun.serve.watch import Watch
 from rumpun.serve.work import client_of, in_turn, read_body, service_of
 
 if TYPE_CHECKING:
@@ -17,31 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["moderations"]
 
 _OPENAI_NAMES = ("omni-moderation", "text-moderation")  # clients send these unasked
+_UNNAMED = "rumpun-guard"  # where no guard could be loaded
 
 
 async def moderations(request: Request) -> Response:
     """Verdicts on texts: one a string, or one on all text parts together."""
     service = service_of(request)
-    settings, guard = service.settings, service.guard
+    settings, watch = service.settings, service.watch
     body = decode(await read_body(request, settings), ModerationBody)
-    if guard is None:
-        raise Fault(
-            404, "no guard is loaded; start the service with --guard warn or block", code="guard_not_loaded"
-        )
-    if not (
-        body.model is None or body.model in {guard.name, "default"} or body.model.startswith(_OPENAI_NAMES)
-    ):
+    name = watch.guard.name if watch.guard else _UNNAMED
+    if not (body.model is None or body.model in {name, "default"} or body.model.startswith(_OPENAI_NAMES)):
         raise Fault(
             404,
-            f"no guard is called '{body.model[:120]}' here; this service has: {guard.name}",
+            f"no guard is called '{body.model[:120]}' here; this service has: {name}",
             param="model",
             code="model_not_found",
         )
     texts = _texts(body.input, settings.inputs_max)
     results = await in_turn(
-        service.guard_turns, service.guard_pool, client_of(request), settings, lambda: _check(guard, texts)
+        service.guard_turns, service.guard_pool, client_of(request), settings, lambda: _check(watch, body, texts)
     )
-    whole = {"id": f"modr-{secrets.token_hex(12)}", "model": guard.name, "results": results}
+    whole = {"id": f"modr-{secrets.token_hex(12)}", "model": name, "results": results}
     return Response(msgspec.json.encode(whole), media_type="application/json")
 
 
@@ -59,7 +56,13 @@ def _texts(given: "str | list[Any]", most: int) -> list[str]:
     return texts_of(given, "input", most)
 
 
-def _check(guard: "Guard", texts: list[str]) -> list[dict[str, Any]]:
-    from rumpun.guard.moderation import result
+def _check(watch: Watch, body: ModerationBody, texts: list[str]) -> list[dict[str, Any]]:
+    from rumpun.guard.moderation import result, unchecked
 
-    return [result(verdict) for verdict in guard.check(texts, role="prompt")]
+    chosen, contexts = watch.chosen(body.rumpun, "rumpun")
+
+    def work(guard: "Guard") -> list[dict[str, Any]]:
+        return [result(verdict) for verdict in guard.check(texts, role="prompt", contexts=contexts)]
+
+    results, why = watch.run(work, chosen)
+    return [unchecked(why) for _ in texts] if results is None else results

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["GuardMode", "Settings", "is_loopback"]
+__all__ = ["GuardFail", "GuardMode", "Hold", "Settings", "is_loopback"]
 
 GuardMode = Literal["off", "warn", "block"]
+GuardFail = Literal["closed", "open"]
+Hold = Literal["sentence", "clause"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8765  # 0 lets the system choose
     guard: GuardMode = "warn"
+    guard_fail: GuardFail = "closed"  # where no verdict can be had: 503, or the text passes unchecked and says so
+    contexts: tuple[str, ...] = ()  # labels of the place, for the guard's policy
+    hold: Hold = "sentence"  # what an answer is held by in mode "block"; "clause": a long first sentence in parts
+    mask_personal: bool = False  # whether personal data in answers is masked
     api_keys: tuple[str, ...] = field(default=(), repr=False)  # none: anyone who reaches the address may ask
     hosts: tuple[str, ...] = ()  # Host names allowed besides localhost and the bound one, on loopback
     origins: tuple[str, ...] = ()  # foreign web origins that may post, such as "https://example.org"
@@ -40,7 +46,8 @@ class Settings:
     buffer_bytes: int = 1 << 18  # of answer held for one slow reader before generation waits
     closing_seconds: float = 4.0  # for streams to end when the service stops
 
-    guard_slots: int = 2  # moderation requests worked on at once
+    guard_slots: int = 2  # requests for verdicts or personal data worked on at once
+    embed_slots: int = 1  # embedding requests that the encoder works on at once
 
 
 def is_loopback(host: str) -> bool:
