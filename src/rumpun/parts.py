@@ -12,7 +12,7 @@ __all__ = ["PARTS", "installed", "missing", "part_of", "require"]
 
 # part -> the modules that stand for it; the lighter parts first
 PARTS: Mapping[str, tuple[str, ...]] = {
-    "runtime": ("xllamacpp", "gguf", "starlette", "uvicorn", "numpy"),
+    "runtime": ("xllamacpp", "gguf", "starlette", "uvicorn", "numpy", "onnxruntime", "tokenizers"),
     "corpus": (
         "pyarrow",
         "daft",
@@ -28,7 +28,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "icu": ("icu",),
     "cluster": ("ray",),
     "eval": ("torch", "transformers", "huggingface_hub"),
-    "train": ("torch", "transformers", "peft", "sklearn", "pyarrow"),
+    "train": ("torch", "transformers", "peft", "sklearn", "pyarrow", "onnx"),
     "tests": ("pytest", "hypothesis", "openai", "playwright"),
 }
 
