@@ -9,7 +9,7 @@ digits, numbers of the same length) count against precision. The sentences and t
 author, and the rules were made with these sentences in sight: recall with a word is an upper bound.
 
 Presidio is no dependency: name the Python of an environment that has it. Its rule recognisers run with a blank
-tokeniser and the regions of the packs; `PRESIDIO` says which of its entities stand for which type.
+tokeniser and the regions of the packs; `rumpun.personal.names.PRESIDIO` says which of its entities stand for which type.
 """
 
 import argparse
@@ -25,16 +25,8 @@ from dataclasses import dataclass
 
 from rumpun.measure.rates import wilson
 from rumpun.personal import find_all
+from rumpun.personal.names import PRESIDIO
 
-PRESIDIO = {
-    "SG_NRIC": "SG_NRIC_FIN",
-    "TH_PIN": "TH_TNIN",
-    "PH_TIN": "PH_TIN",
-    "PH_CRN": "PH_UMID",
-    "CARD": "CREDIT_CARD",
-    "EMAIL": "EMAIL_ADDRESS",
-    "PHONE": "PHONE_NUMBER",
-}
 NATIVE = {"th": "๐", "lo": "໐", "km": "០", "my": "၀"}  # scripts whose digits people write
 # carrier sentences: a word that says what the number is, and none. {v} is the number
 CARRIERS = {

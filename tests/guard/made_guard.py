@@ -128,7 +128,12 @@ def write_data(folder: Path) -> Path:
     (folder / "prompts").mkdir()
     for tag in ORDINARY:
         asked = [
-            {"key": f"{tag}-{n}", "text": prompt(tag, unsafe=False), "topic": f"t{n}", "sensitive": n % 2 == 0}
+            {
+                "key": f"{tag}-{n}",
+                "text": prompt(tag, unsafe=False),
+                "topic": f"t{n}",
+                "sensitive": n % 2 == 0,
+            }
             for n in range(20)
         ]
         (folder / "prompts" / f"{tag}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))

@@ -196,7 +196,9 @@ def test_a_check_takes_milliseconds_and_a_megabyte_bounded_time(guard):
         start = time.process_time()
         guard.check([text])
         times.append(time.process_time() - start)
-    assert statistics.median(times) < 0.02  # the heads, rules and normaliser alone; the encoder is measured elsewhere
+    assert (
+        statistics.median(times) < 0.02
+    )  # the heads, rules and normaliser alone; the encoder is measured elsewhere
     read = []
 
     class Counting(StandIn):

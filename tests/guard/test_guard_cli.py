@@ -39,7 +39,9 @@ def test_check_gives_one_object_a_line_in_order_with_stable_keys(folder):
         f"ini {UNSAFE_WORD}",
         json.dumps({"prompt": f"ini {UNSAFE_WORD}"}),
         json.dumps({"prompt": "halo", "response": f"ini {UNSAFE_WORD}"}),
-        json.dumps({"messages": [{"role": "user", "content": "halo"}, {"role": "assistant", "content": "ya"}]}),
+        json.dumps(
+            {"messages": [{"role": "user", "content": "halo"}, {"role": "assistant", "content": "ya"}]}
+        ),
     ]
     for form in ([], ["--json"]):
         done = guard("check", "--guard", folder, *form, data="\n".join(lines).encode() + b"\n")
@@ -108,7 +110,12 @@ def test_eval_gives_aggregates_with_stable_keys(folder, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert list(found) == ["guard", "sets", "dropped"]
-    assert {entry["set"] for entry in found["sets"]} == {"multijail", "simplesafetytests", "xstest", "hatecheck"}
+    assert {entry["set"] for entry in found["sets"]} == {
+        "multijail",
+        "simplesafetytests",
+        "xstest",
+        "hatecheck",
+    }
     entry = next(e for e in found["sets"] if (e["set"], e["language"]) == ("xstest", "en"))
     assert {"unsafe", "safe", "auprc", "recall_at_0.01", "strict", "balanced", "permissive"} <= set(entry)
     assert list(entry["balanced"]["recall"]) == ["rows", "flagged", "share", "low", "high"]
@@ -124,7 +131,9 @@ def test_eval_gives_aggregates_with_stable_keys(folder, tmp_path, monkeypatch):
 def test_eval_reads_labelled_lines_of_ones_own(folder, tmp_path):
     path = tmp_path / "own.jsonl"
     rows = [{"prompt": f"ini {UNSAFE_WORD} {n}", "label": "unsafe", "language": "id"} for n in range(3)]
-    rows += [{"prompt": f"ini baik {n}", "label": "safe", "language": "id", "sensitive": n == 0} for n in range(3)]
+    rows += [
+        {"prompt": f"ini baik {n}", "label": "safe", "language": "id", "sensitive": n == 0} for n in range(3)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = guard("eval", str(path), "--guard", folder, "--json")
     assert done.returncode == 0, done.stderr

@@ -70,8 +70,12 @@ def passed(guard, text, cut, **options):
     return seen
 
 
-@pytest.mark.parametrize("good", ["Selamat pagi semua. ", "ราคา 50 บาทครับ\n", "မင်္ဂလာပါ။", "សួស្តី។ ", "早上好。"])
-@pytest.mark.parametrize("bad", [f"Ini {UNSAFE_WORD} sekali. ", f"นี่คือ{UNSAFE_WORD}นะครับ\n", f"这是{UNSAFE_WORD}。"])
+@pytest.mark.parametrize(
+    "good", ["Selamat pagi semua. ", "ราคา 50 บาทครับ\n", "မင်္ဂလာပါ။", "សួស្តី។ ", "早上好。"]
+)
+@pytest.mark.parametrize(
+    "bad", [f"Ini {UNSAFE_WORD} sekali. ", f"นี่คือ{UNSAFE_WORD}นะครับ\n", f"这是{UNSAFE_WORD}。"]
+)
 def test_at_every_split_point_nothing_of_the_blocked_sentence_is_given_out(guard, good, bad):
     text = f"{good}{bad}{good}"
     for cut in range(len(text) + 1):
@@ -81,7 +85,9 @@ def test_at_every_split_point_nothing_of_the_blocked_sentence_is_given_out(guard
 
 
 def test_of_a_long_first_sentence_a_part_is_given_out_and_the_flagged_part_is_not(guard):
-    text = f"Baiklah, saya akan menjawab pertanyaan itu dengan senang hati, dan {UNSAFE_WORD} di sini. Selesai."
+    text = (
+        f"Baiklah, saya akan menjawab pertanyaan itu dengan senang hati, dan {UNSAFE_WORD} di sini. Selesai."
+    )
     for cut in range(len(text) + 1):
         assert passed(guard, text, cut) == ""
     seen = [passed(guard, text, cut, clauses=True) for cut in range(len(text) + 1)]

@@ -117,6 +117,11 @@ def test_each_letter_by_one_that_looks_like_it(sample):
         ("ဖုန်းဝ၉၁၂၃၄၅၆၇၈၉", "PHONE", "ဝ၉၁၂၃၄၅၆၇၈၉"),  # the letter WA for the digit zero
         ("ဖုန်း ၀၉ ရ၉၁၂၃ဝ၅၆", "PHONE", "၀၉ ရ၉၁၂၃ဝ၅၆"),  # RA for seven
         ("budi\ufe6bexample.com", "EMAIL", "budi\ufe6bexample.com"),
+        ("hp O812-3456-789O", "PHONE", "O812-3456-789O"),
+        ("NIK 317401O1O19OOOO1", "ID_NIK", "317401O1O19OOOO1"),
+        ("passport O1234567", "PASSPORT", "O1234567"),
+        ("hp ⓪⑧①②③④⑤⑥⑦⑧⑨⓪", "PHONE", "⓪⑧①②③④⑤⑥⑦⑧⑨⓪"),
+        ("①0812-3456-7890 hp", "PHONE", "0812-3456-7890"),  # one alone numbers a list
         ("no. tentera 1234567", "MY_SERVICE", "1234567"),
         ("123-456-782budi@example.com-1-2345", "EMAIL", "123-456-782budi@example.com"),
     ],
@@ -127,7 +132,7 @@ def test_ways_that_people_write_them(text, kind, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["Привет, 12 человек", "x\u0301 12", "ဝယ် ၁၂၃၄ဝယ်", "C 1234567 E", "Vitamin C 1234567", "No 1234567", "1/2 cup N 123456", "ကျပ် ၁၂၃"],
+    ["Привет, 12 человек", "x\u0301 12", "ဝယ် ၁၂၃၄ဝယ်", "C 1234567 E", "Vitamin C 1234567", "No 1234567", "1/2 cup N 123456", "ကျပ် ၁၂၃", "CO2 2O24", "①②③④ 12"],
 )  # fmt: skip
 def test_ordinary_text_in_those_letters_is_left_alone(text):
     assert find(text) == []

@@ -4,17 +4,19 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rumpun.errors import InputError, UsageError
+from rumpun.errors import InputError, MissingPartError, UsageError, nearest
 
 if TYPE_CHECKING:
     from rumpun.engines.load import Found
     from rumpun.guard import Guard
+    from rumpun.guard.judgement import Point
+    from rumpun.serve.encoding import Embedder
     from rumpun.serve.models import ServedModel
     from rumpun.steps import Progress
 
@@ -40,13 +42,44 @@ _SMALL = 1_000_000_000  # parameters; below this a model is shown as a demonstra
 @click.option(
     "--guard", "mode", type=click.Choice(["off", "warn", "block"]), default="warn", show_default=True
 )
-@click.option("--context", type=click.IntRange(256), help="Tokens of prompt and answer together, at most.")
+@click.option(
+    "--policy", default="base", show_default=True, help="A policy's name (sg, my, …) or file, for the guard."
+)
+@click.option(
+    "--point",
+    type=click.Choice(["strict", "balanced", "permissive"]),
+    default="balanced",
+    show_default=True,
+    help="The guard's operating point.",
+)
+@click.option(
+    "--context", "contexts", multiple=True, help="A label of the place (education, news, …); may be repeated."
+)
+@click.option(
+    "--guard-fail",
+    "fail",
+    type=click.Choice(["closed", "open"]),
+    default="closed",
+    show_default=True,
+    help="Where no verdict can be had: answer 503, or let texts pass unchecked and say so.",
+)
+@click.option(
+    "--hold",
+    type=click.Choice(["sentence", "clause"]),
+    default="sentence",
+    show_default=True,
+    help="With --guard block: give a long first sentence out in parts, so that the first text comes sooner.",
+)
+@click.option("--mask-personal", is_flag=True, help="Mask personal data in answers.")
+@click.option(
+    "--context-tokens", type=click.IntRange(256), help="Tokens of prompt and answer together, at most."
+)
 @click.option("--slots", type=click.IntRange(1, 64), default=4, show_default=True, help="Answers at once.")
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Keys that are let in, one a line.")
 @click.option("--open", "is_open", is_flag=True, help="Let a network in without any key.")
 @click.option("--quiet", is_flag=True, help="Print the address and nothing else.")
 def up(
-    bases: tuple[str, ...], layer: str | None, mode: str, context: int | None, slots: int, **options: Any
+    bases: tuple[str, ...], layer: str | None, context_tokens: int | None, slots: int, **options: Any
 ) -> None:
     """Serve models on OpenAI's addresses, with a guard in front and a page to chat on.
 
@@ -62,18 +95,22 @@ def up(
             f"--host {host} lets other machines in, and no key is set",
             "add --api-key-file FILE (one key a line), or --open to let everybody in",
         )
-    settings = Settings(host=host, port=port, guard=_mode(mode), api_keys=keys)
+    settings = Settings(
+        host=host, port=port, guard=options["mode"], guard_fail=options["fail"], contexts=options["contexts"],
+        hold=options["hold"], mask_personal=options["mask_personal"], api_keys=keys,
+    )  # fmt: skip
     check_port(host, port)
     _log_to_stderr(quiet=options["quiet"])
     talk = _silent if options["quiet"] else _say
     if options["is_open"] and not keys and not is_loopback(host):
         talk(f"warning: anyone who reaches {host} can use this service")
-    guard = _guard(mode)
+    guard, trouble = _guard(options["policy"], options["point"], options["contexts"])
     with contextlib.ExitStack() as opened:
-        models = _open(bases or ("default",), layer, context, slots, opened, quiet=options["quiet"])
-        talk(f"guard {guard.name if guard else 'none'}, mode {mode}")
+        models = _open(bases or ("default",), layer, context_tokens, slots, opened, quiet=options["quiet"])
+        named = f"{guard.name}, policy {guard.policy.name}, point {guard.point}" if guard else "none"
+        talk(f"guard {named}, mode {settings.guard}, fails {settings.guard_fail}")
         opened.pop_all()  # from here on the service closes them
-        serve(models, guard, settings, announce=click.echo)
+        serve(models, guard, settings, announce=click.echo, trouble=trouble, encoder=_encoder(guard))
 
 
 def _open(
@@ -129,16 +166,28 @@ def _caution(found: "Found") -> str:
     )
 
 
-def _guard(mode: str) -> "Guard | None":
-    """The shipped guard; with mode "off" it only answers /v1/moderations, and may be missing."""
-    from rumpun.guard import Guard
+def _guard(policy: str, point: "Point", contexts: tuple[str, ...]) -> "tuple[Guard | None, str]":
+    """The shipped guard, or None and why there is none; a wrong policy or context stops the start."""
+    from rumpun.guard import Guard, Policy
+    from rumpun.guard.policy.vocabulary import vocabulary
 
+    chosen = Policy.load(policy)
+    known = list(vocabulary().contexts)
+    for context in contexts:
+        if context not in known:
+            raise UsageError(f"--context {context}: no such context", nearest(context, known))
     try:
-        return Guard.load()
-    except InputError:
-        if mode != "off":
-            raise
-        return None
+        return Guard.load(policy=chosen, point=point), ""
+    except (InputError, MissingPartError) as error:
+        return None, f"the guard cannot be loaded: {error.message}"
+
+
+def _encoder(guard: "Guard | None") -> "Callable[[], Embedder]":
+    """How /v1/embeddings comes by the encoder: the guard's own where there is one, since it is the same."""
+    from rumpun.encoder import Encoder
+
+    loaded = guard.encoder if guard else None
+    return lambda: loaded if isinstance(loaded, Encoder) else Encoder.load()
 
 
 def _keys(path: Path | None) -> tuple[str, ...]:
@@ -155,10 +204,6 @@ def _keys(path: Path | None) -> tuple[str, ...]:
     if not keys:
         raise InputError(f"{path}: no key in it", "write one key a line")
     return keys
-
-
-def _mode(mode: str) -> Any:
-    return mode  # one of the three, by click
 
 
 def _log_to_stderr(*, quiet: bool) -> None:

@@ -6,7 +6,6 @@ its parent and counts as augmented. No model writes or translates a row.
 
 import random
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,10 +24,10 @@ def switched(rows: "Sequence[Row]", lexicon: Lexicon, each: int, seed: int) -> "
     """Up to `each` harmful and as many safe rows of English in each language of the lexicon.
 
     Half of the rows have every known word put into the other language, half about half of them. A row of which the
-    lexicon knows too little is passed over.
+    lexicon knows too little, or in which the draw put no word, is passed over.
     """
     found: list[Row] = []
-    sides: dict[bool, list[Row]] = defaultdict(list)
+    sides: dict[bool, list[Row]] = {True: [], False: []}
     for row in rows:
         if row.language == "en" and row.role == "prompt" and len(row.text) < 400:
             sides[row.unsafe].append(row)
@@ -38,22 +37,22 @@ def switched(rows: "Sequence[Row]", lexicon: Lexicon, each: int, seed: int) -> "
             draw = random.Random(f"{seed} {language} {unsafe}")  # noqa: S311  (a seeded draw, no secret)
             made[unsafe] = []
             for parent in draw.sample(parents, len(parents)):
+                if len(made[unsafe]) >= each:
+                    break
                 text = _switch(parent.text, words, draw)
                 if text:
                     made[unsafe].append(
                         replace(parent, text=text, language=language, parent=f"{parent.source}:{parent.id}")
                     )
-                if len(made[unsafe]) == each:
-                    break
-        least = min(map(len, made.values()), default=0)
+        least = min(map(len, made.values()))
         found += [row for part in made.values() for row in part[:least]]
     return found
 
 
 def _switch(text: str, words: Mapping[str, Sequence[str]], draw: random.Random) -> str:
-    """The text with known words replaced, or "" where too few are known."""
+    """The text with known words replaced, or "" where too few are known or none came to be replaced."""
     spoken = _WORD.findall(text)
-    known = sum(word.lower() in words for word in spoken)
+    known = sum(bool(words.get(word.lower())) for word in spoken)
     if not spoken or known < _ENOUGH * len(spoken):
         return ""
     share = draw.choice((0.5, 1.0))
@@ -62,4 +61,5 @@ def _switch(text: str, words: Mapping[str, Sequence[str]], draw: random.Random) 
         choices = words.get(found.group().lower())
         return draw.choice(list(choices)) if choices and draw.random() < share else found.group()
 
-    return _WORD.sub(other, text)
+    mixed = _WORD.sub(other, text)
+    return mixed if mixed != text else ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rumpun.errors import InputError
 from rumpun.guard.normalise import normalised
 from rumpun.guard.taxonomy import HARM, taxonomy
 from rumpun.guard.windows import windows
@@ -22,7 +23,7 @@ from rumpun.language.softmax import matrix
 if TYPE_CHECKING:
     from rumpun.guard.rows import Row
 
-__all__ = ["Fitted", "Settings", "balance", "fit_heads"]
+__all__ = ["Fitted", "Settings", "balance", "fit_heads", "paired"]
 
 Floats = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Floats]
@@ -54,26 +55,36 @@ class Fitted:
 
 
 def balance(rows: "Sequence[Row]", own: "npt.NDArray[np.bool_]") -> "npt.NDArray[np.float64]":
-    """A weight for each row: the two sides of a language weigh the same, a language by the root of its smaller side."""
-    sides = [(row.language, row.role, bool(mine)) for row, mine in zip(rows, own, strict=True)]
-    raw = np.array([row.weight for row in rows])
-    size: dict[tuple[str, str, bool], float] = defaultdict(float)
-    for side, weight in zip(sides, raw, strict=True):
-        size[side] += weight
-    count = Counter((language, mine) for language, _, mine in sides)
-    found = np.zeros(len(rows))
-    for n, (language, role, mine) in enumerate(sides):
-        share = size[language, role, mine] / sum(
-            v for (tag, _, m), v in size.items() if tag == language and m == mine
-        )
-        found[n] = (
-            raw[n]
-            / size[language, role, mine]
-            * share
-            * min(count[language, True], count[language, False]) ** 0.5
+    """A weight for each row, 1 on average: the two sides of a language weigh the same, a language by the root of its smaller side.
+
+    Rows of a language with one side alone weigh nothing.
+
+    Raises:
+        InputError: no language has both sides.
+    """
+    sides = [(row.language, bool(mine)) for row, mine in zip(rows, own, strict=True)]
+    size: dict[tuple[str, bool], float] = defaultdict(float)
+    for side, row in zip(sides, rows, strict=True):
+        size[side] += row.weight
+    count = Counter(sides)
+    found = np.array(
+        [
+            row.weight / size[side] * min(count[side[0], True], count[side[0], False]) ** 0.5
+            for side, row in zip(sides, rows, strict=True)
+        ]
+    )
+    if not found.sum():
+        raise InputError(
+            "no language has rows of both sides", "name sets with harmful and safe rows in `fit`"
         )
     whole: npt.NDArray[np.float64] = found * len(rows) / found.sum()
     return whole
+
+
+def paired(rows: "Sequence[Row]") -> "list[Row]":
+    """The rows of languages that have harmful and safe ones: what the heads learn from."""
+    spoken = Counter((row.language, row.unsafe) for row in rows)
+    return [row for row in rows if spoken[row.language, True] and spoken[row.language, False]]
 
 
 def fit_heads(
@@ -87,11 +98,17 @@ def fit_heads(
         settings: how.
         seed: of the noise.
         say: told which head is fitted.
+
+    Raises:
+        InputError: no language has both sides.
     """
     from scipy.sparse import csr_matrix, hstack
 
-    spoken = Counter((row.language, row.unsafe) for row in rows)
-    rows = [row for row in rows if spoken[row.language, True] and spoken[row.language, False]]
+    rows = paired(rows)
+    if not rows:
+        raise InputError(
+            "no language has rows of both sides", "name sets with harmful and safe rows in `fit`"
+        )
     texts = [windows(normalised(row.text))[0] for row in rows]
     vectors = embed(texts)
     if settings.blur:

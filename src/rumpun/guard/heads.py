@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rumpun.errors import InputError
+from rumpun.errors import InputError, UsageError
 from rumpun.guard.judgement import POINTS, Level, Point
 from rumpun.guard.taxonomy import HARM, taxonomy
 from rumpun.language.heads import checked_tensors
@@ -75,8 +75,7 @@ class GuardHeads:
 
     def level(self, label: str, probability: float, language: str, point: Point) -> Level:
         """The level that a probability reaches at an operating point."""
-        table = self.spec.thresholds[point][label]
-        first, second = table.get(language) or table[ANY]
+        first, second = self.threshold(label, language, point)
         return 2 if probability >= second else 1 if probability >= first else 0
 
     def threshold(self, label: str, language: str, point: Point) -> tuple[float, float]:
@@ -109,23 +108,38 @@ def read_heads(folder: Path) -> GuardHeads:
         raise InputError(
             f"{path}: no such file", "name a guard's folder, or train one: rumpun guard train"
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}", "restore the guard from a release") from error
     _check(path, spec)
     dense, ngrams, scale, bias = checked_tensors(folder / "guard.safetensors", spec.sha256, _NAMES, "heads")
+    _check_tensors(folder / "guard.safetensors", spec, dense, ngrams, scale, bias)
+    return GuardHeads(
+        spec, dense.astype(np.float32), ngrams, scale.astype(np.float32), bias.astype(np.float32)
+    )
+
+
+def _check_tensors(path: Path, spec: HeadsSpec, *tensors: "npt.NDArray[Any]") -> None:
+    """Refuse tensors that would fail, or find nothing, only at a text."""
+    dense, ngrams, scale, bias = tensors
     count = len(spec.labels)
     if (
         dense.shape[1:] != (count,)
         or ngrams.shape[1:] != (count,)
         or scale.shape != (count,)
         or bias.shape != (count,)
+        or ngrams.dtype != np.int8
     ):
+        raise InputError(f"{path}: not of {count} heads", "restore both files from one release")
+    if not all(
+        np.isfinite(tensor).all() for tensor in tensors
+    ):  # nothing is above a threshold that is no number
+        raise InputError(f"{path}: a weight is no number", "restore the guard from a release")
+    try:
+        hashed([""], buckets=len(ngrams), lengths=spec.lengths)
+    except UsageError as error:
         raise InputError(
-            f"{folder / 'guard.safetensors'}: not of {count} heads", "restore both files from one release"
-        )
-    return GuardHeads(
-        spec, dense.astype(np.float32), ngrams, scale.astype(np.float32), bias.astype(np.float32)
-    )
+            f"{path}: n-grams: {error.message}", "restore both files from one release"
+        ) from error
 
 
 def _check(path: Path, spec: HeadsSpec) -> None:
@@ -137,9 +151,13 @@ def _check(path: Path, spec: HeadsSpec) -> None:
     for label in (*spec.labels, *spec.off):
         if label not in known:
             raise InputError(f"{path}: '{label}' is no category", "restore the guard from a release")
-    if spec.labels[:1] != (HARM,) or ANY not in spec.calibration:
+    if spec.labels[:1] != (HARM,) or len(set(spec.labels)) < len(spec.labels):
         raise InputError(
-            f"{path}: the first head is '{HARM}', with a calibration of '{ANY}'", "restore it from a release"
+            f"{path}: the first head is '{HARM}', and each stands once", "restore the guard from a release"
+        )
+    if ANY not in spec.calibration or any(a <= 0 for a, _ in spec.calibration.values()):
+        raise InputError(
+            f"{path}: calibration: needs '{ANY}', and slopes above 0", "restore the guard from a release"
         )
     for point in POINTS:
         for label in spec.labels:

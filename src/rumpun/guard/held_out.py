@@ -20,7 +20,7 @@ from rumpun.measure.rates import auroc, wilson
 if TYPE_CHECKING:
     from rumpun.guard.guard import Guard
 
-__all__ = ["figures", "measure", "probe"]
+__all__ = ["figures", "measure", "probe", "readable", "reliability"]
 
 Floats = npt.NDArray[np.float32]
 _FEW = 20  # rows of a side, below which no ranking is told
@@ -69,8 +69,7 @@ def figures(scores: Floats, rows: Sequence[Row], thresholds: "dict[Any, float]")
             if kind.any():
                 own[name] = _share(int(over[kind].sum()), int(kind.sum()))
         if len(positive) and len(negative):
-            hits = int(over[unsafe].sum())
-            own["f1"] = round(f1(hits, len(positive) - hits, int(over[~unsafe].sum())), 4)
+            own["f1"] = _ranked(_f1, over[unsafe], over[~unsafe])
         found[point] = own
     return found
 
@@ -91,7 +90,13 @@ def _categories(guard: "Guard", odds: Floats, rows: Sequence[Row]) -> dict[str, 
     return {"categories": found} if found else {}
 
 
-def _ranked(figure: Any, positive: Floats, negative: Floats) -> dict[str, float]:
+def _f1(unsafe: "npt.NDArray[np.bool_]", safe: "npt.NDArray[np.bool_]") -> float:
+    """F1 of what is flagged of both sides."""
+    hits = int(unsafe.sum())
+    return f1(hits, len(unsafe) - hits, int(safe.sum()))
+
+
+def _ranked(figure: Any, positive: "npt.NDArray[Any]", negative: "npt.NDArray[Any]") -> dict[str, float]:
     low, high = resampled(figure, positive, negative)
     return {"figure": round(figure(positive, negative), 4), "low": round(low, 4), "high": round(high, 4)}
 
@@ -163,12 +168,11 @@ def readable(entries: Sequence[dict[str, Any]]) -> list[str]:
                 lines.append(f"{head} {name:22} {f['figure']:.3f}  [{f['low']:.3f}, {f['high']:.3f}]")
         for point in POINTS:
             for name, share in entry[point].items():
-                if isinstance(share, dict):
-                    lines.append(
-                        f"{head} {point + ' ' + name:22} {share['share']:.3f}  [{share['low']:.3f}, {share['high']:.3f}]  {share['rows']} rows"
-                    )
-                else:
-                    lines.append(f"{head} {point + ' ' + name:22} {share:.3f}")
+                told = share.get("share", share.get("figure"))
+                rows = f"  {share['rows']} rows" if "rows" in share else ""
+                lines.append(
+                    f"{head} {point + ' ' + name:22} {told:.3f}  [{share['low']:.3f}, {share['high']:.3f}]{rows}"
+                )
         for category, f in entry.get("categories", {}).items():
             lines.append(
                 f"{head} {category:22} auprc {f['auprc']:.3f}  auroc {f['auroc']:.3f}  {f['rows']} rows"

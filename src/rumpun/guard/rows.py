@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from rumpun.errors import InputError, MissingPartError
 from rumpun.guard.sets import LabelledSet, sets
+from rumpun.language.lines import lines_of
 from rumpun.records.licences import shippable
 
-__all__ = ["Row", "Rows", "Use", "read_prompts", "read_rows", "read_seed"]
+__all__ = ["Row", "Rows", "Use", "read_held_out", "read_labelled", "read_prompts", "read_rows", "read_seed"]
 
 Use = Literal["fit", "threshold", "measure"]
 _KEPT_SHARE = 5  # every fifth topic or prompt is kept for thresholds
@@ -109,7 +110,7 @@ def _table(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _words(row: Mapping[str, Any]) -> Iterator[str]:
+def _label_words(row: Mapping[str, Any]) -> Iterator[str]:
     for column in sets().labels:
         value = row.get(column)
         for label in value if isinstance(value, list) else [value]:
@@ -119,12 +120,15 @@ def _words(row: Mapping[str, Any]) -> Iterator[str]:
 def _kept(path: Path, one: LabelledSet, rows: Rows) -> Iterator[dict[str, Any]]:
     """The rows of one file, without those that are never kept and those that the table leaves out."""
     never = set(sets().never)
-    for row in _table(path):
+    table = _table(path)
+    if table and (missing := {"split", "language", "licence", one.text, one.column} - table[0].keys()):
+        raise InputError(f"{path}: no column '{min(missing)}'", "fetch the data again, or mend sets.toml")
+    for row in table:
         if row.get("split") != one.split:
             raise InputError(
                 f"{path}: a row of split '{row.get('split')}'", f"expected only split '{one.split}'"
             )
-        if never.intersection(_words(row)):
+        if never.intersection(_label_words(row)):
             rows.dropped["label names children or minors"] += 1
         elif any(str(row.get(column)) in labels for column, labels in one.left_out.items()):
             rows.dropped[f"{path.stem}: left out by sets.toml"] += 1
@@ -210,9 +214,9 @@ def read_prompts(folder: Path) -> Rows:
             try:
                 rows.add(
                     Row(
-                        text=row["text"], language=path.stem, source="prompts", licence="CC0-1.0", unsafe=False,
-                        use="threshold" if _fifth(row["key"]) else "fit", sensitive=bool(row["sensitive"]),
-                        part=str(row["topic"]), id=row["key"],
+                        text=str(row["text"]), language=path.stem, source="prompts", licence="CC0-1.0", unsafe=False,
+                        use="threshold" if _fifth(str(row["key"])) else "fit", sensitive=bool(row["sensitive"]),
+                        part=str(row["topic"]), id=str(row["key"]),
                     )
                 )  # fmt: skip
             except KeyError as error:
@@ -223,12 +227,15 @@ def read_prompts(folder: Path) -> Rows:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row: dict[str, Any] = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}: line {number}: no JSON", "write one object a line") from error
-        yield row
+    for _, first, lines in lines_of([path]):
+        for number, line in enumerate(lines, first):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{path}: line {number}: no JSON", "write one object a line") from error
+            if not isinstance(row, dict):
+                raise InputError(f"{path}: line {number}: a {type(row).__name__}", "write one object a line")
+            yield row
 
 
 def read_held_out(folder: Path) -> Rows:
@@ -241,23 +248,26 @@ def read_labelled(path: Path) -> Rows:
     """Rows of a file of JSON lines: a text (prompt, response or messages), a label, and what else is known of it.
 
     Raises:
-        InputError: a line is no JSON, has no text or no label; the message names the line and never quotes it.
+        InputError: a line is no JSON, has no text or no label, or a field of another type; the message names the line and
+            never quotes its text.
     """
     from rumpun.guard.exchange import exchange_of
     from rumpun.guard.taxonomy import taxonomy
     from rumpun.language import identify
 
     rows = Rows()
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", "name a file of JSON lines")
     for number, row in enumerate(_lines(path), 1):
         where = f"{path}: line {number}"
         label = row.get("label")
         if label not in ("safe", "unsafe"):
-            raise InputError(f"{where}: label is {label!r:.40}", "write safe or unsafe")
+            raise InputError(f"{where}: label is neither safe nor unsafe", "write one of them")
         exchange = exchange_of(row, where)
-        named = row.get("categories", row.get("category", ()))
-        categories = (named,) if isinstance(named, str) else tuple(named or ())
+        named = row.get("categories", row.get("category")) or []
+        categories = (
+            (named,) if isinstance(named, str) else tuple(named) if isinstance(named, list) else (named,)
+        )
+        if not all(isinstance(name, str) for name in categories):
+            raise InputError(f"{where}: categories are not all names", "write a list of names")
         if unknown := set(categories) - set(taxonomy().categories):
             raise InputError(
                 f"{where}: no category is called {min(unknown)!r:.40}",
@@ -265,7 +275,7 @@ def read_labelled(path: Path) -> Rows:
             )
         rows.rows.append(
             Row(
-                text=exchange.views()[-1], role=exchange.role, language=row.get("language") or identify(exchange.text[:2000]).language,
+                text=exchange.views()[-1], role=exchange.role, language=str(row.get("language") or "") or identify(exchange.text[:2000]).language,
                 source=str(row.get("source") or path.stem), licence=str(row.get("licence") or "CC0-1.0"), unsafe=label == "unsafe",
                 use="measure", categories=categories, sensitive=bool(row.get("sensitive")), id=str(row.get("id") or number),
             )

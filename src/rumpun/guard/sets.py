@@ -41,8 +41,15 @@ class Sets:
     )  # set -> category -> words of a row
 
     def check(self) -> None:
-        """Refuse a category that is not in the taxonomy."""
+        """Refuse what cannot be meant."""
         known = taxonomy().categories
+        for source, one in self.sets.items():
+            if one.split not in ("train", "test"):
+                raise ValueError(f"{source}: split is '{one.split}', expected 'train' or 'test'")
+            if both := set(one.safe) & set(one.unsafe):
+                raise ValueError(f"{source}: '{min(both)}' is both safe and unsafe")
+        if unread := self.words.keys() - self.sets.keys():
+            raise ValueError(f"words.{min(unread)}: no set of that name")
         named = [(s, c) for s, one in self.sets.items() for m in one.categories.values() for c in m.values()]
         named += [(s, c) for s, words in self.words.items() for c in words]
         for source, category in named:
@@ -60,7 +67,7 @@ def sets() -> Sets:
     """The table in `sets.toml`.
 
     Raises:
-        UsageError: an unknown key, or a category that is not in the taxonomy.
+        UsageError: an unknown key, a category that is not in the taxonomy, or what cannot be meant.
     """
     path = Path(__file__).parent / "sets.toml"
     return build(Sets, tomllib.loads(path.read_text(encoding="utf-8")), path.name)

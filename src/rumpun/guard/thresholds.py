@@ -1,12 +1,13 @@
 """Calibration and operating points: one table of least probabilities, by point, head and language.
 
 A point is a promise on safe texts: at most `ordinary` of the ordinary ones and `sensitive` of the safe ones on hard
-matters reach level 2, in each language; level 1 is a lower mark, of concern. Thresholds are set on rows kept for it, never on what is measured. A language's
-own rows are few, so each quantile is taken over its rows together with as many drawn from all languages, after its
-scores were moved to the common median: a language keeps its own place, the tail is everyone's.
+matters reach level 2, in each language; level 1 is a lower mark, of concern. Thresholds are set on rows kept for it,
+never on what is measured. A language's own rows are few, so each quantile is taken over all languages' rows, moved to
+its median, together with its own, repeated until they weigh about as much: a language keeps its own place, the tail is
+everyone's.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from rumpun.errors import InputError
 from rumpun.guard.heads import ANY
 from rumpun.guard.judgement import POINTS, Point
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Promise", "calibrate", "choose"]
 
 Floats = npt.NDArray[np.float32]
-_LEAST = 40  # safe rows for a language to have its own threshold
+Doubles = npt.NDArray[np.float64]
+_LEAST = 40  # rows of a side for a language to have its own calibration; safe rows for its own threshold
+_LEAST_SLOPE = 0.05  # of a calibration: it never turns the ranking round
+_PRIOR = 0.01  # weight of slope 1 and of even odds in the middle, beside 1 for all rows together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +44,8 @@ class Promise:
 def calibrate(logits: Floats, rows: "Sequence[Row]", steps: int = 200) -> dict[str, tuple[float, float]]:
     """(a, b) of sigmoid(a * logit + b) for the harm head (Platt 1999), for all languages together and for each with both sides.
 
-    Both sides weigh the same. Newton's method on the logistic loss, with a little weight on a = 1, b = 0.
+    Both sides weigh the same. Newton's method on the logistic loss, each step halved until the loss falls, with a little
+    weight on a = 1 and on even odds midway between the sides' means.
     """
     found = {}
     places: dict[str, list[int]] = defaultdict(list)
@@ -56,19 +62,29 @@ def calibrate(logits: Floats, rows: "Sequence[Row]", steps: int = 200) -> dict[s
     return found
 
 
-def _platt(x: "npt.NDArray[np.float64]", y: "npt.NDArray[np.bool_]", steps: int) -> tuple[float, float]:
-    weight = np.where(y, 0.5 / max(1, y.sum()), 0.5 / max(1, (~y).sum()))
-    theta, prior = np.array([1.0, 0.0]), 0.01
-    features = np.stack([x, np.ones_like(x)], 1)
+def _platt(logits: Doubles, y: "npt.NDArray[np.bool_]", steps: int) -> tuple[float, float]:
+    weight = np.where(y, 0.5 / y.sum(), 0.5 / (~y).sum())
+    middle = float(weight @ logits)
+    features = np.stack([logits - middle, np.ones_like(logits)], 1)
+    usual = np.array([1.0, 0.0])
+
+    def loss(theta: Doubles) -> float:
+        z = features @ theta
+        return float(weight @ (np.logaddexp(0, z) - y * z) + _PRIOR / 2 * np.square(theta - usual).sum())
+
+    theta = usual
     for _ in range(steps):
-        p = 1 / (1 + np.exp(-np.clip(features @ theta, -30, 30)))
-        slope = features.T @ (weight * (p - y)) + prior * (theta - [1, 0])
-        curve = (features.T * (weight * p * (1 - p))) @ features + prior * np.eye(2)
+        p = 1 / (1 + np.exp(-np.clip(features @ theta, -500, 500)))
+        slope = features.T @ (weight * (p - y)) + _PRIOR * (theta - usual)
+        curve = (features.T * (weight * p * (1 - p))) @ features + _PRIOR * np.eye(2)
         step = np.linalg.solve(curve, slope)
+        while loss(theta - step) > loss(theta) and np.abs(step).max() > 1e-8:
+            step = step / 2  # far from the minimum a whole step may go past it, and farther with each
         theta = theta - step
-        if np.abs(step).max() < 1e-8:
+        if np.abs(step).max() <= 1e-8:
             break
-    return float(max(theta[0], 0.05)), float(theta[1])
+    a, b = (float(theta[0]), float(theta[1])) if theta[0] >= _LEAST_SLOPE else (_LEAST_SLOPE, 0.0)
+    return a, b - a * middle
 
 
 def choose(
@@ -80,59 +96,58 @@ def choose(
         scores: head -> probabilities of the rows; the first head is the one for harm.
         rows: safe rows kept for thresholds.
         promises: what each point promises.
+
+    Raises:
+        InputError: there are no rows.
     """
-    found: dict[Point, dict[str, dict[str, tuple[float, float]]]] = {}
+    if not rows:
+        raise InputError(
+            "no safe rows are kept for thresholds", "keep some: see `for_threshold` of the recipe"
+        )
+    found: dict[Point, dict[str, dict[str, tuple[float, float]]]] = {
+        point: {head: {} for head in scores} for point in POINTS
+    }
     harm = next(iter(scores))
-    size: dict[str, int] = defaultdict(int)
-    for row in rows:
-        size[row.language] += 1
-    for point in POINTS:
-        promise = promises[point]
-        found[point] = {}
-        for head, values in scores.items():
-            table: dict[str, tuple[float, float]] = {}
-            for language in (ANY, *sorted(tag for tag, n in size.items() if n >= _LEAST)):
-                tails = _tails(values, rows, language)
-                every = np.concatenate(list(tails.values()))
+    size = Counter(row.language for row in rows)
+    for head, values in scores.items():
+        for language in (ANY, *sorted(tag for tag, n in size.items() if n >= _LEAST)):
+            tails = _tails(values, rows, language)
+            every = np.concatenate(list(tails.values()))
+            for point in POINTS:
+                promise = promises[point]
                 if head == harm:
-                    second = max(
-                        _quantile(tails[False], promise.ordinary), _quantile(tails[True], promise.sensitive)
-                    )
+                    shares = {False: promise.ordinary, True: promise.sensitive}
+                    second = max(_quantile(tail, shares[kind]) for kind, tail in tails.items())
                     first = min(second, _quantile(every, promise.concern))
                 else:
                     second = _quantile(every, promise.category)
                     first = min(second, _quantile(every, 3 * promise.category))
-                table[language] = (round(first, 5), round(second, 5))
-            found[point][head] = table
+                found[point][head][language] = (round(first, 5), round(second, 5))
     return found
 
 
 def _tails(values: Floats, rows: "Sequence[Row]", language: str) -> dict[bool, Floats]:
-    """Sensitive or not -> probabilities of safe rows: the language's own, and everyone's moved to its median."""
-    logit = np.log(np.clip(values, 1e-6, 1 - 1e-6) / (1 - np.clip(values, 1e-6, 1 - 1e-6)))
+    """Sensitive or not -> probabilities of safe rows: the language's own, and everyone's moved to its median.
+
+    A kind without rows is left out.
+    """
+    sure = np.clip(values.astype(np.float64), 1e-6, 1 - 1e-6)
+    logit = np.log(sure / (1 - sure))
+    tags = np.array([row.language for row in rows])
+    sensitive = np.array([row.sensitive for row in rows])
     found: dict[bool, Floats] = {}
-    for sensitive in (False, True):
-        kind = np.array([row.sensitive == sensitive for row in rows])
-        own = kind & np.array([language in (ANY, row.language) for row in rows])
-        part = logit[kind]
-        if language != ANY and own.sum():
-            medians = {
-                tag: np.median(logit[kind & np.array([r.language == tag for r in rows])])
-                for tag in {r.language for r, k in zip(rows, kind, strict=True) if k}
-            }
-            moved = np.array(
-                [logit[n] - medians[rows[int(n)].language] + medians[language] for n in np.flatnonzero(kind)]
-            )
-            part = np.concatenate(
-                [moved, np.repeat(logit[own], max(1, round(len(moved) / max(1, own.sum()))))]
-            )
-        found[sensitive] = (1 / (1 + np.exp(-part))).astype(np.float32)
+    for kind in np.unique(sensitive):
+        part, spoken = logit[sensitive == kind], tags[sensitive == kind]
+        own = part[spoken == language]
+        if len(own):
+            medians = {tag: np.median(part[spoken == tag]) for tag in np.unique(spoken)}
+            moved = part - np.array([medians[tag] for tag in spoken]) + medians[language]
+            part = np.concatenate([moved, np.repeat(own, max(1, round(len(moved) / len(own))))])
+        found[bool(kind)] = (1 / (1 + np.exp(-part))).astype(np.float32)
     return found
 
 
 def _quantile(scores: Floats, most: float) -> float:
-    """A threshold that at most this share of the scores reaches."""
-    if not len(scores):
-        return 1.0
+    """A threshold that at most this share of the scores reaches; above 1 where too many are as high as can be."""
     ordered = np.sort(scores)[::-1]
-    return min(1.0, float(ordered[min(int(most * len(ordered)), len(ordered) - 1)]) + 1e-5)
+    return float(ordered[min(int(most * len(ordered)), len(ordered) - 1)]) + 1e-5

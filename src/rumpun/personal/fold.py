@@ -31,19 +31,30 @@ _NO_WIDTH = (  # first and last: joiners, directions, fillers, shapes, tags; and
     (0x200C, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x20E3, 0x20E3), (0x3164, 0x3164), (0xFE00, 0xFE0F),
     (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xE0000, 0xE007F), (0xE0100, 0xE01EF),
 )  # fmt: skip
-_STYLED = (
-    (0x1D400, 0x1D7CB),
-    (0x24B6, 0x24E9),
-    (0x1F130, 0x1F149),
-)  # letters of mathematics, in circles and squares
+# letters of mathematics, in circles and squares
+_STYLED = ((0x1D400, 0x1D7CB), (0x24B6, 0x24E9), (0x1F130, 0x1F149))
 _RUN_MOST = 8  # signs of no width in a row that count as one; text with more is left as it is
 # what stands in a text, so that the patterns below are tried only where they can match
-_TONE, _DOUBLE, _ROUND, _MARK = 1 << 24, 1 << 25, 1 << 26, 1 << 27
+_TONE, _DOUBLE, _ROUND, _MARK, _RING = 1 << 24, 1 << 25, 1 << 26, 1 << 27, 1 << 28
 _POINT = 0x1FFFFF  # the bits of a code point
 _TONES = re.compile("(?<=[\u1000-\u103f\u104c-\u108f])[\u1090-\u1099](?![\u1090-\u1099])")
 _OTHERS = "\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\uab70-\uabbf"  # Greek, Cyrillic, Armenian, Cherokee
 _WORDS = re.compile(rf"(?<![A-Za-z{_OTHERS}])[A-Za-z]*+[{_OTHERS}][A-Za-z{_OTHERS}]*+")
-_TOUCHED = "0123456789@()[]/"
+_TOUCHED = "0123456789@()[]/._-"
+# digits in circles and brackets, above and below the line: one alone numbers a list or a note
+_RINGED = {
+    chr(first + n): str(n + (first != 0x2080))
+    for first, count in ((0x2460, 9), (0x2474, 9), (0x2776, 9), (0x2780, 9), (0x278A, 9), (0x2080, 10))
+    for n in range(count)
+} | dict(zip("⓪⓿⁰¹²³⁴⁵⁶⁷⁸⁹", "000123456789", strict=True))
+_RINGS = re.compile(f"[{''.join(_RINGED)}]{{4,}}")
+_RING_DIGITS = str.maketrans(_RINGED)
+# O for zero in a word of digits, save where it is the letter of a passport
+_OH = re.compile("[0-9][Oo]|O[0-9]")
+_OHS = re.compile(
+    "(?<![A-Za-z0-9])(?!O[0-9]{7,8}(?![A-Za-z0-9]))[0-9O](?=[0-9Oo]*[0-9])[0-9Oo]{2,}(?![A-Za-z0-9])"
+)
+_OH_DIGITS = str.maketrans("Oo", "00")
 # Burmese WA is typed for zero, and RA for seven: between digits, before a phone's 9, and WA at a number's end
 _ROUNDS = re.compile(
     "(?<=[0-9])[\u101d\u101b]+(?=[0-9])|(?<=[0-9][ -])[\u101d\u101b](?=[0-9]{2})|\u101d(?=9[ -]?[0-9]{5})|(?<=[0-9]{3})\u101d+(?![\u1000-\u103f])"
@@ -72,7 +83,7 @@ def _table() -> dict[str, str]:
 
 
 # a text without any of these holds nothing that is looked for
-HOT = re.compile(r"[\d@＠﹫]|://")
+HOT = re.compile(rf"[\d@＠﹫{''.join(_RINGED)}]|://")
 
 
 @functools.cache
@@ -84,6 +95,7 @@ def _codes() -> npt.NDArray[np.uint32]:
     codes[0x1090:0x109A] |= _TONE
     codes[[ord(sign) for sign in _doubles()]] |= _DOUBLE
     codes[[0x101B, 0x101D]] |= _ROUND
+    codes[[ord(sign) for sign in _RINGED]] |= _RING
     for first, last in ((0x300, 0x36F), (0x483, 0x489), (0x20D0, 0x20E2), (0x20E4, 0x20F0)):
         codes[first : last + 1] |= _MARK
     return codes
@@ -101,7 +113,7 @@ def folded(text: str) -> str:
     they stay.
     """
     if text.isascii():
-        return text
+        return _OHS.sub(lambda found: found.group().translate(_OH_DIGITS), text) if _OH.search(text) else text
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     plain = _codes()[codes]
     hints = int(np.bitwise_or.reduce(plain)) & ~_POINT
@@ -112,16 +124,20 @@ def folded(text: str) -> str:
             plain[tone.start()] = ord(tone.group())
     if not np.array_equal(plain, codes):
         text = plain.tobytes().decode("utf-32-le", "surrogatepass")
-    return _mended(text, hints) if hints & ~_TONE else text
+    return _mended(text, hints)
 
 
 def _mended(text: str, hints: int) -> str:
+    if hints & _RING:
+        text = _RINGS.sub(lambda found: found.group().translate(_RING_DIGITS), text)
     if hints & _DOUBLE:
         text = _WORDS.sub(_latin, text)
     if hints & _ROUND and _NEAR.search(text):
         text = _ROUNDS.sub(lambda found: found.group().translate(_ROUND_DIGITS), text)
     if hints & _MARK:
         text = _MARKED.sub(lambda found: found.group()[0] + ZERO_WIDTH * (len(found.group()) - 1), text)
+    if _OH.search(text):
+        text = _OHS.sub(lambda found: found.group().translate(_OH_DIGITS), text)
     return text
 
 

@@ -1,22 +1,25 @@
 """One request answered: prompt checked, text generated, answer checked. Plain synchronous code, run in a thread.
 
-`answer` yields what happens, in order: one `Opening`, pieces of text, one `Ending`.
+`answer` yields what happens, in order: one `Opening`, pieces of text, one `Ending`. What the policy says is carried out in
+mode "block": block ends the answer, help puts its message in the place of what would have come, care and allow let it
+pass. In mode "warn" it is only told.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from rumpun.engines.characters import whole_characters
 from rumpun.engines.port import Cancelled, Chunk, Request, Usage
 from rumpun.errors import UsageError
 from rumpun.serve.bodies import all_texts, user_texts
 from rumpun.serve.faults import Fault, bad
 from rumpun.serve.models import Place
 from rumpun.serve.settings import Settings
-from rumpun.serve.watch import check_answer, check_prompt, language_of, public, refusal
+from rumpun.serve.watch import Watch, language_of, public
 
 if TYPE_CHECKING:
-    from rumpun.guard import Guard, Verdict
+    from rumpun.guard import Guard, StreamHold, Verdict
 
 __all__ = ["Ending", "Happening", "Opening", "answer", "report"]
 
@@ -29,6 +32,7 @@ class Opening:
 
     prompt: "Verdict | None"
     language: str
+    unchecked: str = ""  # why the prompt was not checked, where the service fails open
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +44,54 @@ class Ending:
     answer: "Verdict | None"
     language: str  # of the answer
     tokens_per_second: float | None
+    unchecked: str = ""  # why the answer, or the rest of it, was not checked, where the service fails open
 
 
 Happening = Opening | str | Ending
 
 
-def answer(
-    place: Place, guard: "Guard | None", settings: Settings, request: Request, cancelled: Cancelled
-) -> Iterator[Happening]:
+def answer(place: Place, watch: Watch, request: Request, cancelled: Cancelled) -> Iterator[Happening]:
     """Answer one request under the guard.
 
     Raises:
-        Fault: 400, the prompt is longer than the model's context.
+        Fault: 400, the prompt is longer than the model's context; 503, no verdict could be had and the service fails closed.
         UsageError: the engine cannot honour the request.
     """
     _fit(place, request)
     asked = user_texts(request)
-    watching = None if settings.guard == "off" else guard
-    seen = check_prompt(watching, asked, all_texts(request)) if watching else None
+    seen, why = watch.prompt(asked, all_texts(request)) if watch.on else (None, "")
     language = seen.language if seen else language_of(asked[-1] if asked else "")
-    yield Opening(seen, language)
-    if watching and seen and seen.flagged and settings.guard == "block":
-        text, spoken = refusal(language) if request.messages else ("", language)
-        if text:
-            yield text
-        yield Ending("content_filter", _counted(place, request, ""), None, spoken, None)
+    yield Opening(seen, language, why)
+    if watch.blocks and seen and seen.action in {"block", "help"}:
+        helps = seen.action == "help"
+        # a refusal inside a text that only goes on would read as a part of it; help is for the person, wherever they are
+        if helps or request.messages:
+            yield seen.message
+        yield Ending(
+            "stop" if helps else "content_filter", _counted(place, request, ""), None, language, None
+        )
         return
     try:
-        yield from _generated(place, watching, settings, request, cancelled)
+        happenings = _generated(place, watch, request, cancelled)
+        yield from _masked(happenings) if watch.settings.mask_personal else happenings
     except UsageError as error:
         raise _context_fault(place, request) or error from error
 
 
-def _generated(
-    place: Place, guard: "Guard | None", settings: Settings, request: Request, cancelled: Cancelled
-) -> Iterator[Happening]:
+def _generated(place: Place, watch: Watch, request: Request, cancelled: Cancelled) -> Iterator[Happening]:
     chunks = place.model.engine.stream(request, cancelled)
     try:
-        if guard and settings.guard == "block":
-            yield from _held(chunks, guard, place, request)
+        if watch.blocks:
+            yield from _held(chunks, watch, place, request)
         else:
-            yield from _at_once(chunks, guard)
+            yield from _at_once(chunks, watch)
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
 
 
-def _at_once(chunks: Iterator[Chunk], guard: "Guard | None") -> Iterator[Happening]:
+def _at_once(chunks: Iterator[Chunk], watch: Watch) -> Iterator[Happening]:
     pieces: list[str] = []
     last = Chunk()
     for last in chunks:
@@ -95,32 +99,88 @@ def _at_once(chunks: Iterator[Chunk], guard: "Guard | None") -> Iterator[Happeni
             pieces.append(last.text)
             yield last.text
     text = "".join(pieces)
-    seen = check_answer(guard, text) if guard else None
-    yield _ending(last, seen, seen.language if seen else language_of(text))
+    seen, why = watch.answer(text) if watch.on else (None, "")
+    yield _ending(last, seen, seen.language if seen else language_of(text), why)
 
 
-def _held(chunks: Iterator[Chunk], guard: "Guard", place: Place, request: Request) -> Iterator[Happening]:
-    """Sentence by sentence, each sent after its verdict; the first flagged one ends the answer unsent."""
-    from rumpun.guard import StreamHold
-
-    hold = StreamHold(guard)
-    sent: list[str] = []
-    seen: Verdict | None = None
+def _held(chunks: Iterator[Chunk], watch: Watch, place: Place, request: Request) -> Iterator[Happening]:
+    """Sentence by sentence, each sent after its verdict; the first that may not pass ends the answer unsent."""
+    hold = _Hold(watch)
     last = Chunk()
     for last in chunks:
-        for sentence, seen in (*hold.feed(last.text), *(hold.flush() if last.finish else ())):
-            if seen.flagged:
-                usage = last.usage or _counted(place, request, "".join(sent))
-                yield Ending("content_filter", usage, seen, seen.language, last.tokens_per_second)
+        for sentence, seen in hold.take(last.text, final=last.finish is not None):
+            if seen and seen.action in {"block", "help"}:
+                helps = seen.action == "help"
+                if helps:
+                    yield ("\n\n" if hold.sent else "") + seen.message
+                usage = last.usage or _counted(place, request, "".join(hold.sent))
+                finish: Ended = "stop" if helps else "content_filter"
+                yield Ending(finish, usage, seen, seen.language, last.tokens_per_second)
                 return
-            sent.append(sentence)
+            hold.sent.append(sentence)
             yield sentence
-    yield _ending(last, seen, seen.language if seen else "und")
+    language = hold.seen.language if hold.seen else language_of("".join(hold.sent))
+    yield _ending(last, hold.seen, language, hold.unchecked)
 
 
-def _ending(last: Chunk, seen: "Verdict | None", language: str) -> Ending:
+class _Hold:
+    """A stream held by the guard; let go unchecked where there is none and the service fails open."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._text = ""  # what came and is not given out
+        self.sent: list[str] = []
+        self.seen: Verdict | None = None
+        self._stream, self.unchecked = watch.run(self._start)
+
+    def _start(self, guard: "Guard") -> "StreamHold":
+        from rumpun.guard import StreamHold
+
+        settings = self._watch.settings
+        return StreamHold(guard, contexts=settings.contexts, clauses=settings.hold == "clause")
+
+    def take(self, text: str, *, final: bool) -> "Iterator[tuple[str, Verdict | None]]":
+        """What may be looked at by now, with its verdict; what has none may pass.
+
+        Raises:
+            Fault: 503, the guard failed and the service fails closed: nothing more may pass.
+        """
+        self._text += text
+        stream = self._stream
+        if stream is not None and not self.unchecked:
+            judged, self.unchecked = self._watch.run(
+                lambda _: [*stream.feed(text), *(stream.flush() if final else ())]
+            )
+            for piece, self.seen in judged or ():
+                self._text = self._text[len(piece) :]
+                yield piece, self.seen
+        if self.unchecked and self._text:
+            rest, self._text = self._text, ""
+            yield rest, None
+
+
+def _masked(happenings: Iterator[Happening]) -> Iterator[Happening]:
+    """Personal data masked; what may still grow into an identifier is held until it is sure, whole characters alone."""
+    from rumpun.personal import Masker, MaskStream
+
+    ending: list[Happening] = []
+
+    def texts() -> Iterator[str]:
+        stream = MaskStream(Masker())
+        for happening in happenings:
+            if isinstance(happening, str):
+                yield stream.feed(happening)
+            else:
+                ending.append(happening)
+        yield stream.flush()
+
+    yield from whole_characters(texts())
+    yield from ending
+
+
+def _ending(last: Chunk, seen: "Verdict | None", language: str, unchecked: str) -> Ending:
     usage = last.usage or Usage(0, 0)
-    return Ending(last.finish or "stop", usage, seen, language, last.tokens_per_second)
+    return Ending(last.finish or "stop", usage, seen, language, last.tokens_per_second, unchecked)
 
 
 def _whole(request: Request) -> str:
@@ -162,21 +222,33 @@ def _too_long(place: Place, request: Request, tokens: int) -> Fault:
     )
 
 
-def report(
-    settings: Settings, layer: str, opening: Opening | None, ending: Ending | None = None
-) -> dict[str, Any]:
+def report(watch: Watch, layer: str, opening: Opening | None, ending: Ending | None = None) -> dict[str, Any]:
     """The extension field `rumpun` of an answer or of a chunk."""
     speed = ending.tokens_per_second if ending else None
     return {
-        "guard": {
-            "mode": settings.guard,
-            "prompt": public(opening.prompt) if opening else None,
-            "answer": public(ending.answer) if ending else None,
-        },
+        "guard": _guard_report(watch.settings, opening, ending),
         "language": {
             "prompt": opening.language if opening else "und",
             "answer": ending.language if ending else None,
         },
         "layer": layer or None,
         "tokens_per_second": None if speed is None else round(speed, 2),
+    }
+
+
+def _guard_report(settings: Settings, opening: Opening | None, ending: Ending | None) -> dict[str, Any]:
+    """Mode, verdicts, and of both together the severest action with what is to be told."""
+    from rumpun.guard.policy.vocabulary import SEVERITY
+
+    seen = [verdict for verdict in (opening and opening.prompt, ending and ending.answer) if verdict]
+    action = max((verdict.decision.action for verdict in seen), key=SEVERITY.__getitem__, default=None)
+    told = dict.fromkeys(verdict.message for verdict in seen if verdict.action == action and verdict.message)
+    why = (opening and opening.unchecked) or (ending and ending.unchecked)
+    return {
+        "mode": settings.guard,
+        "action": action,
+        "message": "\n\n".join(told) or None,
+        "unchecked": why or None,
+        "prompt": public(opening.prompt) if opening else None,
+        "answer": public(ending.answer) if ending else None,
     }

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rumpun.serve.faults import Fault, error_response
 from rumpun.serve.settings import Settings, is_loopback
 
-__all__ = ["Doors", "fingerprint"]
+__all__ = ["Doors", "fingerprint", "is_api"]
 
 _log = logging.getLogger("rumpun.serve")
 _POLICY = (
@@ -36,6 +36,15 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+
+
+# what programs ask: keys are needed where there are any, and errors are JSON
+_API = ("/v1", "/beta/", "/portkey/", "/analyze", "/anonymize", "/supportedentities", "/recognizers")
+
+
+def is_api(path: str) -> bool:
+    """Whether an address is for programs, not for people or for a look at the service's health."""
+    return path.startswith(_API)
 
 
 def fingerprint(key: str) -> str:
@@ -109,8 +118,8 @@ class Doors:
             and not _same_place(origin, host)
         ):
             return Fault(403, f"a page of {origin[:80]!a} may not post here", code="origin_not_allowed")
-        if scope["path"].startswith("/v1") and self._keys:
-            client = self._client(headers.get("authorization", ""))
+        if is_api(scope["path"]) and self._keys:
+            client = self._client(headers.get("authorization", ""), headers.get("x-api-key", ""))
             if client is None:
                 return Fault(
                     401,
@@ -119,7 +128,7 @@ class Doors:
                     headers={"www-authenticate": "Bearer"},
                 )
             scope["rumpun.client"] = client
-        if self.under_way > self.settings.requests_max and scope["path"] != "/healthz":
+        if self.under_way > self.settings.requests_max and scope["path"] not in {"/health", "/healthz"}:
             return Fault(
                 429,
                 f"{self.settings.requests_max} requests are under way; try again in 2 s",
@@ -128,14 +137,17 @@ class Doors:
             )
         return None
 
-    def _client(self, authorization: str) -> str | None:
+    def _client(self, authorization: str, bare: str) -> str | None:
+        """Whose key it is: OpenAI's clients send a bearer, some gateways a header of its own."""
         scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            key = bare
         given = hashlib.sha256(key.strip().encode(errors="surrogateescape")).digest()
         found = None
         for digest, name in self._keys:  # every one is compared, so the time says nothing
             if hmac.compare_digest(digest, given):
                 found = name
-        return found if scheme.lower() == "bearer" else None
+        return found
 
 
 def _known_hosts(settings: Settings) -> frozenset[str] | None:

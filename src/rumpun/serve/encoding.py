@@ -69,7 +69,7 @@ class LazyEncoder:
                     self._loaded = self._load()
                 except RumpunError as error:
                     self.trouble = error.message
-                    _log.error("/v1/embeddings: the encoder cannot be loaded: %s", error.message)  # noqa: TRY400 - people may meet it
+                    _log.error("/v1/embeddings: the encoder cannot be loaded: %s", error.message)
                     raise Fault(
                         503,
                         f"the encoder cannot be loaded: {error.message}; {error.hint}",

@@ -73,7 +73,7 @@ Source = Callable[[Cancelled], Generator[tuple[Happening, int], None, None]]
 def _source(service: Service, place: Place, asked: list[Request]) -> Source:
     def happenings(cancelled: Cancelled) -> Generator[tuple[Happening, int], None, None]:
         for request in asked:
-            for happening in answer(place, service.guard, service.settings, request, cancelled):
+            for happening in answer(place, service.watch, request, cancelled):
                 yield happening, len(happening) * 3 if isinstance(happening, str) else 256
 
     return happenings
@@ -96,7 +96,7 @@ async def _whole(
             else:
                 tally.add(happening)
                 parts.append(("".join(pieces), happening.finish))
-                reports.append(report(service.settings, place.model.layer_name, tally.opening, happening))
+                reports.append(report(service.watch, place.model.layer_name, tally.opening, happening))
     tally.note(scope)
     body = form.whole(parts, tally.usage, reports[0] if len(reports) == 1 else reports)
     return Response(body, media_type="application/json")
@@ -188,10 +188,10 @@ class Streamed(Response):
             if isinstance(happening, Opening):
                 tally.opening = happening
                 tally.index += 1
-                out.append(form.first(report(self.service.settings, layer, happening), tally.index))
+                out.append(form.first(report(self.service.watch, layer, happening), tally.index))
                 continue
             tally.add(happening)
-            said = report(self.service.settings, layer, tally.opening, happening)
+            said = report(self.service.watch, layer, tally.opening, happening)
             out.append(form.last(happening.finish, said, tally.index))
             if self.with_usage and tally.index == self.form.prompts - 1:
                 out.append(form.usage(tally.usage, said))

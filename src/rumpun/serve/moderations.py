@@ -36,7 +36,11 @@ async def moderations(request: Request) -> Response:
         )
     texts = _texts(body.input, settings.inputs_max)
     results = await in_turn(
-        service.guard_turns, service.guard_pool, client_of(request), settings, lambda: _check(watch, body, texts)
+        service.guard_turns,
+        service.guard_pool,
+        client_of(request),
+        settings,
+        lambda: _check(watch, body, texts),
     )
     whole = {"id": f"modr-{secrets.token_hex(12)}", "model": name, "results": results}
     return Response(msgspec.json.encode(whole), media_type="application/json")

@@ -24,6 +24,10 @@ _MODES = {
     "warn": "The guard warns: prompts and answers are checked and marked, nothing is held back.",
     "block": "The guard blocks: a flagged prompt is not answered, and an answer is shown sentence by sentence after its check.",
 }
+_WITHOUT = {
+    "closed": "The guard could not be loaded: nothing is answered until it is mended.",
+    "open": "The guard could not be loaded: nothing is checked.",
+}
 
 
 @functools.cache
@@ -85,9 +89,16 @@ async def model(request: Request) -> Response:
 async def guard(request: Request) -> Response:
     """The guard: its card."""
     service = service_of(request)
-    if service.guard is None:
-        raise Fault(404, "no guard is loaded; start the service with --guard warn or block")
-    return _page("guard.html", card=_card(service.guard.card), **_guard_facts(service))
+    loaded = service.watch.guard
+    if loaded is None:
+        raise Fault(404, f"no guard is loaded: {service.watch.trouble}")
+    return _page(
+        "guard.html",
+        card=_card(loaded.card),
+        policy=loaded.policy.name,
+        point=loaded.point,
+        **_guard_facts(service),
+    )
 
 
 def trouble(
@@ -116,12 +127,11 @@ def _model_facts(place: Place) -> dict[str, str]:
 
 
 def _guard_facts(service: Service) -> dict[str, Any]:
-    mode = service.settings.guard
-    return {
-        "guard_name": service.guard.name if service.guard else None,
-        "guard_mode": mode,
-        "guard_says": _MODES[mode],
-    }
+    mode, watch = service.settings.guard, service.watch
+    says = _MODES[mode]
+    if watch.guard is None and mode != "off":
+        says = _WITHOUT[service.settings.guard_fail]
+    return {"guard_name": watch.guard.name if watch.guard else None, "guard_mode": mode, "guard_says": says}
 
 
 @functools.cache

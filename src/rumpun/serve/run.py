@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from rumpun.errors import EnvironmentFault
 from rumpun.serve.app import create_app
 from rumpun.serve.connection import connection_class
+from rumpun.serve.encoding import Embedder
 from rumpun.serve.models import ServedModel
 from rumpun.serve.settings import Settings
 
@@ -121,13 +122,19 @@ def serve(
     guard: "Guard | None",
     settings: Settings,
     announce: Callable[[str], None] = print,
+    *,
+    trouble: str = "",
+    encoder: Callable[[], Embedder] | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM, then close the engines. The address is announced once it answers.
+
+    The log says first what each route does about the guard; `trouble` is why there is none.
 
     Raises:
         EnvironmentFault: the address cannot be bound.
     """
-    app = create_app(models, guard, settings)
+    app = create_app(models, guard, settings, trouble=trouble, encoder=encoder)
+    app.state.service.watch.log_states()
     try:
         bound = listen(settings.host, settings.port)
         host = f"[{settings.host.strip('[]')}]" if ":" in settings.host else settings.host

@@ -17,9 +17,13 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8765  # 0 lets the system choose
     guard: GuardMode = "warn"
-    guard_fail: GuardFail = "closed"  # where no verdict can be had: 503, or the text passes unchecked and says so
+    guard_fail: GuardFail = (
+        "closed"  # where no verdict can be had: 503, or the text passes unchecked and says so
+    )
     contexts: tuple[str, ...] = ()  # labels of the place, for the guard's policy
-    hold: Hold = "sentence"  # what an answer is held by in mode "block"; "clause": a long first sentence in parts
+    hold: Hold = (
+        "sentence"  # what an answer is held by in mode "block"; "clause": a long first sentence in parts
+    )
     mask_personal: bool = False  # whether personal data in answers is masked
     api_keys: tuple[str, ...] = field(default=(), repr=False)  # none: anyone who reaches the address may ask
     hosts: tuple[str, ...] = ()  # Host names allowed besides localhost and the bound one, on loopback

@@ -79,7 +79,7 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - whatever a guard does, nothing passes unjudged by accident
             self.failures += 1
             self.last = type(error).__name__
-            _log.error("the guard failed (%s): fails %s", self.last, self.settings.guard_fail)  # noqa: TRY400 - a traceback may quote the text
+            _log.error("the guard failed (%s): fails %s", self.last, self.settings.guard_fail)
             return None, self._without(f"the guard failed ({self.last})")
 
     def _without(self, why: str) -> str:
@@ -113,9 +113,7 @@ class Watch:
             worst = severest([last, *more])
             if worst is last or not last.judgement.sure or last.language == worst.language:
                 return worst
-            return guard.decided(
-                worst.judgement, contexts=contexts, language=last.language, read=worst.read
-            )
+            return guard.decided(worst.judgement, contexts=contexts, language=last.language, read=worst.read)
 
         return self.run(work)
 
@@ -199,5 +197,3 @@ def language_of(text: str) -> str:
     from rumpun.language import identify
 
     return identify(text[:2000]).language
-
-

@@ -4,20 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from rumpun.engines.port import Cancelled
+from rumpun.serve.encoding import LazyEncoder
 from rumpun.serve.faults import Fault
 from rumpun.serve.models import Place, ServedModel, Shelf
 from rumpun.serve.relay import Ended, Reason, Relay
 from rumpun.serve.settings import Settings
 from rumpun.serve.turns import QueueFull, Turns
-
-if TYPE_CHECKING:
-    from rumpun.guard import Guard
+from rumpun.serve.watch import Watch
 
 __all__ = ["Service", "client_of", "in_turn", "read_body", "reason_fault", "service_of", "working"]
 
@@ -27,14 +26,19 @@ T = TypeVar("T")
 class Service:
     """What the addresses share."""
 
-    def __init__(self, models: Sequence[ServedModel], guard: "Guard | None", settings: Settings) -> None:
+    def __init__(
+        self, models: Sequence[ServedModel], watch: Watch, settings: Settings, encoder: LazyEncoder | None
+    ) -> None:
         self.settings = settings
-        self.guard = guard
+        self.watch = watch
+        self.encoder = encoder
         self.shelf = Shelf(models, settings.queue_length)
         self.under_way: set[Relay[Any]] = set()
         self.closing = False
         self.guard_turns = Turns(settings.guard_slots, settings.queue_length)
         self.guard_pool = ThreadPoolExecutor(settings.guard_slots, thread_name_prefix="guard")
+        self.embed_turns = Turns(settings.embed_slots, settings.queue_length)
+        self.embed_pool = ThreadPoolExecutor(settings.embed_slots, thread_name_prefix="encoder")
 
     def end_streams(self) -> None:
         """Tell every request under way that the service stops; new ones are refused."""
@@ -45,6 +49,7 @@ class Service:
     def close(self) -> None:
         """Free threads and engines; blocks until the engines have let go."""
         self.guard_pool.shutdown(wait=True, cancel_futures=True)
+        self.embed_pool.shutdown(wait=True, cancel_futures=True)
         self.shelf.close()
 
 
