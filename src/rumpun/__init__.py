@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from rumpun.version import __version__
 
 _PUBLIC = {
+    "Encoder": "rumpun.encoder",
     "Guard": "rumpun.guard",
     "Model": "rumpun.engines.load",
     "identify": "rumpun.language",
 }
 
-__all__ = ["Guard", "Model", "__version__", "identify"]
+__all__ = ["Encoder", "Guard", "Model", "__version__", "identify"]
 
 if TYPE_CHECKING:
+    from rumpun.encoder import Encoder
     from rumpun.engines.load import Model
     from rumpun.guard import Guard
     from rumpun.language import identify

@@ -8,7 +8,7 @@ import httpx2
 import numpy as np
 import openai
 import pytest
-from served import BAD, Running, echo, running, saying, served, word_guard
+from served import BAD, SAD, Running, StandIn, echo, running, saying, served, word_guard
 
 from rumpun.engines.fake import Fake
 from rumpun.serve.settings import Settings
@@ -20,7 +20,7 @@ KAREN = "แม่น้ำโขงไหลผ่านหลายประ�
 def service() -> Iterator[Running]:
     models = [served(Fake(name="padi")), served(echo(name="gema"), layer_name="pertama"),
               served(Fake(name="bisu", can=frozenset({"score"})))]  # fmt: skip
-    with running(models, word_guard(), Settings(guard="warn")) as run:
+    with running(models, word_guard(), Settings(guard="warn"), encoder=StandIn) as run:
         yield run
 
 
@@ -73,7 +73,7 @@ def test_the_extension_field_is_on_the_answer_and_on_the_last_chunk(client: open
         field = found["rumpun"]
         assert set(field) == {"guard", "language", "layer", "tokens_per_second"}
         assert field["guard"]["mode"] == "warn"
-        assert set(field["guard"]["prompt"]) == {"flagged", "categories", "scores", "language"}
+        assert {"flagged", "score", "categories", "action", "message"} < set(field["guard"]["prompt"])
         assert field["guard"]["answer"]["flagged"] is False
         assert field["layer"] == "pertama"
         assert field["tokens_per_second"] > 0
@@ -126,12 +126,96 @@ def test_embeddings_in_both_forms_agree(client: openai.OpenAI, service: Running)
         assert np.allclose(one.embedding, other.embedding)
         assert np.isclose(np.linalg.norm(one.embedding), 1, atol=1e-5)
     assert by_client.usage.prompt_tokens == len("sungai") + len("แม่น้ำ")
-    raw = httpx2.post(f"{service.url}/v1/embeddings", json={"input": "a", "encoding_format": "base64"}).json()
+    body = {"model": "padi", "input": "a", "encoding_format": "base64"}
+    raw = httpx2.post(f"{service.url}/v1/embeddings", json=body).json()
     assert len(base64.b64decode(raw["data"][0]["embedding"])) == 4 * 32
 
 
+@pytest.mark.parametrize(
+    "name", ["rumpun-encoder", "default", "text-embedding-3-small", "text-embedding-ada-002"]
+)
+def test_the_encoder_answers_to_its_names_and_to_those_that_clients_send_unasked(
+    client: openai.OpenAI, name: str
+) -> None:
+    got = client.embeddings.create(model=name, input=["sungai", "แม่น้ำ"])
+    assert got.model == "rumpun-encoder"
+    assert np.allclose([row.embedding for row in got.data], StandIn().embed(["sungai", "แม่น้ำ"]))
+    assert got.usage.prompt_tokens == len("sungai") + len("แม่น้ำ")
+
+
+def test_embeddings_can_be_cut_and_stay_unit_vectors(client: openai.OpenAI) -> None:
+    whole = np.array(client.embeddings.create(model="default", input="sungai besar").data[0].embedding)
+    for size in (1, 3, 8):
+        row = (
+            client.embeddings.create(model="default", input="sungai besar", dimensions=size).data[0].embedding
+        )
+        assert len(row) == size
+        assert np.allclose(row, whole[:size] / np.linalg.norm(whole[:size]), atol=1e-6)
+    blank = client.embeddings.create(model="default", input=" ", dimensions=3).data[0].embedding
+    assert blank == [0, 0, 0]  # nothing to embed has no direction
+    for wrong in (0, 9, -1):
+        with pytest.raises(
+            openai.BadRequestError, match=f"dimensions is {wrong}; rumpun-encoder gives 1 to 8"
+        ):
+            client.embeddings.create(model="default", input="x", dimensions=wrong)
+
+
+def test_a_text_that_is_longer_than_the_encoder_reads_is_told(client: openai.OpenAI) -> None:
+    got = client.embeddings.create(model="rumpun-encoder", input=["sungai", "s" * 40])
+    assert got.model_extra == {"rumpun": {"truncated": [{"index": 1, "tokens": 40, "read": 12}]}}
+    assert got.usage.prompt_tokens == 6 + 12
+
+
+def test_a_served_model_keeps_its_own_name_in_embeddings() -> None:
+    def models() -> list[Any]:
+        return [served(Fake(name="text-embedding-3-small")), served(Fake(name="padi"))]
+
+    with running(models(), encoder=StandIn) as run:
+        client = openai.OpenAI(base_url=f"{run.url}/v1", api_key="x", max_retries=0)
+        for name, width in (
+            ("text-embedding-3-small", 32),
+            ("padi", 32),
+            ("text-embedding-3-large", 8),
+            ("default", 8),
+        ):
+            assert len(client.embeddings.create(model=name, input="x").data[0].embedding) == width
+    with running(models()) as run:  # without an encoder the default model answers, as it does elsewhere
+        client = openai.OpenAI(base_url=f"{run.url}/v1", api_key="x", max_retries=0)
+        assert len(client.embeddings.create(model="default", input="x").data[0].embedding) == 32
+        with pytest.raises(openai.NotFoundError):
+            client.embeddings.create(model="rumpun-encoder", input="x")
+
+
+def test_an_encoder_that_cannot_be_loaded_closes_its_address_alone() -> None:
+    from rumpun.errors import InputError
+
+    ready: list[bool] = []
+
+    def load() -> StandIn:
+        if not ready:
+            raise InputError("encoder.json: no such file", "train it")
+        return StandIn()
+
+    with running(echo(), encoder=load) as run:
+        client = openai.OpenAI(base_url=f"{run.url}/v1", api_key="x", max_retries=0)
+        assert httpx2.get(f"{run.url}/health").json()["encoder"] == "loads at first use"
+        with pytest.raises(openai.InternalServerError) as raised:
+            client.embeddings.create(model="default", input="x")
+        assert raised.value.status_code == 503
+        assert "no such file" in raised.value.message
+        assert httpx2.get(f"{run.url}/health").json()["encoder"] == "closed: encoder.json: no such file"
+        assert (
+            client.chat.completions.create(model="fake", messages=said("hai")).choices[0].message.content
+            == "hai"
+        )
+        ready.append(True)
+        assert client.embeddings.create(model="default", input="x").model == "rumpun-encoder"
+        assert httpx2.get(f"{run.url}/health").json()["encoder"] == "loaded"
+
+
 def test_models_are_listed_the_default_first(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["padi", "gema", "bisu"]
+    assert [model.id for model in client.models.list()] == ["padi", "gema", "bisu", "rumpun-encoder"]
+    assert client.models.retrieve("rumpun-encoder").id == "rumpun-encoder"
     assert client.models.retrieve("gema").id == "gema"
     assert client.models.retrieve("default").id == "padi"
     assert client.chat.completions.create(model="default", messages=said("x")).model == "padi"
@@ -148,6 +232,36 @@ def test_moderations_in_openais_shape(client: openai.OpenAI) -> None:
     parts: Any = [{"type": "text", "text": "nasi"}, {"type": "text", "text": BAD}]
     assert [r.flagged for r in client.moderations.create(input=parts).results] == [True]
     assert not client.moderations.create(input="").results[0].flagged
+
+
+def test_a_moderation_may_choose_policy_point_and_contexts(client: openai.OpenAI) -> None:
+    def ask(text: str, **choice: Any) -> Any:
+        got = client.moderations.create(input=text, extra_body={"rumpun": choice} if choice else None)
+        extra: Any = got.results[0].model_extra
+        return got.results[0].flagged, extra["x_rumpun"]
+
+    flagged, usual = ask(BAD)
+    assert (flagged, usual["policy"], usual["point"], usual["action"]) == (True, "base", "balanced", "block")
+    assert usual["categories"]["hate"]["level"] == 2
+    flagged, other = ask(BAD, policy="sg", point="strict")
+    assert (flagged, other["policy"], other["point"]) == (True, "sg", "strict")
+    flagged, told = ask(BAD, contexts=["news"])
+    assert (flagged, told["action"]) == (False, "care")
+    flagged, helped = ask(SAD)
+    assert (flagged, helped["action"]) == (False, "help")
+    assert helped["message"]
+    for choice, says in (
+        ({"policy": "atlantis"}, "rumpun.policy is 'atlantis'"),
+        ({"policy": "./base.toml"}, "rumpun.policy is './base.toml'"),
+        ({"policy": "/etc/passwd"}, "rumpun.policy"),
+        ({"point": "lax"}, "rumpun.point is 'lax'"),
+        ({"contexts": ["newz"]}, "did you mean 'news'"),
+        ({"contexts": "news"}, "rumpun.contexts"),
+        ({"polcy": "sg"}, "polcy"),
+    ):
+        with pytest.raises(openai.BadRequestError) as raised:
+            ask("x", **choice)
+        assert says in raised.value.message
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -122,7 +122,7 @@ class Guard:
     def with_policy(self, policy: Policy | str, point: Point | None = None) -> "Guard":
         """The same models under another policy or at another point."""
         chosen = policy if isinstance(policy, Policy) else Policy.load(policy)
-        return Guard(self.heads, self.encoder, self.words, chosen, point or self.point, self.folder)
+        return replace(self, policy=chosen, point=point or self.point)
 
     def logits(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
         """(logits [texts, heads], share of its windows that was read [texts]).

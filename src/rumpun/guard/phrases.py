@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from rumpun.guard.normalise import normalised
 
-__all__ = ["Phrases", "Spans", "compared", "phrases", "tokens"]
+__all__ = ["Phrases", "Spans", "compared", "phrases", "shortest", "tokens"]
 
 _ADULT = 18  # years
 
@@ -24,6 +24,7 @@ _SIGNS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f\u0b8
 _TOKEN = re.compile(
     f"[{_SIGNS}]|[a-z\u00df-\u00f6\u00f8-\u024f\u0300-\u036f\u1e00-\u1eff]+|[0-9]+|[#!?\u3002\n]"
 )
+_NUMBER = re.compile("[0-9]")
 _UNSPACED = re.compile(f"[{_SIGNS}]")
 _GOES_ON = re.compile(  # dependent vowels, marks, and a Burmese letter that closes the syllable
     "[\u0e30-\u0e3a\u0e47-\u0e4e\u0eb0-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u17b6-\u17d3\u0bbe-\u0bcd]"
@@ -32,7 +33,7 @@ _GOES_ON = re.compile(  # dependent vowels, marks, and a Burmese letter that clo
 _GOES_BEFORE = re.compile("[\u0e40-\u0e44\u0ec0-\u0ec4\u1039\u17d2]")  # what the first letter would belong to
 _TAMIL = re.compile("[\u0b80-\u0bff]")
 _APOSTROPHES = re.compile("['\u2019\u2018\u02bc\u0060\u00b4]")
-_BRACKETS = re.compile("([()|])")
+_PARTS = re.compile("([()\n])")
 _HALF = re.compile("[a-z\u00df-\u024f\u1e00-\u1eff]\\(|\\)[a-z\u00df-\u024f\u1e00-\u1eff]", re.IGNORECASE)
 
 T = TypeVar("T")
@@ -49,10 +50,13 @@ def tokens(plain: str) -> list[str]:
 
     The last digits of a longer number are none («1,012»).
     """
-    return [
-        "#" if len(token) < 3 and token.isdecimal() and token[0] != "0" and int(token) < _ADULT else token
-        for token in _TOKEN.findall(plain)
-    ]
+    words = _TOKEN.findall(plain)
+    return [_counted(word) for word in words] if _NUMBER.search(plain) else words
+
+
+def _counted(word: str) -> str:
+    young = len(word) < 3 and word.isdecimal() and word[0] != "0" and int(word) < _ADULT
+    return "#" if young else word
 
 
 def phrases(entry: str) -> list[str]:
@@ -61,15 +65,31 @@ def phrases(entry: str) -> list[str]:
     Raises:
         ValueError: as `Phrases.add`.
     """
-    begun = _over(entry, [""], lambda before, piece: [first + piece for first in before])
+    begun = _over(_lines(entry), [""], lambda before, piece: [first + piece for first in before])
     return list(dict.fromkeys(" ".join(phrase.split()) for phrase in begun))
+
+
+def shortest(entry: str) -> tuple[int, int]:
+    """Words (parted by blanks) of an entry's phrase that has the fewest, code points of them in the shortest."""
+
+    def more(before: list[tuple[int, int]], piece: str) -> list[tuple[int, int]]:
+        words = piece.split()
+        return [(min(w for w, _ in before) + len(words), min(n for _, n in before) + len("".join(words)))]
+
+    found = _over(_lines(entry), [(0, 0)], more)
+    return min(w for w, _ in found), min(n for _, n in found)
+
+
+def _lines(entry: str) -> str:
+    """The entry with its alternatives on lines, since the normaliser may take a bar for a letter."""
+    if half := _HALF.search(entry):
+        raise ValueError(f"{entry!r}: {half.group()!r} is half a word; alternatives are whole words")
+    return entry.replace("|", "\n")
 
 
 def _over(entry: str, begun: list[T], more: Callable[[list[T], str], list[T]]) -> list[T]:
     """What becomes of `begun` over all alternatives of an entry, piece by piece."""
-    if half := _HALF.search(entry):
-        raise ValueError(f"{entry!r}: {half.group()!r} is half a word; alternatives are whole words")
-    pieces = _BRACKETS.split(entry)
+    pieces = _PARTS.split(entry)
     chosen, end = _alternatives(pieces, 0, begun, more)
     if end < len(pieces) or pieces.count("(") != pieces.count(")"):
         raise ValueError(f"{entry!r}: brackets of alternatives do not match")
@@ -85,7 +105,7 @@ def _alternatives(
     while at < len(pieces) and pieces[at] != ")":
         if pieces[at] == "(":
             now, at = _alternatives(pieces, at + 1, now, more)
-        elif pieces[at] == "|":
+        elif pieces[at] == "\n":
             found += now
             now = begun
         else:
@@ -123,11 +143,11 @@ class Phrases:
         """
 
         def more(places: list[int], piece: str) -> list[int]:
-            for token in tokens(compared(piece)):
+            for token in tokens(piece):
                 places = [self._next(places, spelled(token))] if places else []
             return places
 
-        for place in _over(entry, [0], more):
+        for place in _over(compared(_lines(entry)), [0], more):
             if place == 0:
                 raise ValueError(f"{entry!r}: a choice without a word")
             self._ends.setdefault(place, set()).add(kind)
@@ -165,11 +185,12 @@ class Phrases:
         last = len(words) - 1
         start = self._state((0,)).after
         ends: list[tuple[int, int, tuple[str, ...]]] = []
-        for place, word in enumerate(words):
+        for place in range(len(words)):
             after, at = start, place
-            while (state := after.get(word if at == place else words[at])) is not None:
-                if type(state) is tuple:
-                    state = after[words[at]] = self._state(state)
+            while (following := after.get(words[at])) is not None:
+                if isinstance(following, tuple):
+                    following = after[words[at]] = self._state(following)
+                state = following
                 if state.kinds:
                     ends.append((place, at, state.kinds))
                 if at == last:

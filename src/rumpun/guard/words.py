@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rumpun.errors import UsageError
 from rumpun.guard.judgement import Level, Role
-from rumpun.guard.phrases import Phrases, Spans, phrases
+from rumpun.guard.phrases import Phrases, Spans, shortest
 from rumpun.recipes import build
 
 __all__ = ["KINDS", "WordRules", "WordTable"]
@@ -24,7 +24,7 @@ __all__ = ["KINDS", "WordRules", "WordTable"]
 _NEAR = 80  # code points between a word for a minor and a sexual one
 _EXCUSES = 240  # code points between these and what excuses them
 _DECLINES = 400  # code points of an answer in which it declines, if it does
-_UNMARKED_LEAST = 6  # code points of several Vietnamese words that are known without their marks
+_UNMARKED_LEAST = 5  # letters of several Vietnamese words that are known without their marks
 _FIRST = frozenset({"distress", "distress_now", "refusals", "sexual", "lewd"})  # the others only bear on these
 
 
@@ -158,7 +158,8 @@ def _load(folder: Path) -> WordRules:
 
 def _known_unmarked(entry: str) -> bool:
     """Whether each of an entry's phrases is long enough to be itself without Vietnamese marks."""
-    return all(" " in phrase and len(phrase) >= _UNMARKED_LEAST for phrase in phrases(entry))
+    words, length = shortest(entry)
+    return words > 1 and length >= _UNMARKED_LEAST
 
 
 def _unmarked(word: str) -> str:

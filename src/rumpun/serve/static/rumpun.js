@@ -50,13 +50,22 @@
   function showVerdict(turn, verdict, mode) {
     if (mode === "off") return fact(turn, "", "not checked");
     if (!verdict) return undefined;
-    if (!verdict.flagged) return fact(turn, "verdict", "guard: nothing found");
-    const found = [...verdict.categories];
-    const named = found.map((name) =>
-      name in verdict.scores ? `${name} ${Math.round(100 * verdict.scores[name])} %` : name);
-    fact(turn, "verdict bad", `guard: flagged${named.length ? ", " + named.join(", ") : ""}`);
+    const found = Object.entries(verdict.categories).filter(([, one]) => one.level > 0)
+      .map(([name, one]) => `${name} ${Math.round(100 * one.score)} %`);
+    if (!verdict.flagged && verdict.action === "allow") return fact(turn, "verdict", "guard: nothing found");
+    const named = found.length ? ", " + found.join(", ") : "";
+    if (!verdict.flagged) return fact(turn, "verdict", `guard: ${verdict.action}${named}`);
+    fact(turn, "verdict bad", `guard: flagged${named}`);
     turn.item.classList.add("flagged");
     return undefined;
+  }
+
+  function showNote(turn, guard, tag, answer) { // a word of care, or help where the answer is not the help itself
+    const said = guard.message;
+    if (!said || !["care", "help"].includes(guard.action) || answer.endsWith(said)) return;
+    const note = make("p", "note", said);
+    if (tag && tag !== "und") note.lang = tag;
+    turn.item.append(note);
   }
 
   function showLanguage(turn, tag) {
@@ -171,6 +180,8 @@
   function finish(asked, turn, state, ours) {
     if (ours) {
       showVerdict(turn, ours.guard.answer, ours.guard.mode);
+      if (ours.guard.unchecked) fact(turn, "", `not checked: ${ours.guard.unchecked}`);
+      showNote(turn, ours.guard, ours.language.prompt, state.answer);
       showLanguage(turn, ours.language.answer);
       if (ours.tokens_per_second) fact(turn, "", `${ours.tokens_per_second.toFixed(1)} tokens/s`);
     }
