@@ -27,6 +27,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "segment": ("pythainlp", "laonlp", "khmercut"),
     "icu": ("icu",),
     "cluster": ("ray",),
+    "presidio": ("presidio_analyzer",),
     "eval": ("torch", "transformers", "huggingface_hub"),
     "train": ("torch", "transformers", "peft", "sklearn", "pyarrow", "onnx"),
     "tests": ("pytest", "hypothesis", "openai", "playwright"),

@@ -45,9 +45,7 @@ def toy_world(toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def released(
-    toy_data: Path, toy_recipe: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path]:
+def released(toy_data: Path, toy_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(store, released folder) of `rumpun encode train` on the toy recipe."""
     from click.testing import CliRunner
 

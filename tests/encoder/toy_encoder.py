@@ -17,11 +17,58 @@ from rumpun.encoder.model import Student
 from rumpun.encoder.teacher import Teacher
 from rumpun.steps import Input, Work, quiet
 
-WORDS = (
-    "river rice mother teacher market boat rain morning village song tree road child school fish fire house moon"
-    " letter friend doctor garden bridge island bread water stone bird night story buys sees finds makes takes"
-    " carries sells loves hears draws red small old quiet warm happy slow green deep long"
-).split()
+WORDS = [
+    "river",
+    "rice",
+    "mother",
+    "teacher",
+    "market",
+    "boat",
+    "rain",
+    "morning",
+    "village",
+    "song",
+    "tree",
+    "road",
+    "child",
+    "school",
+    "fish",
+    "fire",
+    "house",
+    "moon",
+    "letter",
+    "friend",
+    "doctor",
+    "garden",
+    "bridge",
+    "island",
+    "bread",
+    "water",
+    "stone",
+    "bird",
+    "night",
+    "story",
+    "buys",
+    "sees",
+    "finds",
+    "makes",
+    "takes",
+    "carries",
+    "sells",
+    "loves",
+    "hears",
+    "draws",
+    "red",
+    "small",
+    "old",
+    "quiet",
+    "warm",
+    "happy",
+    "slow",
+    "green",
+    "deep",
+    "long",
+]
 WIDTH, LAYERS = 96, 1
 
 
@@ -65,9 +112,7 @@ def teacher() -> Teacher:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     signs = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(
-        models.WordLevel({w: n for n, w in enumerate([*signs, *WORDS])}, unk_token="[UNK]")
-    )
+    tokenizer = Tokenizer(models.WordLevel({w: n for n, w in enumerate([*signs, *WORDS])}, unk_token="[UNK]"))
     tokenizer.add_special_tokens(signs)
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -82,8 +127,9 @@ def teacher() -> Teacher:
 
 
 def parallel_row(english: str, language: str, source: str, **changed: str) -> dict[str, str]:
+    text = changed["tgt"] if "tgt" in changed else put(language, english)
     return {
-        "src_lang": "en", "tgt_lang": language, "src": english, "tgt": put(language, english), "source": source,
+        "src_lang": "en", "tgt_lang": language, "src": english, "tgt": text, "source": source,
         "domain": "conversation", "licence": "CC0-1.0",
     } | changed  # fmt: skip
 

@@ -9,11 +9,12 @@ import httpx2
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from served import Running, post, raw, running, saying, word_guard
+from served import Running, StandIn, post, raw, running, saying, word_guard
 
 from rumpun.serve.settings import Settings
 
 PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations"]
+OTHERS = ["/beta/litellm_basic_guardrail_api", "/portkey/webhook", "/analyze", "/anonymize"]
 CHAT = PATHS[0]
 HI = [{"role": "user", "content": "hai"}]
 
@@ -21,7 +22,7 @@ HI = [{"role": "user", "content": "hai"}]
 @pytest.fixture(scope="module")
 def service() -> Iterator[Running]:
     chosen = Settings(guard="warn", body_bytes_max=200_000, body_seconds=1.0)
-    with running(saying("ya."), word_guard(), chosen) as run:
+    with running(saying("ya."), word_guard(), chosen, encoder=StandIn) as run:
         yield run
 
 
@@ -40,7 +41,7 @@ def refused(answer: httpx2.Response, status: int = 400) -> str:
     return str(body["error"]["message"])
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PATHS + OTHERS)
 @pytest.mark.parametrize(
     "body",
     [
@@ -198,8 +199,85 @@ def test_no_json_object_gives_500(
         refused(answer, answer.status_code)
 
 
+OURS = ["input_type", "texts", "structured_messages", "images", "tools", "additional_provider_specific_params", "request_data",
+        "eventType", "request", "response", "metadata", "text", "language", "entities", "score_threshold", "context",
+        "allow_list", "analyzer_results", "anonymizers", "return_decision_process", "ad_hoc_recognizers"]  # fmt: skip
+whole_body: dict[str, Any] = {
+    "/beta/litellm_basic_guardrail_api": {"input_type": "request", "texts": ["hai"]},
+    "/portkey/webhook": {
+        "eventType": "beforeRequestHook",
+        "request": {"json": {"messages": HI}, "text": "hai"},
+    },
+    "/analyze": {"text": "HP 0812-3456-7890", "language": "id"},
+    "/anonymize": {"text": "hai", "analyzer_results": []},
+}
+carried = st.dictionaries(
+    st.sampled_from(["messages", "prompt", "input", "choices", "content", "system", "text"]),
+    values
+    | st.lists(turn, max_size=3)
+    | st.lists(st.fixed_dictionaries({}, optional={"message": turn, "text": values}), max_size=3),
+    max_size=3,
+)
+params = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(["policy", "point", "contexts", "mask"], values | texts)
+)
+
+
+@settings(max_examples=120)
+@given(
+    path=st.sampled_from(OTHERS),
+    body=st.dictionaries(st.sampled_from(OURS), values, max_size=5),
+    more=st.fixed_dictionaries(
+        {}, optional={
+            "structured_messages": st.lists(turn | values, max_size=3),
+            "request": st.fixed_dictionaries({"json": carried | values}, optional={"text": values}),
+            "response": st.fixed_dictionaries({"json": carried}),
+            "eventType": st.sampled_from(["beforeRequestHook", "afterRequestHook"]),
+            "additional_provider_specific_params": params,
+            "analyzer_results": st.lists(st.dictionaries(
+                st.sampled_from(["start", "end", "score", "entity_type"]), st.integers(-2, 9) | values, max_size=4), max_size=3),
+        },
+    ),
+    whole=st.booleans(),
+)  # fmt: skip
+def test_no_json_object_gives_500_at_the_gateways_addresses(
+    client: httpx2.Client, path: str, body: dict[str, Any], more: dict[str, Any], whole: bool
+) -> None:
+    sent = (whole_body[path] if whole else {}) | body | more
+    query = "?mask=true&policy=sg" if whole else ""
+    answer = client.post(path + query, content=json.dumps(sent).encode())
+    assert answer.status_code in {200, 400}, (sent, answer.text[:300])
+    if answer.status_code != 200:
+        refused(answer, answer.status_code)
+
+
+@settings(max_examples=60)
+@given(choice=values | params, texts=texts | st.lists(texts, max_size=3))
+def test_no_choice_of_a_moderation_gives_500(client: httpx2.Client, choice: Any, texts: Any) -> None:
+    answer = client.post(PATHS[3], content=json.dumps({"input": texts, "rumpun": choice}).encode())
+    assert answer.status_code in {200, 400}, answer.text[:300]
+
+
+def test_a_megabyte_is_judged_and_searched_in_bounded_time() -> None:
+    text = "Saya pergi ke pasar, HP 0812-3456-7890. แม่น้ำ " * 20_000
+    text = text.encode()[:990_000].decode(errors="ignore")
+    bodies: dict[str, Any] = {
+        "/v1/embeddings": {"input": text},
+        "/beta/litellm_basic_guardrail_api": {"input_type": "request", "texts": [text]},
+        "/analyze": {"text": text, "language": "id"},
+    }
+    with running(saying("ya."), word_guard(), Settings(guard="warn"), encoder=StandIn) as run:
+        for path, body in bodies.items():
+            sent = json.dumps(body, ensure_ascii=False).encode()
+            answer = httpx2.post(run.url + path, content=sent, timeout=120)
+            assert answer.status_code == 200, (path, answer.text[:300])
+        assert (
+            len(httpx2.post(f"{run.url}/analyze", json={"text": text[:2000], "language": "id"}).json()) > 10
+        )
+
+
 @settings(max_examples=100)
-@given(path=st.sampled_from(PATHS), body=st.binary(max_size=200))
+@given(path=st.sampled_from(PATHS + OTHERS), body=st.binary(max_size=200))
 def test_no_bytes_give_500(client: httpx2.Client, path: str, body: bytes) -> None:
     assert client.post(path, content=body).status_code == 400
 

@@ -21,6 +21,29 @@ def status(port: int, host: str | None, *more: str, method: str = "POST", path: 
         return int(connection.recv(64).split()[1])
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/models", "/v1/moderations", "/v1/embeddings", "/beta/litellm_basic_guardrail_api", "/portkey/webhook", "/analyze",
+     "/anonymize", "/supportedentities", "/recognizers", "/beta/nothing"],
+)  # fmt: skip
+def test_where_there_are_keys_every_address_for_programs_asks_for_one(path: str) -> None:
+    with running(echo(), word_guard(), Settings(guard="warn", api_keys=("kunci",))) as run:
+        method = "GET" if path in {"/v1/models", "/supportedentities", "/recognizers"} else "POST"
+
+        def ask(**headers: str) -> int:
+            return httpx2.request(method, run.url + path, headers=headers, content=b"{}").status_code
+
+        assert ask() == 401
+        assert (
+            ask(authorization="Bearer salah")
+            == ask(**{"x-api-key": "salah"})
+            == ask(authorization="Basic kunci")
+            == 401
+        )
+        assert ask(authorization="Bearer kunci") == ask(**{"x-api-key": "kunci"}) in {200, 400, 404}
+        assert httpx2.get(f"{run.url}/health").status_code == 200
+
+
 def test_on_loopback_only_local_host_names_are_answered() -> None:
     with running(Fake(words=1)) as run:
         for good in (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from served import BAD, Running, running, served, word_guard
+from served import BAD, DOUBTFUL, SAD, Running, message, running, served, word_guard
 
 from rumpun.engines.fake import Fake
 from rumpun.engines.port import Request
@@ -44,7 +44,7 @@ def reply(request: Request) -> str:
         "panjang": LONG,
         "lama": Slowly("sungai " * 2000),
     }
-    if asked == "berapa":
+    if asked.startswith("berapa"):
         return f"{len(request.messages)} turns"
     return answers.get(asked, f"Jawaban: {asked}.")
 
@@ -137,6 +137,14 @@ def test_a_flagged_text_is_marked_in_words(visit: Visit) -> None:
     visit.settled()
     for kind in ("asked", "answer"):
         expect(visit.last(kind).locator(".verdict.bad")).to_have_text("guard: flagged, hate 97 %")
+
+
+def test_a_word_of_care_and_help_stand_beside_the_answer(visit: Visit) -> None:
+    for word, action in ((DOUBTFUL, "care"), (SAD, "help")):
+        visit.say(f"berapa {word}")
+        visit.settled()
+        expect(visit.last("asked").locator(".verdict")).to_contain_text(f"guard: {action}")
+        assert visit.last().locator(".note").inner_text().split() == message(f"berapa {word}").split()
 
 
 def test_stop_keeps_what_has_come(visit: Visit, service: Running) -> None:

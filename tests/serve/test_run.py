@@ -133,15 +133,91 @@ def test_a_key_file_without_keys_is_named(tmp_path: Path, text: str | None) -> N
     assert str(path) in result.exception.message
 
 
-def test_a_guard_that_is_missing_or_damaged_stops_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
-) -> None:
-    import rumpun.guard.guard
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--policy", "atlantis"], "no policy is called 'atlantis'"),
+        (["--policy", "/nowhere/bank.toml"], "/nowhere/bank.toml"),
+        (["--context", "newz"], "--context newz"),
+    ],
+)
+def test_a_wrong_policy_or_context_stops_the_start(home: Path, options: list[str], says: str) -> None:
+    result = CliRunner().invoke(up, ["--port", "0", "--base", str(home / "no.gguf"), *options])
+    assert isinstance(result.exception, UsageError | InputError)
+    assert says in result.exception.message
 
-    monkeypatch.setattr(rumpun.guard.guard, "shipped_folder", lambda: tmp_path)
-    result = CliRunner().invoke(up, ["--port", "0", "--base", str(home)])
-    assert isinstance(result.exception, InputError)
-    assert "guard" in result.exception.message
+
+# `rumpun` with a guard and an encoder of the tests in the place of those that are shipped
+MADE = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent.parent / "guard")!r})
+import made_guard
+import pathlib, tempfile
+import rumpun.guard.guard
+made_guard.stand_in()
+place = pathlib.Path(tempfile.mkdtemp())
+made_guard.write_guard(place / "guard")
+rumpun.guard.guard.shipped_folder = lambda: place
+from rumpun.cli import main
+main()
+"""
+# the same without a guard
+BARE = MADE.replace('made_guard.write_guard(place / "guard")', "")
+
+
+def ask(url: str, text: str) -> httpx2.Response:
+    body = {"messages": [{"role": "user", "content": text}]}
+    return httpx2.post(f"{url}/v1/chat/completions", json=body, timeout=30)
+
+
+def test_up_without_its_guard_starts_closed_and_the_log_says_so() -> None:
+    with running(saying("dari jauh", name="jauh")) as far:
+        command = [sys.executable, "-c", BARE, "up", "--port", "0", "--base", f"{far.url}/v1", "--quiet"]
+        with process(*command) as service:
+            answer = ask(service.url(), "hai")
+            _, _, errors = service.end(signal.SIGTERM)
+        assert answer.status_code == 503
+        assert answer.json()["error"]["code"] == "guard_unavailable"
+        assert "/v1/chat/completions: guard closed: the guard cannot be loaded" in errors
+        with process(*command, "--guard-fail", "open") as service:
+            answer = ask(service.url(), "hai")
+            _, _, errors = service.end(signal.SIGTERM)
+        assert answer.json()["choices"][0]["message"]["content"] == "dari jauh"
+        assert "the guard cannot be loaded" in answer.json()["rumpun"]["guard"]["unchecked"]
+        assert "/v1/chat/completions: guard open: the guard cannot be loaded" in errors
+
+
+def test_policy_point_and_context_of_the_command_line_decide() -> None:
+    options = [
+        "--guard",
+        "block",
+        "--policy",
+        "sg",
+        "--point",
+        "strict",
+        "--context",
+        "research",
+        "--context-tokens",
+        "512",
+    ]
+    with (
+        running(saying("dari jauh", name="jauh")) as far,
+        process(
+            sys.executable, "-c", MADE, "up", "--port", "0", "--base", f"{far.url}/v1", *options
+        ) as service,
+    ):
+        url = service.url()
+        answer = ask(url, "ini zorkblip")
+        health = httpx2.get(f"{url}/health").json()
+        code, _, errors = service.end(signal.SIGTERM)
+    assert answer.status_code == 200, answer.text + errors
+    assert answer.json()["choices"][0]["finish_reason"] == "content_filter"
+    verdict = answer.json()["rumpun"]["guard"]["prompt"]
+    assert (verdict["policy"], verdict["point"]) == ("sg", "strict")
+    assert (health["status"], health["guard"]["policy"], health["guard"]["fails"]) == ("ok", "sg", "closed")
+    assert "guard tiny, policy sg, point strict, mode block, fails closed" in errors
+    assert "/v1/moderations: guard guarded" in errors
+    assert code == 0
 
 
 def test_a_missing_model_is_named(home: Path) -> None:
@@ -154,7 +230,7 @@ def test_another_openai_server_is_served_behind_the_guard() -> None:
     with (
         running(saying("dari jauh", name="jauh")) as far,
         process(
-            sys.executable, "-m", "rumpun.cli", "up", "--port", "0", "--base", f"{far.url}/v1", "--quiet"
+            sys.executable, "-c", MADE, "up", "--port", "0", "--base", f"{far.url}/v1", "--quiet"
         ) as service,
     ):
         client = openai.OpenAI(base_url=f"{service.url()}/v1", api_key="x", max_retries=0)
@@ -183,7 +259,7 @@ def test_rumpun_up_serves_the_embedded_base_and_ends_on_ctrl_c(home_with_base: P
     ) as service:
         url = service.url()
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0)
-        assert [model.id for model in client.models.list()] == ["smollm2-135m-instruct"]
+        assert [model.id for model in client.models.list()] == ["smollm2-135m-instruct", "rumpun-encoder"]
         ask = [{"role": "user", "content": "Say hello."}]
         whole = client.chat.completions.create(model="default", messages=ask, max_tokens=12, seed=1)  # type: ignore[arg-type]
         assert whole.choices[0].message.content

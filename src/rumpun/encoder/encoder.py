@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["GRAPH", "Encoder", "EncoderSpec"]
 
 GRAPH, SPEC, TOKENIZER = "encoder.onnx", "encoder.json", "tokenizer.json"
+_LETTERS = 64  # code points for each token that is read: more than any token of ours has
 _TOGETHER = 4096  # tokens of one call of the runtime, padding among them: bounds the memory
 
 
@@ -105,7 +106,12 @@ class Encoder:
         A text is read up to `spec.longest_tokens` tokens; `tokens` tells which ones are longer. An empty text, or one
         of white space alone, has the zero vector.
         """
-        ids = [e.ids for e in self._encoded(texts)]
+        most = _LETTERS * self.spec.longest_tokens
+        encoded = self._encoded([text[:most] for text in texts])  # a megabyte need not be split to its end
+        for n, text in enumerate(texts):
+            if len(text) > most and not encoded[n].overflowing:  # of what was read, much vanished
+                encoded[n] = self._encoded([text])[0]
+        ids = [e.ids for e in encoded]
         found = np.zeros((len(ids), self.spec.width), np.float32)
         order = sorted((n for n in range(len(ids)) if len(ids[n]) > 2), key=lambda n: len(ids[n]))
         start = 0

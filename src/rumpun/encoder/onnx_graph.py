@@ -145,7 +145,7 @@ def read_back(path: Path) -> dict[str, Floats]:
             f"{path}: cannot be read as an encoder's graph ({type(error).__name__}: {error})",
             "name the folder of an encoder that this version exported",
         ) from error
-    return {name: np.ascontiguousarray(tensor) for name, tensor in found.items()}
+    return {name: np.array(tensor, np.float32, order="C") for name, tensor in found.items()}
 
 
 def _plain_rows(packed: "npt.NDArray[Any]", scales: "npt.NDArray[np.float16]") -> Floats:

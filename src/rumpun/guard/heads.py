@@ -138,7 +138,7 @@ def _check_tensors(path: Path, spec: HeadsSpec, *tensors: "npt.NDArray[Any]") ->
         hashed([""], buckets=len(ngrams), lengths=spec.lengths)
     except UsageError as error:
         raise InputError(
-            f"{path}: n-grams: {error.message}", "restore both files from one release"
+            f"{path}: {error.message}, {error.hint}", "restore both files from one release"
         ) from error
 
 

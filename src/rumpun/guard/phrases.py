@@ -119,7 +119,9 @@ class _State:
     """Where several phrases may stand after the same tokens."""
 
     kinds: tuple[str, ...]  # of the phrases that end here
-    after: dict[str, "tuple[int, ...] | _State"]  # token -> what follows: places, or their state once it was needed
+    after: dict[
+        str, "tuple[int, ...] | _State"
+    ]  # token -> what follows: places, or their state once it was needed
 
 
 @dataclass(slots=True, eq=False)
@@ -169,7 +171,9 @@ class Phrases:
                 for token, following in self._after[place].items():
                     after[token].update(following)
             kinds = sorted({kind for place in places for kind in self._ends.get(place, ())})
-            made = _State(tuple(kinds), {token: tuple(sorted(following)) for token, following in after.items()})
+            made = _State(
+                tuple(kinds), {token: tuple(sorted(following)) for token, following in after.items()}
+            )
             self._made[places] = made
         return made
 

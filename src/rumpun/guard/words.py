@@ -25,7 +25,9 @@ _NEAR = 80  # code points between a word for a minor and a sexual one
 _EXCUSES = 240  # code points between these and what excuses them
 _DECLINES = 400  # code points of an answer in which it declines, if it does
 _UNMARKED_LEAST = 5  # letters of several Vietnamese words that are known without their marks
-_FIRST = frozenset({"distress", "distress_now", "refusals", "sexual", "lewd"})  # the others only bear on these
+_FIRST = frozenset(
+    {"distress", "distress_now", "refusals", "sexual", "lewd"}
+)  # the others only bear on these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,9 @@ class WordTable:
     offspring: tuple[str, ...] = ()  # somebody's children, of any age
     sexual: tuple[str, ...] = ()
     lewd: tuple[str, ...] = ()  # stories and pictures made to arouse: beside a minor nothing excuses them
-    protecting: tuple[str, ...] = ()  # teaching, law, reporting, medicine, worry: such a text is about protection
+    protecting: tuple[
+        str, ...
+    ] = ()  # teaching, law, reporting, medicine, worry: such a text is about protection
     family: tuple[str, ...] = ()  # a couple's life, birth: excuses where only offspring is named
 
 
@@ -75,7 +79,11 @@ class WordRules:
         for n, text in enumerate(texts):
             hits = self.phrases.find(text, _FIRST)
             # the prompt before an answer may quote a refusal: only the answer's own beginning declines
-            if role == "answer" and n == 0 and any(start < _DECLINES for start, _ in hits.get("refusals", ())):
+            if (
+                role == "answer"
+                and n == 0
+                and any(start < _DECLINES for start, _ in hits.get("refusals", ()))
+            ):
                 found["refusal"] = (1, "words.refusals")
             if role == "prompt" and _outside(hits, "distress_now"):
                 found["selfharm_risk"] = (2, "words.distress_now")
@@ -87,9 +95,9 @@ class WordRules:
 
 
 def _outside(hits: Mapping[str, Spans], kind: str) -> bool:
-    """Whether a phrase of distress stands anywhere but inside a figure of speech."""
+    """Whether a phrase of distress begins anywhere but within a figure of speech."""
     calm = _joined(hits.get("distress_not", ()))
-    return any(not _within(calm, span) for span in hits.get(kind, ()))
+    return any(not _touched(calm, (start, start + 1)) for start, _ in hits.get(kind, ()))
 
 
 def _of_minors(hits: Mapping[str, Spans]) -> bool:

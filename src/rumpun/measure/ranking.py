@@ -23,7 +23,8 @@ def auprc(positive: Scores, negative: Scores) -> float:
     scores = np.concatenate([positive, negative])
     truth = np.concatenate([np.ones(len(positive)), np.zeros(len(negative))])
     order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf) != 0)
+    ordered = scores[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # a difference of infinities is none
     hits = np.cumsum(truth[order])[ends]
     precision, recall = hits / (ends + 1), hits / len(positive)
     return float((precision * np.diff(recall, prepend=0)).sum())

@@ -3,7 +3,8 @@
 Reading order: `found` (what is found), `pack` (one TOML file a country in `countries/`: layouts, checks, words of
 context), `checks` (check digits, dates, places), `fold` (digits and separators of every script as one), `runs` (where
 numbers stand and what words stand around them), `numbers`, `lettered`, `phones`, `addresses`, `payloads`, `nrc` (the
-recognisers), `finder` (all of them, scored and settled), `mask` and `stream` (what is written instead).
+recognisers), `finder` (all of them, scored and settled), `mask` and `stream` (what is written instead); for Presidio's
+users `names`, `anonymise` and `rest` (its requests), `presidio` (recognisers for its engine).
 Names are imported when they are first used.
 """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rumpun.engines.characters import whole_characters
 from rumpun.engines.port import Cancelled, Chunk, Request, Usage
-from rumpun.errors import UsageError
+from rumpun.errors import RumpunError, UsageError
 from rumpun.serve.bodies import all_texts, user_texts
 from rumpun.serve.faults import Fault, bad
 from rumpun.serve.models import Place
@@ -190,8 +190,11 @@ def _whole(request: Request) -> str:
 
 
 def _counted(place: Place, request: Request, text: str) -> Usage:
-    """Usage where the engine gave none: the texts' own tokens, without the chat form's."""
-    return Usage(*place.model.engine.count_tokens([_whole(request), text]))
+    """Usage where the engine gave none: the texts' own tokens, without the chat form's; zeros where it cannot count."""
+    try:
+        return Usage(*place.model.engine.count_tokens([_whole(request), text]))
+    except RumpunError:  # a server behind without an address for it: no reason to keep a refusal or help back
+        return Usage(0, 0)
 
 
 def _fit(place: Place, request: Request) -> None:

@@ -113,7 +113,7 @@ def _portkey(watch: Watch, body: Json, choice: GuardChoice, *, mask: bool) -> Js
     from rumpun.guard import Exchange
 
     event = body.get("eventType")
-    if event not in {"beforeRequestHook", "afterRequestHook"}:
+    if event not in ("beforeRequestHook", "afterRequestHook"):
         raise bad("eventType: expected beforeRequestHook or afterRequestHook", "eventType")
     side = "request" if event == "beforeRequestHook" else "response"
     role: Role = "prompt" if side == "request" else "answer"
