@@ -22,6 +22,7 @@ ORDER = (
     "identify_mixed",
     "normalise",
     "robustness",
+    "guard",
     "personal",
     "encoder",
     "personal_disguises",

@@ -16,6 +16,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def tokens_of(texts: Sequence[str], tokenizer: Path | None) -> list[list[str]]:
     for text in texts:
         ends = [end for _, end in loaded.encode(text, add_special_tokens=False).offsets]
         cuts = [0, *sorted({end for end in ends if end}), len(text)]
-        found.append([text[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if b > a])
+        found.append([text[a:b] for a, b in pairwise(cuts) if b > a])
     return found
 
 

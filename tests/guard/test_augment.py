@@ -16,12 +16,20 @@ WORDS = (*KNOWN, "zorkblip", "quuxwomp", "blorp", "don't")
 
 
 def row(text, unsafe, n, **facts):
-    whole = {"language": "en", "source": "made", "licence": "MIT", "use": "fit", "id": str(n), "categories": ("hate",)}
+    whole = {
+        "language": "en",
+        "source": "made",
+        "licence": "MIT",
+        "use": "fit",
+        "id": str(n),
+        "categories": ("hate",),
+    }
     return Row(text=text, unsafe=unsafe, **(whole | facts))
 
 
 rows_of = st.lists(
-    st.tuples(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join), st.booleans()), max_size=30
+    st.tuples(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join), st.booleans()),
+    max_size=30,
 ).map(lambda found: [row(text, unsafe, n) for n, (text, unsafe) in enumerate(found)])
 
 
@@ -36,7 +44,12 @@ def test_both_sides_are_equal_in_number_in_each_language(rows, each, seed):
         parent = parents[one.parent]
         assert one.augmented
         assert not parent.augmented
-        assert (one.unsafe, one.categories, one.id, one.use) == (parent.unsafe, parent.categories, parent.id, "fit")
+        assert (one.unsafe, one.categories, one.id, one.use) == (
+            parent.unsafe,
+            parent.categories,
+            parent.id,
+            "fit",
+        )
         before, after = parent.text.split(), one.text.split()
         changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
         assert changed
@@ -70,14 +83,18 @@ def test_rows_that_are_passed_over(rows, why):
 
 def test_case_and_signs_around_a_word_stay():
     made = switched(both("Small GARDEN, (plan)!"), LEXICON, 9, 1)
-    whole = re.compile(r"(?:Small|(?:aa|bb)x?small) (?:GARDEN|(?:aa|bb)x?garden), \((?:plan|(?:aa|bb)x?plan)\)! \w+")
+    whole = re.compile(
+        r"(?:Small|(?:aa|bb)x?small) (?:GARDEN|(?:aa|bb)x?garden), \((?:plan|(?:aa|bb)x?plan)\)! \w+"
+    )
     assert made
     assert all(whole.fullmatch(one.text) for one in made)
 
 
 def test_another_seed_makes_other_rows():
     rows = both("small garden plan water small garden plan")
-    assert {one.text for one in switched(rows, LEXICON, 9, 1)} != {one.text for one in switched(rows, LEXICON, 9, 2)}
+    assert {one.text for one in switched(rows, LEXICON, 9, 1)} != {
+        one.text for one in switched(rows, LEXICON, 9, 2)
+    }
 
 
 def test_a_word_without_translations_is_not_known():

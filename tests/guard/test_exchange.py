@@ -83,13 +83,27 @@ def test_the_last_turns_are_looked_at_with_the_text():
 
 def test_lines_are_objects_or_texts(tmp_path):
     path = tmp_path / "in.jsonl"
-    lines = [json.dumps({"prompt": "a", "response": "b"}), "plain text", ' {"text": "c"}', "", '["not", "an", "object"]']
+    lines = [
+        json.dumps({"prompt": "a", "response": "b"}),
+        "plain text",
+        ' {"text": "c"}',
+        "",
+        '["not", "an", "object"]',
+    ]
     path.write_text("\n".join(lines) + "\n")
     found = [one for _, _, some in exchanges_of([path]) for one in some]
-    assert found == [Exchange("b", "answer", ("a",)), Exchange("plain text"), Exchange("c"), Exchange(""), Exchange(lines[4])]
+    assert found == [
+        Exchange("b", "answer", ("a",)),
+        Exchange("plain text"),
+        Exchange("c"),
+        Exchange(""),
+        Exchange(lines[4]),
+    ]
 
 
-@pytest.mark.parametrize("line", [f'{{"prompt": "{SECRET}"', f'{{{SECRET}}}', f'{{"prompt": "{SECRET}\\ud800"}}'])
+@pytest.mark.parametrize(
+    "line", [f'{{"prompt": "{SECRET}"', f"{{{SECRET}}}", f'{{"prompt": "{SECRET}\\ud800"}}']
+)
 def test_a_broken_object_is_named_by_its_line(tmp_path, line):
     path = tmp_path / "in.jsonl"
     path.write_text('{"prompt": "a"}\n' + line + "\n")
@@ -98,7 +112,13 @@ def test_a_broken_object_is_named_by_its_line(tmp_path, line):
     assert SECRET not in caught.value.message + caught.value.hint
 
 
-UNITS = ("please plan a small garden with herbs ", "ช่วยวางแผนสวนเล็กๆหลังบ้านให้หน่อย", "ဥယျာဉ်ငယ်တစ်ခုစီစဉ်ပေးပါ", "a", "z-o-r ")
+UNITS = (
+    "please plan a small garden with herbs ",
+    "ช่วยวางแผนสวนเล็กๆหลังบ้านให้หน่อย",
+    "ဥယျာဉ်ငယ်တစ်ခုစီစဉ်ပေးပါ",
+    "a",
+    "z-o-r ",
+)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=["en", "th", "my", "one letter", "spaced"])
@@ -121,7 +141,9 @@ def test_a_megabyte_takes_bounded_and_linear_time(tmp_path_factory, unit):
 def test_a_megabyte_before_an_answer_is_bounded_too(tmp_path):
     guard = tiny_guard(tmp_path)
     start = time.process_time()
-    verdict = guard.check([exchange_of({"prompt": UNITS[1] * 10_000, "response": f"yes {UNSAFE_WORD}"}, "x")])[0]
+    verdict = guard.check(
+        [exchange_of({"prompt": UNITS[1] * 10_000, "response": f"yes {UNSAFE_WORD}"}, "x")]
+    )[0]
     assert time.process_time() - start < 10
     assert verdict.role == "answer"
     assert verdict.flagged

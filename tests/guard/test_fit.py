@@ -11,7 +11,12 @@ from rumpun.guard.rows import Row
 
 BAD = "zorkblip"
 SETTINGS = Settings(
-    buckets=1 << 10, lengths=(3, 4), ngram_size=2.0, regularisation=10.0, category_regularisation=3.0, category_rows_min=3
+    buckets=1 << 10,
+    lengths=(3, 4),
+    ngram_size=2.0,
+    regularisation=10.0,
+    category_regularisation=3.0,
+    category_rows_min=3,
 )
 
 
@@ -81,7 +86,9 @@ def fit(rows, settings=SETTINGS, seed=1, told=None):
 
 
 def same(one, other):
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("dense", "ngrams", "bias"))
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("dense", "ngrams", "bias")
+    )
 
 
 def test_it_learns_the_word_that_tells_and_says_what_it_learnt_from():
@@ -117,7 +124,9 @@ def test_the_fit_repeats_itself_and_its_noise_follows_the_seed():
 
 def test_made_rows_do_not_count_as_rows_of_a_category():
     few = [row(f"garden {n} {BAD}", True, categories=("privacy_abuse",)) for n in range(2)]
-    switched = [row(f"kebun {n} {BAD}", True, categories=("privacy_abuse",), parent=f"made:{n}") for n in range(9)]
+    switched = [
+        row(f"kebun {n} {BAD}", True, categories=("privacy_abuse",), parent=f"made:{n}") for n in range(9)
+    ]
     found = fit(made() + few + switched)
     assert found.off["privacy_abuse"] == "2 rows, 3 are needed"
     assert "privacy_abuse" not in found.labels

@@ -73,14 +73,22 @@ def test_a_logit_is_the_sum_of_its_parts(tmp_path):
     tensors = tensors_of()
     write_heads(tmp_path, spec_of(), tensors)
     heads = read_heads(tmp_path)
-    texts, vectors = ["a garden", "", "water"], np.random.default_rng(1).normal(0, 1, (3, 8)).astype(np.float32)
+    texts, vectors = (
+        ["a garden", "", "water"],
+        np.random.default_rng(1).normal(0, 1, (3, 8)).astype(np.float32),
+    )
     counts = hashed(texts, buckets=64, lengths=(3, 4)).normalised()
     for n in range(3):
         at = slice(counts.indptr[n], counts.indptr[n + 1])
         for head in range(2):
-            told = sum(v * tensors["ngrams"][i, head] for i, v in zip(counts.indices[at], counts.values[at], strict=True))
+            told = sum(
+                v * tensors["ngrams"][i, head]
+                for i, v in zip(counts.indices[at], counts.values[at], strict=True)
+            )
             whole = vectors[n] @ tensors["dense"][:, head].astype(np.float32) + told * tensors["scale"][head]
-            assert heads.logits(texts, vectors)[n, head] == pytest.approx(whole + tensors["bias"][head], rel=1e-4)
+            assert heads.logits(texts, vectors)[n, head] == pytest.approx(
+                whole + tensors["bias"][head], rel=1e-4
+            )
 
 
 def test_a_probability_is_calibrated_for_its_language_and_only_for_harm(tmp_path):

@@ -80,7 +80,10 @@ def guard(tmp_path_factory):
 
 def sayings(language, count, **facts):
     """As many unsafe as safe rows."""
-    unsafe = [row(True, text=f"{ORDINARY[language]} {n} {UNSAFE_WORD}", language=language, **facts) for n in range(count)]
+    unsafe = [
+        row(True, text=f"{ORDINARY[language]} {n} {UNSAFE_WORD}", language=language, **facts)
+        for n in range(count)
+    ]
     safe = [row(False, text=f"{ORDINARY[language]} {n}", language=language, sensitive=n % 2 == 0,
                 **(facts | {"categories": ()})) for n in range(count)]  # fmt: skip
     return unsafe + safe
@@ -116,7 +119,10 @@ def test_the_threshold_is_that_of_the_rows_language(tmp_path):
 
     table = {point: {label: {"any": (0.5, 0.5), "id": (1.1, 1.1)} for label in LABELS} for point in NAMES}
     guard = Guard.load(write_guard(tmp_path, thresholds=table), encoder=StandIn())
-    shares = {e["language"]: e["balanced"]["recall"]["share"] for e in measure(guard, sayings("en", 2) + sayings("id", 2))}
+    shares = {
+        e["language"]: e["balanced"]["recall"]["share"]
+        for e in measure(guard, sayings("en", 2) + sayings("id", 2))
+    }
     assert shares == {"en": 1, "id": 0}
 
 
@@ -132,7 +138,9 @@ def test_the_probe_sees_what_language_and_length_give_away():
     assert abs(probe(lengthy, 1)["language"] - 0.5) < 0.1
     sourced = [replace(one, source="bad" if one.unsafe else "good") for one in even]
     assert probe(sourced, 1)["language_length_and_source"] > 0.99
-    mostly = [replace(one, language="en" if one.unsafe == (n % 10 < 8) else "id") for n, one in enumerate(even)]
+    mostly = [
+        replace(one, language="en" if one.unsafe == (n % 10 < 8) else "id") for n, one in enumerate(even)
+    ]
     assert abs(probe(mostly, 1)["language"] - 0.5) < 0.15  # weights take the language's own share away
 
 
@@ -160,4 +168,7 @@ def test_signals_have_figures_of_their_own(guard):
     rows += [row(True, text=f"{n} {UNSAFE_WORD}", categories=("crime_general",)) for n in range(20)]
     rows += [row(True, text=f"{n} of unknown kind {SIGNAL_WORD}") for n in range(20)]
     told = measure(guard, rows)[0]["categories"]
-    assert {name: (e["rows"], e["auroc"]) for name, e in told.items()} == {"crime_general": (20, 1), "local_sensitive": (20, 1)}
+    assert {name: (e["rows"], e["auroc"]) for name, e in told.items()} == {
+        "crime_general": (20, 1),
+        "local_sensitive": (20, 1),
+    }

@@ -12,7 +12,13 @@ from rumpun.guard.sets import Sets, sets
 from rumpun.recipes import build
 
 SECRET = "zorkblip quuxwomp"  # nonsense in the place of what nobody should see
-ROW = {"language": "en", "licence": "MIT", "prompt": SECRET, "prompt_label": "unsafe", "url": "https://example.org/a/b"}
+ROW = {
+    "language": "en",
+    "licence": "MIT",
+    "prompt": SECRET,
+    "prompt_label": "unsafe",
+    "url": "https://example.org/a/b",
+}
 
 
 @pytest.fixture
@@ -24,7 +30,9 @@ def put(tmp_path):
     def write(name, *rows, split="train", without=()):
         (tmp_path / "safety").mkdir(exist_ok=True)
         whole = [ROW | {"id": str(n), "split": split} | row for n, row in enumerate(rows)]
-        columns = [column for column in dict.fromkeys(key for row in whole for key in row) if column not in without]
+        columns = [
+            column for column in dict.fromkeys(key for row in whole for key in row) if column not in without
+        ]
         whole = [{column: row.get(column) for column in columns} for row in whole]
         parquet.write_table(pa.Table.from_pylist(whole), tmp_path / "safety" / f"{name}.parquet")
         return tmp_path
@@ -106,7 +114,10 @@ def test_what_cannot_be_used_is_dropped_with_its_reason(put):
         {"prompt_label": "safe"}, split="test",
     )  # fmt: skip
     read = read_rows(folder, ["xstest"], {}, fit=False)
-    assert [(row.id, row.unsafe, row.sensitive) for row in read.rows] == [("4", True, False), ("5", False, True)]
+    assert [(row.id, row.unsafe, row.sensitive) for row in read.rows] == [
+        ("4", True, False),
+        ("5", False, True),
+    ]
     assert read.dropped == {
         "no text": 2, "licence CC-BY-NC-4.0": 1, "xstest: a label that prompt_label has no meaning for": 1,
     }  # fmt: skip
@@ -127,7 +138,12 @@ def test_categories_come_from_labels_else_from_words(put):
         {"category": None}, {"category": "illegal", "dataset": "kept"},
     )  # fmt: skip
     read = read_rows(folder, ["harmful-en"], {"harmful-en": {"dataset": ("kept",)}}, fit=True)
-    assert [row.categories for row in read.rows] == [("violence_threat",), ("scam_fraud",), (), ("crime_general",)]
+    assert [row.categories for row in read.rows] == [
+        ("violence_threat",),
+        ("scam_fraud",),
+        (),
+        ("crime_general",),
+    ]
     assert [row.use for row in read.rows] == ["fit", "fit", "fit", "threshold"]
     assert read.rows[3].part == "kept"
 
@@ -135,7 +151,9 @@ def test_categories_come_from_labels_else_from_words(put):
 def test_a_safe_answer_is_a_row_of_its_own_on_the_side_of_its_prompt(put):
     folder = put("indosafety-train", {"safe_response": "blorp", "specific_harms": "Misinformation", "language": "id"},
                  {"safe_response": None, "specific_harms": "kept"})  # fmt: skip
-    read = read_rows(folder, ["indosafety-train"], {"indosafety-train": {"specific_harms": ("kept",)}}, fit=True)
+    read = read_rows(
+        folder, ["indosafety-train"], {"indosafety-train": {"specific_harms": ("kept",)}}, fit=True
+    )
     told = [(row.id, row.role, row.unsafe, row.sensitive, row.use, row.categories) for row in read.rows]
     assert told == [
         ("0", "prompt", True, False, "fit", ("deception",)), ("0", "answer", False, True, "fit", ()),

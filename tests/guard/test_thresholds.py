@@ -29,7 +29,9 @@ def cases(draw):
     seed, count = draw(st.integers(0, 10_000)), draw(st.integers(1, 160))
     dice = np.random.default_rng(seed)
     kinds = draw(st.sampled_from([(False,), (True,), (False, True)]))
-    rows = [safe(str(dice.choice(["en", "th"], p=[0.7, 0.3])), bool(dice.choice(kinds))) for _ in range(count)]
+    rows = [
+        safe(str(dice.choice(["en", "th"], p=[0.7, 0.3])), bool(dice.choice(kinds))) for _ in range(count)
+    ]
     logits = dice.normal(draw(st.floats(-6, 6)), draw(st.sampled_from([0.0, 1.0, 6.0])), (2, count))
     logits = np.round(logits, draw(st.sampled_from([0, 3])))
     odds = (1 / (1 + np.exp(-np.clip(logits, -30, 30)))).astype(np.float32)
@@ -69,7 +71,9 @@ def test_the_promise_is_used_up(case):
     table = choose(scores, rows, promises)
     for point in POINTS:
         _, second = table[point]["hate"][ANY]
-        assert reach(scores["hate"], np.ones(len(rows), bool), second - EDGE) > int(promises[point].category * len(rows))
+        assert reach(scores["hate"], np.ones(len(rows), bool), second - EDGE) > int(
+            promises[point].category * len(rows)
+        )
 
 
 @settings(max_examples=40)
@@ -149,11 +153,14 @@ def test_calibration_is_logistic_regression(seed, unsafe, safe_, shift, spread, 
     middle = float(logits.mean())  # the solver likes small numbers
     free.fit((logits - middle)[:, None], truth, sample_weight=sides * len(rows))
     assume(free.coef_[0, 0] > 0.15)
-    assert 1 / (1 + np.exp(-(a * logits + b))) == pytest.approx(free.predict_proba((logits - middle)[:, None])[:, 1], abs=0.03)
+    assert 1 / (1 + np.exp(-(a * logits + b))) == pytest.approx(
+        free.predict_proba((logits - middle)[:, None])[:, 1], abs=0.03
+    )
 
 
 @pytest.mark.parametrize(
-    ("shift", "spread", "apart"), [(8, 1, 1), (-20, 1, 1), (0, 10, 0), (-20, 1, -10), (8, 1, -5), (30, 0.1, 20)]
+    ("shift", "spread", "apart"),
+    [(8, 1, 1), (-20, 1, 1), (0, 10, 0), (-20, 1, -10), (8, 1, -5), (30, 0.1, 20)],
 )
 def test_calibration_stays_at_ease_far_from_where_it_begins(shift, spread, apart):
     logits, rows, truth = two_sides(3, 60, 60, shift, spread, apart)
@@ -169,4 +176,6 @@ def test_too_few_rows_leave_the_logits_as_they_are_and_answers_count_for_nothing
     logits, rows, _ = two_sides(3, 60, 39, 5, 1, 1)
     assert calibrate(logits, rows) == {ANY: (1.0, 0.0)}
     answers = [safe("th", role="answer")] * 60
-    assert calibrate(np.concatenate([logits, np.full(60, 9, np.float32)]), rows + answers) == {ANY: (1.0, 0.0)}
+    assert calibrate(np.concatenate([logits, np.full(60, 9, np.float32)]), rows + answers) == {
+        ANY: (1.0, 0.0)
+    }

@@ -17,8 +17,10 @@ __all__ = ["StreamHold"]
 
 _CLAUSE = 8  # code points before a comma that is worth stopping at
 _LONG = 20  # code points after which the first sentence may go on between words, or between syllables
+_DENSE = 3  # a Chinese character says as much as three others
 _LOOKED_AT = 160  # code points of the first sentence in which a place to stop is looked for
 _COMMAS = regex.compile(r"[,;:،؛၊、，；：៖ๆฯ]\s+|[၊、，；：]|\s[-\u2013\u2014]\s")
+_HAN = regex.compile(r"\p{Han}")
 _UNSPACED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Han}\p{Hiragana}\p{Katakana}]")
 
 
@@ -97,8 +99,10 @@ def _stop(text: str, given: int) -> int:
     Nothing that later text could join to a word, a syllable or a character is given out.
     """
     window = text[given : given + _LOOKED_AT]
-    comma = next((found.end() for found in _COMMAS.finditer(window) if found.end() >= _CLAUSE), _LOOKED_AT)
-    if min(comma, _LONG) >= len(window):
+    dense = _DENSE if _HAN.match(window) else 1
+    commas = (found.end() for found in _COMMAS.finditer(window) if dense * found.end() >= _CLAUSE)
+    comma, long = next(commas, _LOOKED_AT), _LONG // dense
+    if min(comma, long) >= len(window):
         return given
     characters, at = set(), 0
     for cluster in clusters(window):
@@ -107,7 +111,7 @@ def _stop(text: str, given: int) -> int:
     starts = [start for start, _ in syllables(window)]
     stops = [0]
     for start, following in pairwise([*starts, 0]):
-        enough = start >= comma or (start >= _LONG and following)
+        enough = start >= comma or (start >= long and following)
         apart = window[start - 1].isspace() or _UNSPACED.match(window, start)
         if enough and apart and start in characters:
             stops.append(start)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rumpun.guard.fit import Fitted
     from rumpun.guard.rows import Row, Rows
 
-__all__ = ["GuardParams", "train"]
+__all__ = ["GuardParams", "fitted_rows", "lexicon", "train"]
 
 _PLACES = ("safety/*.parquet", "seed/*.jsonl")
 _NAME = "rumpun-guard-2"
@@ -79,14 +79,14 @@ def train(params: GuardParams, work: Work) -> Outcome:
     import sklearn
 
     from rumpun.encoder import Encoder
-    from rumpun.guard.fit import Settings, fit_heads
+    from rumpun.guard.fit import Settings, fit_heads, paired
     from rumpun.guard.guard import Guard
     from rumpun.guard.held_out import measure, probe, reliability
     from rumpun.guard.moderation import covered
     from rumpun.guard.rows import read_rows
 
     folder, encoder = source_data(), Encoder.load(_encoder_folder(params))
-    read = _fitted_rows(params, folder, work.seed)
+    read = fitted_rows(params, folder, work.seed)
     fit = [row for row in read.rows if row.use == "fit"]
     kept = [row for row in read.rows if row.use == "threshold"]
     settings = Settings(
@@ -97,7 +97,7 @@ def train(params: GuardParams, work: Work) -> Outcome:
     fitted = fit_heads(
         fit, encoder.embed, settings, work.seed, lambda label: work.progress(0, 1, f"head {label}")
     )
-    used = _used(fit)
+    used = paired(fit)
     _write(params, work.folder, fitted, kept, encoder)
     guard = Guard.load(work.folder, encoder=encoder)
     measured = read_rows(folder, params.measure, {}, fit=False)
@@ -129,7 +129,8 @@ def train(params: GuardParams, work: Work) -> Outcome:
     )
 
 
-def _fitted_rows(params: GuardParams, folder: Path, seed: int) -> "Rows":
+def fitted_rows(params: GuardParams, folder: Path, seed: int) -> "Rows":
+    """What the recipe fits and keeps for thresholds, rows made by script among them."""
     from rumpun.guard.augment import switched
     from rumpun.guard.rows import read_prompts, read_rows, read_seed
 
@@ -137,12 +138,13 @@ def _fitted_rows(params: GuardParams, folder: Path, seed: int) -> "Rows":
     for more in (read_seed(folder), read_prompts(Path(params.prompts))):
         rows.rows += more.rows
         rows.dropped += more.dropped
-    lexicon = _lexicon(params.lexicons, params.switched_languages)
-    rows.rows += switched([r for r in rows.rows if r.use == "fit"], lexicon, params.switched_rows, seed)
+    words = lexicon(params.lexicons, params.switched_languages)
+    rows.rows += switched([r for r in rows.rows if r.use == "fit"], words, params.switched_rows, seed)
     return rows
 
 
-def _lexicon(folders: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+def lexicon(folders: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Language -> English word -> words, out of the word lists in the folders."""
     found: dict[str, dict[str, list[str]]] = {language: {} for language in languages}
     for folder in folders:
         for path in sorted(Path(folder).glob("*.tsv")):
@@ -152,12 +154,6 @@ def _lexicon(folders: Sequence[str], languages: Sequence[str]) -> dict[str, dict
                         if words := [w for w in (row.get(language) or "").split("|") if w]:
                             found[language][str(row["en"]).lower()] = words
     return found
-
-
-def _used(rows: "Sequence[Row]") -> "list[Row]":
-    """Rows of languages with both sides: what the heads really learnt from."""
-    spoken = Counter((row.language, row.unsafe) for row in rows)
-    return [row for row in rows if spoken[row.language, True] and spoken[row.language, False]]
 
 
 def _write(
