@@ -43,6 +43,7 @@ from rumpun.guard.fit import Settings, fit_heads, paired
 from rumpun.guard.guard import Guard
 from rumpun.guard.heads import ANY
 from rumpun.guard.held_out import figures
+from rumpun.guard.judgement import POINTS, Point
 from rumpun.guard.normalise import normalised
 from rumpun.guard.rows import Row, read_prompts, read_rows
 from rumpun.guard.thresholds import choose
@@ -55,7 +56,7 @@ from rumpun.records.places import source_data
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMPTS = ROOT / "recipes/guard/prompts"
-POINT = "balanced"
+POINT: Point = "balanced"
 WORDS = 200  # of the keyword list
 TOKENS = (20, 100, 500)
 Floats = npt.NDArray[np.float32]
@@ -86,7 +87,9 @@ def ours(guard: Guard) -> Contestant:
 def with_thresholds(name: str, score: Score, kept: Sequence[Row], params: GuardParams) -> Contestant:
     """Another one, with thresholds as ours are chosen."""
     safe = [row for row in kept if not row.unsafe]
-    table = choose({"harm": score(safe)}, safe, params.promises)[POINT]["harm"]
+    table = choose({"harm": score(safe)}, safe, {point: params.promises[point] for point in POINTS})[POINT][
+        "harm"
+    ]
     return Contestant(name, score, {language: second for language, (_, second) in table.items()})
 
 

@@ -82,9 +82,18 @@ def balance(rows: "Sequence[Row]", own: "npt.NDArray[np.bool_]") -> "npt.NDArray
 
 
 def paired(rows: "Sequence[Row]") -> "list[Row]":
-    """The rows of languages that have harmful and safe ones: what the heads learn from."""
-    spoken = Counter((row.language, row.unsafe) for row in rows)
-    return [row for row in rows if spoken[row.language, True] and spoken[row.language, False]]
+    """What the heads learn from: prompts of languages that have real harmful and safe ones, and rows made by script.
+
+    Safe rows of a language without harmful ones would teach that the language is safe. Answers are left out: there are
+    safe ones alone.
+    """
+    prompts = [row for row in rows if row.role == "prompt"]
+    spoken = Counter((row.language, row.unsafe) for row in prompts if not row.augmented)
+    return [
+        row
+        for row in prompts
+        if row.augmented or (spoken[row.language, True] and spoken[row.language, False])
+    ]
 
 
 def fit_heads(

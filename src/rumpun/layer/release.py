@@ -8,14 +8,12 @@ with = { name = "rumpun-first", title = "A first layer", cannot = ["…"] }
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
-
 
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.cards import data_card, model_card
 from rumpun.records.artefacts import sha256_file
-from rumpun.records.lineage import ancestors
 from rumpun.records.licences import shippable
+from rumpun.records.lineage import ancestors
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
 

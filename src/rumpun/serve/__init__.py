@@ -1,13 +1,14 @@
 """The service: models behind OpenAI-compatible addresses, a guard in front, and a page to chat on.
 
-What comes in: loaded engines (`ServedModel`), a guard or none, `Settings`. What goes out: a Starlette app
-(`app.create_app`), or a whole server in the foreground (`run.serve`).
+What comes in: loaded engines (`ServedModel`), a guard or why there is none, a way to load the encoder, `Settings`. What
+goes out: a Starlette app (`app.create_app`), or a whole server in the foreground (`run.serve`).
 
 Reading order: `settings` (every limit with its default), `models`, `faults` (errors as OpenAI shapes them), `bodies`
 (requests checked), `turns` (the fair queue), `relay` (from an engine's thread to the event loop), `watch` (the
-guard), `answers` (prompt check, generation, answer check; plain synchronous code), `chunks` (JSON of answers and
-events), `generation` (the chat and completion addresses), `embeddings`, `moderations`, `listing`, `doors` (keys,
-hosts, origins, headers), `page` and `lineage_view` (HTML), `app`, `connection` and `run`.
+guard, and what happens without it), `answers` (prompt check, generation, answer check; plain synchronous code), `chunks`
+(JSON of answers and events), `generation` (the chat and completion addresses), `encoding` and `embeddings`, `moderations`,
+`gateways` (LiteLLM, Portkey), `presidio`, `listing` (models, health), `doors` (keys, hosts, origins, headers), `page` and
+`lineage_view` (HTML), `app`, `connection` and `run`.
 
 The field `rumpun`, our one addition to OpenAI's bodies, stands on every chat completion and completion, and in a
 stream on the first chunk (the prompt's part) and on the chunk with `finish_reason` and any after it (all of it)::
@@ -15,7 +16,10 @@ stream on the first chunk (the prompt's part) and on the chunk with `finish_reas
     "rumpun": {
       "guard": {
         "mode": "warn",                                   off, warn or block
-        "prompt": {"flagged": false, "categories": [], "scores": {"hate": 0.01}, "language": "th"},  or null
+        "action": "care",                                 allow, care, help or block: the severest of both; or null
+        "message": "…",                                   what that action tells the person, or null
+        "unchecked": null,                                why nothing was checked, where the service fails open
+        "prompt": {"flagged": false, "score": 0.4, …},    a verdict (`Verdict.plain`), or null
         "answer": {…}                                     the same shape; null when nothing was checked
       },
       "language": {"prompt": "th", "answer": "th"},       BCP-47, "und" when unknown
