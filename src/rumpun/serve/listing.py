@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from rumpun.serve.encoding import ENCODER
 from rumpun.serve.models import Place, Shelf
+from rumpun.serve.watch import CALM
 from rumpun.serve.work import service_of
 
 __all__ = ["health", "model", "models"]
@@ -68,7 +69,7 @@ async def health(request: Request) -> Response:
     service = service_of(request)
     watch, settings, encoder = service.watch, service.settings, service.encoder
     routes = watch.states()
-    degraded = not all(state in {"guarded", "off"} for state in routes.values())
+    degraded = not all(state in CALM for state in routes.values())
     body = {
         "status": "closing" if service.closing else "degraded" if degraded else "ok",
         "models": {

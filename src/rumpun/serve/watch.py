@@ -17,11 +17,13 @@ from rumpun.serve.settings import Settings
 if TYPE_CHECKING:
     from rumpun.guard import Guard, Policy, Verdict
 
-__all__ = ["Watch", "language_of", "public", "severest"]
+__all__ = ["CALM", "Watch", "language_of", "public", "severest"]
 
 _log = logging.getLogger("rumpun.serve")
 T = TypeVar("T")
 GENERATING = ("/v1/chat/completions", "/v1/completions")  # guarded as the mode says
+APART = ("/v1/embeddings", "/analyze", "/anonymize")  # never: nothing is said in answer
+CALM = ("guarded", "off", "not guarded")  # states in which nothing is amiss
 JUDGING = ("/v1/moderations", "/beta/litellm_basic_guardrail_api", "/portkey/webhook")  # in every mode
 
 
@@ -47,17 +49,21 @@ class Watch:
         return self.settings.guard == "block"
 
     def states(self) -> dict[str, str]:
-        """Route -> guarded, off, closed or open."""
+        """Route -> one of `CALM`, or closed or open and why."""
         without = f"{self.settings.guard_fail}: {self.trouble}"
         judging = "guarded" if self.guard else without
         generating = judging if self.on else "off"
-        return dict.fromkeys(GENERATING, generating) | dict.fromkeys(JUDGING, judging)
+        return (
+            dict.fromkeys(GENERATING, generating)
+            | dict.fromkeys(JUDGING, judging)
+            | dict.fromkeys(APART, "not guarded")
+        )
 
     def log_states(self) -> None:
         """Say at the start what every route does; a route without its guard is said even in a quiet log."""
         for route, state in self.states().items():
-            level = logging.INFO if state in {"guarded", "off"} else logging.ERROR
-            _log.log(level, "%s: guard %s", route, state)
+            level = logging.INFO if state in CALM else logging.ERROR
+            _log.log(level, "%s: %s", route, state)
 
     def run(self, work: "Callable[[Guard], T]", guard: "Guard | None" = None) -> "tuple[T | None, str]":
         """What the guard found; or None and why there is nothing, where the service fails open.
