@@ -59,7 +59,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(BIN)/python
-	@echo "installing the runtime into $(VENV) (about 70 MB to download)"
+	@echo "installing the runtime into $(VENV) (about 100 MB to download)"
 	$(PIP) --no-cache-dir --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@

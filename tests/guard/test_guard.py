@@ -160,7 +160,7 @@ def test_wrong_arguments_are_refused(guard):
         ({"schema": 1}, "schema 1, this rumpun reads 2"),
         ({"labels": ("harm", "crime_generally", "local_sensitive")}, "'crime_generally' is no category"),
         ({"labels": ("crime_general", "harm", "local_sensitive")}, "the first head is 'harm'"),
-        ({"calibration": {"en": (1.0, 0.0)}}, "with a calibration of 'any'"),
+        ({"calibration": {"en": (1.0, 0.0)}}, "calibration"),
         ({"thresholds": {}}, "thresholds.strict.harm"),
         ({"thresholds": {"strict": {"harm": {"any": (0.9, 0.5)}}}}, "level 1 not above level 2"),
     ],

@@ -211,11 +211,11 @@ class Guard:
         odds = self.heads.probabilities(logits, spoken)
         named = {label: float(p) for label, p in zip(spec.labels, odds, strict=True)}
         harm_point = points.get(HARM, point)
-        harm_level = self.heads.level(HARM, named[HARM], spoken, harm_point)
+        harm_level = self.heads.level(HARM, named[HARM], spoken, harm_point, role)
         levels: dict[str, Level] = {}
         signals = {name for name, category in taxonomy().categories.items() if category.signal}
         for label in spec.labels[1:]:
-            own = self.heads.level(label, named[label], spoken, points.get(label, point))
+            own = self.heads.level(label, named[label], spoken, points.get(label, point), role)
             # a category tells which harm it is; whether there is any, the head for harm says
             levels[label] = own if label in signals else min(own, harm_level)
         for label, (level, _) in rules.items():

@@ -17,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.errors import InputError, UsageError
-from rumpun.guard.judgement import POINTS, Level, Point
+from rumpun.guard.judgement import POINTS, Level, Point, Role
 from rumpun.guard.taxonomy import HARM, taxonomy
 from rumpun.language.heads import checked_tensors
 from rumpun.language.ngrams import hashed
 
-__all__ = ["ANY", "GuardHeads", "HeadsSpec", "read_heads", "write_heads"]
+__all__ = ["ANSWERS", "ANY", "GuardHeads", "HeadsSpec", "read_heads", "write_heads"]
 
 ANY = "any"  # of all languages together
+ANSWERS = "answers"  # of all languages together, for answers
 _NAMES = ("dense", "ngrams", "scale", "bias")
 Floats = npt.NDArray[np.float32]
 
@@ -40,7 +41,7 @@ class HeadsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sha256: str
     # language (or ANY) -> (a, b) of the harm head's probability
     calibration: dict[str, tuple[float, float]]
-    # point -> label -> language (or ANY) -> (least probability of level 1, of level 2)
+    # point -> label -> language (or ANY, ANSWERS) -> (least probability of level 1, of level 2)
     thresholds: dict[Point, dict[str, dict[str, tuple[float, float]]]]
     off: dict[str, str] = {}  # category without a head -> why
 
@@ -73,14 +74,20 @@ class GuardHeads:
         odds: Floats = (1 / (1 + np.exp(-np.clip(scaled, -30, 30)))).astype(np.float32)
         return odds
 
-    def level(self, label: str, probability: float, language: str, point: Point) -> Level:
+    def level(
+        self, label: str, probability: float, language: str, point: Point, role: Role = "prompt"
+    ) -> Level:
         """The level that a probability reaches at an operating point."""
-        first, second = self.threshold(label, language, point)
+        first, second = self.threshold(label, language, point, role)
         return 2 if probability >= second else 1 if probability >= first else 0
 
-    def threshold(self, label: str, language: str, point: Point) -> tuple[float, float]:
-        """Least probabilities of level 1 and of level 2."""
+    def threshold(
+        self, label: str, language: str, point: Point, role: Role = "prompt"
+    ) -> tuple[float, float]:
+        """Least probabilities of level 1 and of level 2; answers have one pair for all languages."""
         table = self.spec.thresholds[point][label]
+        if role == "answer" and ANSWERS in table:
+            return table[ANSWERS]
         return table.get(language) or table[ANY]
 
 

@@ -39,7 +39,9 @@ def measure(guard: "Guard", rows: Sequence[Row]) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {"set": name, "language": language}
         if role == "answer":
             entry["role"] = role
-        entry |= figures(odds[:, 0], mine, {p: guard.heads.threshold("harm", language, p)[1] for p in POINTS})
+        entry |= figures(
+            odds[:, 0], mine, {p: guard.heads.threshold("harm", language, p, mine[0].role)[1] for p in POINTS}
+        )
         entry |= _categories(guard, odds, mine)
         found.append(entry)
     return found

@@ -116,7 +116,7 @@ def train(params: GuardParams, work: Work) -> Outcome:
         "covered": list(covered(guard.heads.spec.labels)),
         "probe": probe(used, work.seed),
         "held_out": measure(guard, measured.rows),
-        "safe_held_out": measure(guard, unused),
+        "safe_held_out": measure(guard, [_together(row) for row in unused]),
         "reliability": reliability(guard, [row for row in kept if row.role == "prompt"]),
         "for_threshold": measure(guard, [_together(row) for row in kept]),
     }
@@ -164,7 +164,7 @@ def _write(
     import numpy as np
 
     from rumpun.guard.guard import Guard
-    from rumpun.guard.heads import ANY, HeadsSpec, write_heads
+    from rumpun.guard.heads import ANSWERS, ANY, HeadsSpec, write_heads
     from rumpun.guard.judgement import POINTS, Point
     from rumpun.guard.thresholds import calibrate, choose
     from rumpun.language.heads import quantised
@@ -194,10 +194,20 @@ def _write(
         tensors,
     )
     guard = Guard.load(folder, encoder=encoder)
-    safe = [n for n, row in enumerate(kept) if not row.unsafe]
-    odds = np.stack([guard.heads.probabilities(logits[n], kept[n].language) for n in safe])
-    scores = {label: odds[:, place] for place, label in enumerate(fitted.labels)}
-    thresholds = choose(scores, [kept[n] for n in safe], {point: params.promises[point] for point in POINTS})
+    promises: dict[Point, Promise] = {point: params.promises[point] for point in POINTS}
+
+    def chosen(role: str) -> dict[Point, dict[str, dict[str, tuple[float, float]]]]:
+        safe = [n for n, row in enumerate(kept) if not row.unsafe and row.role == role]
+        odds = np.stack([guard.heads.probabilities(logits[n], kept[n].language) for n in safe])
+        scores = {label: odds[:, place] for place, label in enumerate(fitted.labels)}
+        return choose(scores, [kept[n] for n in safe], promises)
+
+    thresholds = chosen("prompt")
+    if any(row.role == "answer" for row in kept):
+        answers = chosen("answer")
+        for point, heads in thresholds.items():
+            for label, table in heads.items():
+                table[ANSWERS] = answers[point][label][ANY]
     write_heads(
         folder,
         msgspec.structs.replace(spec, thresholds=thresholds),
