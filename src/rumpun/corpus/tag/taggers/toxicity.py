@@ -1,8 +1,7 @@
-"""The tagger `toxicity`: the shipped guard's linear heads as a score on a bounded sample of each text.
+"""The tagger `toxicity`: linear heads over character n-grams as a score on a bounded sample of each text.
 
-The rooms corpus and guard never import each other; they meet in the guard's folder, `guard.json` and `guard.safetensors`,
-which `language.heads` reads for both. What the guard adds to its heads (windows by its own normalisation, thresholds, country
-policies) is not here: this is a score for a person's threshold, no verdict.
+The heads are those of `layers/toxicity` (the project's first guard): a corpus is read at megabytes a second, which a guard
+with an encoder does not reach. This is a score for a person's threshold, no verdict.
 """
 
 import functools
@@ -68,7 +67,7 @@ def windows(text: str, most: int) -> list[str]:
 class Toxicity:
     """The largest score over a text's windows."""
 
-    guard: str = ""  # folder of a guard; empty: the shipped one
+    guard: str = ""  # folder of n-gram heads; empty: the shipped ones
     windows: int = 3  # of a text that are looked at
 
     def check(self) -> None:
@@ -100,7 +99,7 @@ class Toxicity:
         return {"guard": heads.facts.get("name", ""), "weights": digest}
 
     def _folder(self) -> str:
-        return self.guard or str(shipped_folder() / "guard")
+        return self.guard or str(shipped_folder() / "toxicity")
 
     def tag(self, batch: Batch) -> "dict[str, pa.Array]":
         """N scores."""
