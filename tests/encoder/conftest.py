@@ -1,6 +1,8 @@
 """One thread, the toy world's data, and the toy recipe walked to its end once."""
 
-from collections.abc import Iterator
+import functools
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,12 @@ from toy_encoder import teacher, write_data, write_recipe
 
 from rumpun.encoder import Encoder
 from rumpun.encoder.teacher import Teacher
+from rumpun.engines.embedded import base
+from rumpun.records.places import data_folder
 from rumpun.steps import Input
+
+# taken before any test changes RUMPUN_HOME, as tests/conftest.py does: runs share one copy of the teacher
+SHARED_BASES = Path(os.environ.get("RUMPUN_TEST_BASE") or data_folder() / "bases")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +31,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def take() -> Callable[..., Path]:
+    """Takes a packaged file, once for all runs."""
+    return functools.partial(base, bases=SHARED_BASES)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from toy_encoder import FIT, put
@@ -26,6 +26,7 @@ shares = st.fixed_dictionaries({name: st.floats(0, 3) for name in ("id", "th", "
 group_shares = st.fixed_dictionaries({name: st.floats(0, 1) for name in GROUPS})
 
 
+@settings(max_examples=50)
 @given(cells, shares, group_shares, st.integers(1, 5000), st.floats(0.5, 4))
 def test_no_cell_is_repeated_too_often_and_no_language_has_more_than_its_share(
     held, languages, groups, rows, repeats

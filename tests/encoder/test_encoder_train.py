@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,17 +129,20 @@ def test_cut_off_wherever_a_round_ends_it_gives_the_same_bits(
     assert result(tmp_path) == result(whole)
 
 
-def test_from_drawn_vectors_it_learns_all_the_same(
-    toy_world: None, given: list[Input], tmp_path: Path
-) -> None:
-    """Without alignment's help: the loss falls and the right sentence comes to win."""
-    import shutil
-
+@pytest.fixture
+def drawn(given: list[Input], tmp_path: Path) -> list[Input]:
+    """The same with subwords whose first vectors are another subword's."""
     vocabulary = tmp_path / "vocabulary"
     shutil.copytree(given[1].folder, vocabulary)
     rows = load_file(vocabulary / ROWS)["rows"]
     save_file({"rows": np.random.default_rng(0).permuted(rows, axis=0)}, vocabulary / ROWS)
-    drawn = [given[0], Input("vocabulary", vocabulary, given[1].manifest)]
+    return [given[0], Input("vocabulary", vocabulary, given[1].manifest)]
+
+
+def test_from_drawn_vectors_it_learns_all_the_same(
+    toy_world: None, drawn: list[Input], tmp_path: Path
+) -> None:
+    """Without alignment's help: the loss falls and the right sentence comes to win."""
     params = SMALL | {"rows": 3000, "rate_words": 1e-2, "languages": {"id": 1.0}}
     train.function(EncoderParams(**params), work(tmp_path, drawn))
     losses = [json.loads(line) for line in (tmp_path / "made" / LOSSES).read_text().splitlines()]
@@ -147,16 +151,16 @@ def test_from_drawn_vectors_it_learns_all_the_same(
 
 
 def test_it_goes_on_from_a_student_and_from_a_shipped_encoder(
-    toy_world: None, given: list[Input], released: tuple[Path, Path], inputs: dict[str, Input], tmp_path: Path
+    toy_world: None, drawn: list[Input], released: tuple[Path, Path], inputs: dict[str, Input], tmp_path: Path
 ) -> None:
-    """The first steps stand about where the earlier run ended, not where the vocabulary's vectors begin."""
+    """The first steps stand where the earlier run ended, not where the vocabulary's vectors begin."""
     pull = {}
     for name, folder in (("weights", inputs["student"].folder), ("shipped", released[1]), ("anew", "")):
         params = SMALL | {"begin_from": str(folder), "rows": 300, "rate": 1e-6, "rate_words": 1e-6}
-        outcome = train.function(EncoderParams(**params), work(tmp_path / name, given))
+        outcome = train.function(EncoderParams(**params), work(tmp_path / name, drawn))
         assert outcome.summary["begun_from"] == str(folder)
         pull[name] = outcome.summary["loss"][0]["pull"]
-    assert pull["weights"] < 0.5 * pull["anew"]
+    assert pull["weights"] < 0.1 * pull["anew"]
     assert pull["shipped"] == pytest.approx(pull["weights"], rel=0.1)
 
 

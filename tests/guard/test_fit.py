@@ -28,7 +28,7 @@ def row(text, unsafe, language="en", **facts):
 some_rows = st.lists(
     st.builds(
         row, st.just("x"), st.booleans(), st.sampled_from(["en", "id", "th"]),
-        weight=st.sampled_from([0.5, 0.6, 1.0]), role=st.sampled_from(["prompt", "answer"]),
+        weight=st.sampled_from([0.5, 0.6, 1.0]), role=st.sampled_from(["prompt", "answer"]), parent=st.sampled_from(["", "", "made:1"]),
     ),
     min_size=1, max_size=40,
 )  # fmt: skip
@@ -37,7 +37,8 @@ some_rows = st.lists(
 @given(rows=some_rows)
 def test_within_a_language_both_sides_weigh_the_same(rows):
     own = np.array([one.unsafe for one in rows])
-    if not paired(rows):
+    sides = {(one.language, one.unsafe) for one in rows}
+    if not any({(tag, True), (tag, False)} <= sides for tag in ("en", "id", "th")):
         with pytest.raises(InputError, match="no language has rows of both sides"):
             balance(rows, own)
         return
@@ -60,10 +61,13 @@ def test_within_a_language_both_sides_weigh_the_same(rows):
 
 
 @given(rows=some_rows)
-def test_languages_with_one_side_alone_are_left_out(rows):
-    kept = paired(rows)
-    sides = {(one.language, one.unsafe) for one in rows}
-    assert kept == [one for one in rows if {(one.language, True), (one.language, False)} <= sides]
+def test_rows_that_teach_the_language_or_the_role_are_left_out(rows):
+    real = {(one.language, one.unsafe) for one in rows if one.role == "prompt" and not one.augmented}
+    assert paired(rows) == [
+        one
+        for one in rows
+        if one.role == "prompt" and (one.augmented or {(one.language, True), (one.language, False)} <= real)
+    ]
 
 
 def vectors(texts):
@@ -110,6 +114,7 @@ def test_it_learns_the_word_that_tells_and_says_what_it_learnt_from():
 def test_one_sided_languages_change_nothing():
     alone = [row(f"สวน {n}", unsafe=False, language="th") for n in range(30)]
     alone += [row(f"kebun {n} {BAD}", unsafe=True, language="id", categories=("hate",)) for n in range(30)]
+    alone += [row(f"garden {n} with water", unsafe=False, role="answer") for n in range(30)]
     assert same(fit(made()), fit(made() + alone))
 
 
@@ -120,6 +125,15 @@ def test_the_fit_repeats_itself_and_its_noise_follows_the_seed():
     assert same(fit(made(), blurred, 1), fit(made(), blurred, 1))
     assert not same(fit(made(), blurred, 1), fit(made(), blurred, 2))
     assert same(fit(made(), SETTINGS, 1), fit(made(), SETTINGS, 2))
+
+
+def test_rows_by_script_bring_no_real_rows_of_their_language_in():
+    """Real safe rows beside harmful ones of mixed language would teach that the pure language is safe."""
+    switched = [row(f"สวน {n} {BAD if n % 2 else 'water'}", unsafe=n % 2 == 1, language="th", parent=f"made:{n}")
+                for n in range(8)]  # fmt: skip
+    native = [row(f"สวน {n} น้ำ", unsafe=False, language="th") for n in range(30)]
+    assert not same(fit(made()), fit(made() + switched))
+    assert same(fit(made() + switched), fit(made() + switched + native))
 
 
 def test_made_rows_do_not_count_as_rows_of_a_category():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from rumpun.errors import InputError
-from rumpun.guard.heads import ANY, HeadsSpec, read_heads, write_heads
+from rumpun.guard.heads import ANSWERS, ANY, HeadsSpec, read_heads, write_heads
 from rumpun.guard.judgement import POINTS
 from rumpun.guard.taxonomy import taxonomy
 
@@ -118,6 +118,22 @@ def heads(tmp_path_factory):
     folder = tmp_path_factory.mktemp("heads")
     write_heads(folder, spec_of(), tensors_of())
     return read_heads(folder)
+
+
+def test_answers_have_a_pair_of_their_own_where_there_is_one(tmp_path, heads):
+    both = {
+        point: {label: {ANY: (0.2, 0.4), "th": (0.3, 0.5), ANSWERS: (0.6, 0.9)} for label in LABELS}
+        for point in POINTS
+    }
+    write_heads(tmp_path, spec_of(thresholds=both), tensors_of())
+    own = read_heads(tmp_path)
+    for language in ("th", "en"):
+        assert own.threshold("harm", language, "balanced", "answer") == (0.6, 0.9)
+        assert own.level("harm", 0.55, language, "balanced", "answer") == 0
+        assert own.level("harm", 0.55, language, "balanced") == 2
+        assert heads.threshold("hate", language, "strict", "answer") == heads.threshold(
+            "hate", language, "strict"
+        )
 
 
 def table(first, second, tag=ANY):

@@ -35,7 +35,7 @@ def test_figures_are_scikit_learns(unsafe, safe):
     assert found["auroc"] == pytest.approx(metrics.roc_auc_score(truth, scores), abs=1e-4)
     for share in (0.01, 0.05):
         best = max(  # every threshold that keeps the promise, one above all scores among them
-            (np.array(unsafe) >= least).mean()
+            (np.array(unsafe, np.float32) >= least).mean()
             for least in [*np.unique(scores), 2]
             if (np.array(safe, np.float32) >= least).sum() <= share * len(safe)
         )

@@ -18,10 +18,18 @@ def exchanges_of(files: Sequence[Path]) -> Iterator[tuple[str, int, list[Exchang
 
     Raises:
         InputError: a file cannot be read, a line is not UTF-8, or an object is not one that can be checked; the message
-            names the line and never quotes it.
+            names the line and never quotes it. The lines before it have been given by then.
     """
     for name, number, lines in lines_of(files):
-        yield name, number, [_read(line, f"{name}: line {number + n}") for n, line in enumerate(lines)]
+        found: list[Exchange] = []
+        for n, line in enumerate(lines):
+            try:
+                found.append(_read(line, f"{name}: line {number + n}"))
+            except InputError:
+                if found:
+                    yield name, number, found  # what stands before the line that cannot be read is not lost
+                raise
+        yield name, number, found
 
 
 def _read(line: str, where: str) -> Exchange:
