@@ -29,7 +29,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def keywords(fit: Sequence[Row], folders: Sequence[str]) -> Score:
     known = lexicon(folders, [tag for tag in WORKING if tag != "en"])
     lists: dict[str, list[str]] = {"en": telling}
     for language, words in known.items():
-        lists[language] = sorted({other for word in telling for other in words.get(word, ())})
+        lists[language] = sorted({other.lower() for word in telling for other in words.get(word, ())})
     patterns = {language: [pattern(word) for word in words if word] for language, words in lists.items()}
 
     def score(rows: Sequence[Row]) -> Floats:
@@ -149,35 +149,36 @@ def pattern(word: str) -> "re.Pattern[str]":
     )
 
 
-def contestants(guard: Guard, params: GuardParams, seed: int) -> tuple[list[Contestant], list[Row]]:
-    """Those that can be measured here, and the rows kept for thresholds."""
+def contestants(guard: Guard, params: GuardParams, seed: int) -> Iterator[Contestant]:
+    """Those that can be measured here."""
     read = fitted_rows(params, source_data(), seed).rows
     fit = paired([row for row in read if row.use == "fit"])
     kept = [row for row in read if row.use == "threshold" and row.role == "prompt"]
-    found = [ours(guard)]
-
-    def add(name: str, make: Callable[[], Score]) -> None:
-        try:
-            found.append(with_thresholds(name, make(), kept, params))
-        except (RumpunError, ImportError) as error:
-            sys.stderr.write(f"{name} is left out: {error}\n")
+    yield ours(guard)
 
     def teacher() -> Score:
         from rumpun.encoder.teacher import Teacher
 
-        loaded = Teacher.load()
-        return head(fit, loaded.vectors, params, 0.0)
+        return head(fit, Teacher.load().vectors, params, 0.0)
 
     def profanity() -> Score:
         from profanity_check import predict_prob
 
         return lambda rows: np.asarray(predict_prob([row.text for row in rows]), np.float32)
 
-    add("teacher", teacher)
-    add("ngrams", lambda: head(fit, lambda texts: np.zeros((len(texts), 1), np.float32), params, 1.0))
-    add("keywords", lambda: keywords(fit, params.lexicons))
-    add("profanity", profanity)
-    return found, kept
+    makers = {
+        "teacher": teacher,
+        "ngrams": lambda: head(fit, lambda texts: np.zeros((len(texts), 1), np.float32), params, 1.0),
+        "keywords": lambda: keywords(fit, params.lexicons),
+        "profanity": profanity,
+    }
+    for name, make in makers.items():
+        try:
+            one = with_thresholds(name, make(), kept, params)
+        except (RumpunError, ImportError) as error:
+            sys.stderr.write(f"{name} is left out: {error}\n")
+        else:
+            yield one
 
 
 def held_out(params: GuardParams) -> dict[tuple[str, str], list[Row]]:
@@ -186,21 +187,24 @@ def held_out(params: GuardParams) -> dict[tuple[str, str], list[Row]]:
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in (*read_rows(source_data(), params.measure, {}, fit=False).rows, *prompts):
         found[row.source, row.language].append(row)
-    for language in {language for name, language in found if name == "multijail"}:
-        if safe := found.get(("prompts", language)):
-            found["multijail + prompts", language] = [*found["multijail", language], *safe]
-    return dict(sorted(found.items()))
+    return found
 
 
 def quality(guard: Guard, params: GuardParams, seed: int) -> dict[str, Any]:
     """Contestant by contestant, an entry for each set and language."""
     sets = held_out(params)
+    single = [row for rows in sets.values() for row in rows]
+    places = {id(row): n for n, row in enumerate(single)}
+    for language in sorted({language for name, language in sets if name == "multijail"}):
+        if safe := sets.get(("prompts", language)):
+            sets["multijail + prompts", language] = [*sets["multijail", language], *safe]
     found: dict[str, Any] = {}
-    for one in contestants(guard, params, seed)[0]:
+    for one in contestants(guard, params, seed):
+        scores = one.score(single)
         found[one.name] = []
-        for (name, language), rows in sets.items():
+        for (name, language), rows in sorted(sets.items()):
             least = one.thresholds.get(language, one.thresholds[ANY])
-            told = figures(one.score(rows), rows, {POINT: least})
+            told = figures(scores[[places[id(row)] for row in rows]], rows, {POINT: least})
             found[one.name].append({"set": name, "language": language} | told)
     return found
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ __all__ = ["GRAPH", "Encoder", "EncoderSpec"]
 
 GRAPH, SPEC, TOKENIZER = "encoder.onnx", "encoder.json", "tokenizer.json"
 _LETTERS = 64  # code points for each token that is read: more than any token of ours has
-_TOGETHER = 4096  # tokens of one call of the runtime, padding among them: bounds the memory
 
 
 class EncoderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +44,7 @@ class Encoder:
     folder: Path
     tokenizer: Any
     session: Any
+    threads: int  # texts that are worked on at once
 
     @classmethod
     def load(
@@ -53,7 +54,7 @@ class Encoder:
 
         Args:
             path: the folder.
-            threads: of one call; by default the machine's cores, four at most.
+            threads: texts worked on at once, each by one; by default the machine's cores, four at most.
             check: hash the files against `encoder.json` (some 30 ms).
 
         Raises:
@@ -77,7 +78,7 @@ class Encoder:
         except ModuleNotFoundError as error:
             raise MissingPartError("sentence vectors", "runtime") from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
@@ -94,7 +95,7 @@ class Encoder:
         tokenizer.no_padding()
         tokenizer.enable_truncation(spec.longest_tokens)
         tokenizer.encode_special_tokens = True  # "[SEP]" that somebody typed is five characters
-        return cls(spec, folder, tokenizer, session)
+        return cls(spec, folder, tokenizer, session, threads or min(4, os.cpu_count() or 1))
 
     def tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has, signs at both ends among them, those beyond `spec.longest_tokens` too."""
@@ -111,17 +112,18 @@ class Encoder:
         for n, text in enumerate(texts):
             if len(text) > most and not encoded[n].overflowing:  # of what was read, much vanished
                 encoded[n] = self._encoded([text])[0]
-        ids = [e.ids for e in encoded]
-        found = np.zeros((len(ids), self.spec.width), np.float32)
-        order = sorted((n for n in range(len(ids)) if len(ids[n]) > 2), key=lambda n: len(ids[n]))
-        start = 0
-        while start < len(order):
-            end = start + 1
-            while end < len(order) and (end + 1 - start) * len(ids[order[end]]) <= _TOGETHER:
-                end += 1
-            part = order[start:end]
-            found[part] = self._run([ids[n] for n in part])
-            start = end
+        found = np.zeros((len(encoded), self.spec.width), np.float32)
+        places = [n for n, one in enumerate(encoded) if len(one.ids) > 2]
+
+        def put(n: int) -> None:
+            found[n] = self._run(encoded[n].ids)
+
+        if len(places) == 1 or self.threads == 1:
+            for n in places:
+                put(n)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(put, places))
         return found
 
     def _encoded(self, texts: Sequence[str]) -> "list[Encoding]":
@@ -129,15 +131,14 @@ class Encoder:
         encoded: list[Encoding] = self.tokenizer.encode_batch(clean)
         return encoded
 
-    def _run(self, ids: Sequence[Sequence[int]]) -> "npt.NDArray[np.float32]":
-        longest = max(map(len, ids))
-        padded = np.zeros((len(ids), longest), np.int64)
-        mask = np.zeros((len(ids), longest), np.int64)
-        for n, row in enumerate(ids):
-            padded[n, : len(row)] = row
-            mask[n, : len(row)] = 1
-        vectors: npt.NDArray[np.float32] = self.session.run(["vectors"], {"ids": padded, "mask": mask})[0]
-        return vectors
+    def _run(self, ids: Sequence[int]) -> "npt.NDArray[np.float32]":
+        """One text a run: in a batch the 8-bit range of one text would move with its neighbours."""
+        row = np.asarray([ids], np.int64)
+        vectors: npt.NDArray[np.float32] = self.session.run(
+            ["vectors"], {"ids": row, "mask": np.ones_like(row)}
+        )[0]
+        vector: npt.NDArray[np.float32] = vectors[0]
+        return vector
 
 
 def _agree(folder: Path, spec: EncoderSpec, tokenizer: Any, session: Any) -> None:
