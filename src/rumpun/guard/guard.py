@@ -31,6 +31,7 @@ __all__ = ["Checks", "Embeds", "Guard"]
 _READ_MOST = 48  # windows of one text that the encoder reads: what a million characters cost is bounded by it
 _SPREAD = 16  # of them, those taken evenly over the text; the others are those that the n-grams find worst
 _SURE = 0.6  # of the identifier, for a language's own thresholds
+_DISTRESS, _UNSURE_BESIDE = "selfharm_risk", ("hate", "harassment", "crime_general")
 _LOOKED_AT = 2000  # code points that the language is told by
 Floats = npt.NDArray[np.float32]
 
@@ -218,6 +219,12 @@ class Guard:
             own = self.heads.level(label, named[label], spoken, points.get(label, point), role)
             # a category tells which harm it is; whether there is any, the head for harm says
             levels[label] = own if label in signals else min(own, harm_level)
+        if (
+            _DISTRESS in rules
+        ):  # despair reads as contempt or crime to heads that never saw it: help must not yield to them
+            for label in _UNSURE_BESIDE:
+                if levels.get(label, 0) == 2:
+                    levels[label] = 1
         for label, (level, _) in rules.items():
             levels[label] = max(levels.get(label, 0), level)
         return Judgement(
