@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from toy_encoder import FIT, put
 
 from rumpun.encoder.batches import Batch, Material, quotas, rounds
-from rumpun.encoder.noise import Noise, slips, without_accents
+from rumpun.encoder.noise import Noise, slips
 from rumpun.encoder.vocabulary import TOKENIZER
 from rumpun.steps import Input
 
@@ -110,16 +110,16 @@ def test_slips_do_change_something_and_leave_marks_on_their_letters() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [("Đường phố Việt Nam", "Duong pho Viet Nam"), ("đã", "da"), ("ไทย น้ำ", "ไทย น้ำ"), ("தமிழ்", "தமிழ்")],
-)
-def test_accents_leave_latin_letters_alone(text: str, plain: str) -> None:
-    assert without_accents(text) == plain
+def test_what_is_typed_in_latin_letters_keeps_nothing_of_its_script() -> None:
+    noise = Noise(latin=1)
+    for language, text in (("th", "น้ำที่นี่ใสมาก"), ("km", "ទឹកថ្លាណាស់"), ("my", "ရေကြည်တယ်"), ("vi", "nước trong")):
+        assert noise.apply(text, language, random.Random(0)).isascii()
+    assert noise.apply("水很清", "zh", random.Random(0)) == "水很清"
+    assert Noise().apply("น้ำ", "th", random.Random(0)) == "น้ำ"
 
 
 def test_english_alone_is_mixed_and_keeps_its_other_words() -> None:
-    noise = Noise(accents=1, slips=1, mixing=1, lexicon={"id": {"river": ["sungai"], "boat": ["perahu"]}})
+    noise = Noise(latin=1, slips=1, mixing=1, lexicon={"id": {"river": ["sungai"], "boat": ["perahu"]}})
     found = {noise.apply("The River has no boat.", "en", random.Random(n)) for n in range(30)}
     assert found <= {f"The {a} has no {b}." for a in ("River", "sungai") for b in ("boat", "perahu")}
     assert len(found) > 1

@@ -54,3 +54,18 @@ def test_negatives_are_what_this_run_asked_for_and_never_the_right_answer(tmp_pa
     mine = targets.vectors(torch.tensor([1, 3]))
     assert 20 < len(drawn) < 50
     assert ((drawn[:, None] - mine).abs().amax(2).amin(1) == 0).all()
+
+
+def test_the_nearest_are_those_a_full_search_finds_less_what_says_the_same(tmp_path: Path) -> None:
+    targets = Targets(Counting(), FIT[:30], tmp_path / "targets")
+    targets.need(range(30))
+    every = targets.vectors(torch.arange(30)).numpy()
+    likeness = every @ every.T
+    alike = float(np.quantile(likeness[~np.eye(30, dtype=bool)], 0.9))
+    own = torch.tensor([4, 9])
+    found = targets.near(own, 3, alike).numpy()
+    wanted: set[int] = set()
+    for place in own.tolist():
+        order = [n for n in np.argsort(-likeness[place]) if likeness[place, n] <= alike]
+        wanted |= set(order[:3])
+    np.testing.assert_array_equal(found, every[sorted(wanted - set(own.tolist()))])

@@ -164,6 +164,20 @@ def test_it_goes_on_from_a_student_and_from_a_shipped_encoder(
     assert pull["shipped"] == pytest.approx(pull["weights"], rel=0.1)
 
 
+def test_the_id_of_a_run_holds_what_it_began_from_and_not_where_that_lay(
+    inputs: dict[str, Input], tmp_path: Path
+) -> None:
+    student = inputs["student"].folder
+    shutil.copytree(student, tmp_path / "moved")
+    save_file({"words.weight": np.zeros((7, 96), np.float32)}, tmp_path / WEIGHTS)
+    facts = [
+        module._identity(EncoderParams(**SMALL, begin_from=str(folder)))
+        for folder in (student, tmp_path / "moved", tmp_path)
+    ]
+    assert facts[0] == facts[1] != facts[2]
+    assert module._identity(EncoderParams(**SMALL)) == {}
+
+
 def test_what_it_cannot_go_on_from_is_named(toy_world: None, given: list[Input], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty: holds neither student"):

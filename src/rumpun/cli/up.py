@@ -1,6 +1,7 @@
 """`rumpun up`: serve one or several models with a guard in front, in the foreground."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import sys
@@ -56,6 +57,12 @@ _SMALL = 1_000_000_000  # parameters; below this a model is shown as a demonstra
     "--context", "contexts", multiple=True, help="A label of the place (education, news, …); may be repeated."
 )
 @click.option(
+    "--guard-second",
+    "second",
+    type=click.Path(path_type=Path),
+    help="What `rumpun guard second` wrote: its model judges the texts that the guard is unsure of.",
+)
+@click.option(
     "--guard-fail",
     "fail",
     type=click.Choice(["closed", "open"]),
@@ -105,7 +112,12 @@ def up(
     if options["is_open"] and not keys and not is_loopback(host):
         talk(f"warning: anyone who reaches {host} can use this service")
     guard, trouble = _guard(options["policy"], options["point"], options["contexts"])
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as beside, contextlib.ExitStack() as opened:
+        if guard and options["second"]:
+            from rumpun.guard.second import opened_second
+
+            second = beside.enter_context(opened_second(options["second"], guard.policy))
+            guard = dataclasses.replace(guard, second=second)
         models = _open(bases or ("default",), layer, context_tokens, slots, opened, quiet=options["quiet"])
         named = f"{guard.name}, policy {guard.policy.name}, point {guard.point}" if guard else "none"
         talk(f"guard {named}, mode {settings.guard}, fails {settings.guard_fail}")

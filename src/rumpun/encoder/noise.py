@@ -1,4 +1,4 @@
-"""How real people type: without accents, with slips, with words of English in between.
+"""How real people type: in Latin letters, with slips, with words of English in between.
 
 Each row is changed by at most one of these, with a small probability, and keeps its target: the vector of the clean
 English side.
@@ -10,8 +10,11 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Noise", "slips", "without_accents"]
+from rumpun.language.romanise import romanised
 
+__all__ = ["Noise", "slips"]
+
+_LATIN_TOO = frozenset({"vi", "th", "lo", "km", "my", "ta"})  # what `romanised` knows to write
 _WORD = re.compile(r"[A-Za-z]{3,}")
 
 
@@ -19,7 +22,7 @@ _WORD = re.compile(r"[A-Za-z]{3,}")
 class Noise:
     """Shares of the rows that each kind of noise changes, and the word lists that mixing needs."""
 
-    accents: float = 0.0  # Vietnamese without its accents
+    latin: float = 0.0  # Thai, Lao, Khmer, Burmese, Tamil in Latin letters, Vietnamese without its accents
     slips: float = 0.0  # letters left out, doubled, swapped
     mixing: float = 0.0  # English sentences with words of another language in them
     lexicon: Mapping[str, Mapping[str, Sequence[str]]] = field(
@@ -31,9 +34,9 @@ class Noise:
         luck = draw.random()
         if language == "en":
             return self._mixed(text, draw) if luck < self.mixing else text
-        if language == "vi" and luck < self.accents:
-            return without_accents(text)
-        if luck < self.accents + self.slips:
+        if language in _LATIN_TOO and luck < self.latin:
+            return romanised(text, draw)
+        if luck >= 1 - self.slips:
             return slips(text, draw)
         return text
 
@@ -49,12 +52,6 @@ class Noise:
             return draw.choice(choices) if choices and draw.random() < share else found.group()
 
         return _WORD.sub(other, text)
-
-
-def without_accents(text: str) -> str:
-    """Latin letters without their marks, đ as d: what a keyboard without Vietnamese gives."""
-    plain = unicodedata.normalize("NFD", text).replace("đ", "d").replace("Đ", "D")
-    return unicodedata.normalize("NFC", "".join(c for c in plain if not "\u0300" <= c <= "\u036f"))
 
 
 def slips(text: str, draw: random.Random) -> str:

@@ -43,6 +43,7 @@ class Targets:
             self._known[part] = 1
         self.drawn[wanted] = True
         self._at = self.drawn.nonzero().squeeze(1)
+        self._bank = self.vectors(self._at)
 
     def vectors(self, places: "torch.Tensor") -> "torch.Tensor":
         """Unit vectors [places, width] of what `need` was told of."""
@@ -56,3 +57,15 @@ class Targets:
 
         drawn = self._at[torch.randint(len(self._at), (most,), generator=generator)]
         return self.vectors(drawn[~torch.isin(drawn, without)])
+
+    def near(self, own: "torch.Tensor", each: int, alike: float) -> "torch.Tensor":
+        """Vectors of the `each` sentences nearest to each of `own` in the teacher's space, without repetition.
+
+        A sentence whose cosine with one of `own` is above `alike` says much the same, and is not held against it.
+        """
+        import torch
+
+        likeness = self.vectors(own) @ self._bank.T
+        likeness[likeness > alike] = -1.0
+        found = torch.unique(likeness.topk(min(each, len(self._at)), dim=1).indices)
+        return self._bank[found[~torch.isin(self._at[found], own)]]

@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from rumpun.encoder.encoder import GRAPH
 from rumpun.encoder.pairs import TABLE
 from rumpun.encoder.vocabulary import ROWS, TOKENIZER
 from rumpun.errors import InputError
+from rumpun.records.artefacts import sha256_file
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:
@@ -56,8 +58,10 @@ class EncoderParams:
     temperature: float = 0.05
     ranking: float = 1.0  # weight of the ranking loss
     pull: float = 5.0  # weight of one minus the cosine
-    negatives: int = 4096
-    accents: float = 0.1
+    negatives: int = 4096  # drawn at random
+    near: int = 16  # negatives nearest to each right vector, besides those
+    alike: float = 0.9  # cosine above which a sentence says the same: no negative
+    latin: float = 0.1
     slips: float = 0.05
     mixing: float = 0.5
     mixing_languages: tuple[str, ...] = ()  # empty: those of `languages`
@@ -88,7 +92,14 @@ class _Run:
     seconds: float = 0.0
 
 
-@step(kind="encoder-weights", version=1, part="train", needs=("pairs", "vocabulary"))
+def _identity(params: EncoderParams) -> Mapping[str, Any]:
+    """What was begun from, by its content: a folder's name says nothing of what lies in it."""
+    if not params.begin_from:
+        return {}
+    return {"begin_from": sha256_file(_weights_of(Path(params.begin_from)))}
+
+
+@step(kind="encoder-weights", version=2, identity=_identity, part="train", needs=("pairs", "vocabulary"))
 def train(params: EncoderParams, work: Work) -> Outcome:
     """Train; write `student.safetensors`, the tokenizer beside it, and the losses."""
     import shutil
@@ -154,7 +165,7 @@ def _material(params: EncoderParams, folder: Path, vocabulary: Path) -> "tuple[M
         raise InputError(f"{folder}: no row of {', '.join(params.languages)} to fit", "name its languages")
     rows += [(english, "en", kind[english], target) for english, target in places.items()]
     texts, languages, groups, targets = zip(*rows, strict=True)
-    noise = Noise(accents=params.accents, slips=params.slips, mixing=params.mixing, lexicon=lexicon)
+    noise = Noise(latin=params.latin, slips=params.slips, mixing=params.mixing, lexicon=lexicon)
     tokenizer = Tokenizer.from_file(str(vocabulary / TOKENIZER))
     return Material(texts, languages, groups, targets, tokenizer, noise, params.longest_tokens), list(places)
 
@@ -174,7 +185,7 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: in
         layers=len(teacher.model.layers), width=teacher.model.width,
     )  # fmt: skip
     if params.begin_from:
-        tensors = _earlier(Path(params.begin_from))
+        tensors = _earlier(_weights_of(Path(params.begin_from)))
         if len(tensors["words.weight"]) != len(rows):
             raise InputError(
                 f"{params.begin_from}: {len(tensors['words.weight'])} subwords, the vocabulary has {len(rows)}",
@@ -191,20 +202,26 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: in
     return _Run(model, optimiser, torch.Generator().manual_seed(seed))
 
 
-def _earlier(folder: Path) -> "dict[str, torch.Tensor]":
-    """An earlier student's tensors, as it was trained or as it is shipped."""
+def _weights_of(folder: Path) -> Path:
+    """The file of an earlier student: as it was trained, or as it is shipped."""
+    for name in (WEIGHTS, GRAPH):
+        if (folder / name).exists():
+            return folder / name
+    raise InputError(
+        f"{folder}: holds neither {WEIGHTS} nor {GRAPH}", "name an encoder's folder in begin_from"
+    )
+
+
+def _earlier(path: Path) -> "dict[str, torch.Tensor]":
+    """The tensors of an earlier student's file."""
     import torch
     from safetensors.torch import load_file
 
     from rumpun.encoder.onnx_graph import read_back
 
-    if (folder / WEIGHTS).exists():
-        return {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
-    if (folder / GRAPH).exists():
-        return {name: torch.from_numpy(tensor) for name, tensor in read_back(folder / GRAPH).items()}
-    raise InputError(
-        f"{folder}: holds neither {WEIGHTS} nor {GRAPH}", "name an encoder's folder in begin_from"
-    )
+    if path.name == WEIGHTS:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    return {name: torch.from_numpy(tensor) for name, tensor in read_back(path).items()}
 
 
 _STATE = ("rows_seen", "steps", "round", "place", "seconds", "losses")
@@ -296,6 +313,8 @@ def _one(params: EncoderParams, run: _Run, batch: "Batch", targets: "Targets") -
     ids, mask = (t.to(place) for t in padded(batch.ids))
     own, column = torch.unique(torch.tensor(batch.targets), return_inverse=True)
     others = targets.others(params.negatives, own, run.generator)
+    if params.near:
+        others = torch.cat([others, targets.near(own, params.near, params.alike)])
     right = targets.vectors(own).to(place)
     found = run.model(ids, mask)
     logits = found @ torch.cat([right, others.to(place)]).T / params.temperature

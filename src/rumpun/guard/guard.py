@@ -19,6 +19,7 @@ from rumpun.guard.heads import GuardHeads, read_heads
 from rumpun.guard.judgement import POINTS, ROLES, Judgement, Level, Point, Role
 from rumpun.guard.normalise import views
 from rumpun.guard.policy import Policy
+from rumpun.guard.second import Second
 from rumpun.guard.taxonomy import HARM, taxonomy
 from rumpun.guard.verdict import Verdict
 from rumpun.guard.windows import windows
@@ -72,6 +73,7 @@ class Guard:
     policy: Policy
     point: Point
     folder: Path
+    second: Second | None = None  # judges the texts that the heads are unsure of
 
     @classmethod
     def load(
@@ -81,6 +83,7 @@ class Guard:
         encoder: Embeds | Path | str | None = None,
         policy: Policy | str = "base",
         point: Point = "balanced",
+        second: Second | None = None,
     ) -> "Guard":
         """Read a guard's folder and its encoder's, by default those that are shipped.
 
@@ -89,6 +92,7 @@ class Guard:
             encoder: the encoder it was fitted with, or its folder.
             policy: that decides where `check` is given none: a policy's name or file; "base" judges harm alone.
             point: the operating point.
+            second: a judge for the texts that the heads are unsure of.
 
         Raises:
             InputError: a file is missing, damaged, or the encoder is another than the guard was fitted with.
@@ -108,7 +112,7 @@ class Guard:
                 "take guard and encoder from one release, or train the guard again: rumpun guard train",
             )
         chosen = policy if isinstance(policy, Policy) else Policy.load(policy)
-        return cls(heads, loaded, WordRules.load(), chosen, point, folder)
+        return cls(heads, loaded, WordRules.load(), chosen, point, folder, second)
 
     @property
     def name(self) -> str:
@@ -183,60 +187,70 @@ class Guard:
         viewed = [exchange.views() for exchange in wanted]
         logits, share = self.logits([text for views_ in viewed for text in views_])
         spoken = identify_all([exchange.text[:_LOOKED_AT] for exchange in wanted])
-        found, at = [], 0
+        seen, read, at = [], [], 0
         for exchange, texts, identified in zip(wanted, viewed, spoken, strict=True):
             end = at + len(texts)
             rules = self.words.levels(texts, exchange.role)
             # an answer that declines is not made harmful by the prompt that it stands beside
             rows = logits[at : at + 1] if "refusal" in rules and exchange.role == "answer" else logits[at:end]
             sure = identified.probability >= _SURE and identified.language != "und"
-            judged = self._judgement(
-                rows.max(axis=0),
-                role=exchange.role,
-                language=identified.language,
-                sure=sure,
-                rules=rules,
-                points=points or {},
-                point=point or self.point,
-            )
-            found.append((judged, float(share[at:end].min())))
+            odds = self.heads.probabilities(rows.max(axis=0), identified.language if sure else "und")
+            seen.append(_Seen(exchange, identified.language, sure, odds, rules))
+            read.append(float(share[at:end].min()))
             at = end
+        return [
+            (self._judgement(one, asked, word, points or {}, point or self.point), part)
+            for one, (asked, word), part in zip(
+                seen, self._words(seen, (points or {}).get(HARM, point or self.point)), read, strict=True
+            )
+        ]
+
+    def _words(self, seen: "Sequence[_Seen]", point: Point) -> list[tuple[bool, bool | None]]:
+        """Whether the second stage is asked about each, and its word."""
+        found: list[tuple[bool, bool | None]] = [(False, None)] * len(seen)
+        if self.second is None:
+            return found
+        grey = [
+            n
+            for n, one in enumerate(seen)
+            if self.second.asks(
+                float(one.odds[0]),
+                self.heads.threshold(HARM, one.spoken, point, one.exchange.role)[1],
+            )
+        ]
+        words = self.second.judge.judge([seen[n].exchange for n in grey]) if grey else []
+        for n, word in zip(grey, words, strict=True):
+            found[n] = (True, word)
         return found
 
     def _judgement(
-        self, logits: Floats, *, role: Role, language: str, sure: bool, rules: Mapping[str, tuple[Level, str]],
-        points: Mapping[str, Point], point: Point,
-    ) -> Judgement:  # fmt: skip
-        spec = self.heads.spec
-        spoken = language if sure else "und"
-        odds = self.heads.probabilities(logits, spoken)
-        named = {label: float(p) for label, p in zip(spec.labels, odds, strict=True)}
-        harm_point = points.get(HARM, point)
-        harm_level = self.heads.level(HARM, named[HARM], spoken, harm_point, role)
+        self, seen: "_Seen", asked: bool, word: bool | None, points: Mapping[str, Point], point: Point
+    ) -> Judgement:
+        spec, role = self.heads.spec, seen.exchange.role
+        named = {label: float(p) for label, p in zip(spec.labels, seen.odds, strict=True)}
+        harm = named.pop(HARM)
+        if self.second is not None and asked:
+            harm = self.second.moved(harm, word)
+        harm_level = self.heads.level(HARM, harm, seen.spoken, points.get(HARM, point), role)
         levels: dict[str, Level] = {}
         signals = {name for name, category in taxonomy().categories.items() if category.signal}
-        for label in spec.labels[1:]:
-            own = self.heads.level(label, named[label], spoken, points.get(label, point), role)
+        for label, probability in named.items():
+            own = self.heads.level(label, probability, seen.spoken, points.get(label, point), role)
             # a category tells which harm it is; whether there is any, the head for harm says
             levels[label] = own if label in signals else min(own, harm_level)
         if (
-            _DISTRESS in rules
+            _DISTRESS in seen.rules
         ):  # despair reads as contempt or crime to heads that never saw it: help must not yield to them
             for label in _UNSURE_BESIDE:
                 if levels.get(label, 0) == 2:
                     levels[label] = 1
-        for label, (level, _) in rules.items():
+        for label, (level, _) in seen.rules.items():
             levels[label] = max(levels.get(label, 0), level)
         return Judgement(
-            role=role,
-            language=language,
-            sure=sure,
-            harm=named.pop(HARM),
-            harm_level=harm_level,
-            probabilities=named,
-            levels=levels,
-            rules={label: rule for label, (_, rule) in rules.items()},
-        )
+            role=role, language=seen.language, sure=seen.sure, harm=harm, harm_level=harm_level,
+            probabilities=named, levels=levels, rules={label: rule for label, (_, rule) in seen.rules.items()},
+            asked=asked, second=word,
+        )  # fmt: skip
 
     def check(
         self, items: Sequence[str | Exchange], role: Role = "prompt", *, contexts: Collection[str] = (),
@@ -272,6 +286,22 @@ class Guard:
         return Verdict(
             judgement=judgement, decision=decision, policy=self.policy.name, point=self.point, read=read
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What the first stage makes of one exchange."""
+
+    exchange: Exchange
+    language: str
+    sure: bool
+    odds: Floats  # [heads]
+    rules: Mapping[str, tuple[Level, str]]
+
+    @property
+    def spoken(self) -> str:
+        """The language whose own thresholds hold."""
+        return self.language if self.sure else "und"
 
 
 def _exchange(item: str | Exchange, role: Role, place: int) -> Exchange:

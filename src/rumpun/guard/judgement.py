@@ -33,3 +33,7 @@ class Judgement:
     rules: dict[str, str] = field(
         default_factory=dict
     )  # category -> which rule of words set its level, where one did
+    second: bool | None = (
+        None  # the second stage's word: harmful or not; None where it was not asked, or gave none
+    )
+    asked: bool = False  # whether the second stage was asked

@@ -18,9 +18,7 @@ class Verdict:
     policy: str
     point: Point
     read: float = 1.0  # share of the text's windows that the encoder read; below 1 only in very long texts
-    facts: dict[str, Any] = field(
-        default_factory=dict
-    )  # for those that add something: the stream, the cascade
+    facts: dict[str, Any] = field(default_factory=dict)  # for those that add something: the stream
 
     @property
     def flagged(self) -> bool:
@@ -89,6 +87,8 @@ class Verdict:
         }
         if judgement.rules:
             found["by_words"] = judgement.rules
+        if judgement.asked:
+            found["second"] = {True: "harmful", False: "harmless", None: "no word"}[judgement.second]
         if self.read < 1:
             found["read"] = round(self.read, 4)
         return found | self.facts
