@@ -111,6 +111,26 @@ def test_one_entry_for_each_set_language_and_role(guard):
     assert len([line for line in readable(entries) if " balanced f1 " in line]) == 3
 
 
+def test_an_exchange_is_measured_as_it_is_checked(guard, tmp_path):
+    """By itself and with what stands before it: long harmless turns do not thin out a short harmful answer."""
+    from rumpun.guard.rows import read_labelled
+
+    long = " ".join([ORDINARY["en"]] * 40)
+    lines = [
+        {"prompt": long, "response": f"yes {UNSAFE_WORD}", "label": "unsafe", "language": "en"},
+        {"prompt": f"say {UNSAFE_WORD}", "response": long, "label": "safe", "language": "en"},
+        {"prompt": long, "response": long, "label": "safe", "language": "en"},
+    ]
+    path = tmp_path / "exchanges.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    rows = read_labelled(path).rows
+    checked = [verdict.level == 2 for verdict in guard.check([one.exchange for one in rows])]
+    entry = measure(guard, rows)[0]["balanced"]
+    assert checked[0]
+    assert entry["recall"]["flagged"] == sum(checked[:1])
+    assert entry["sensitive" if "sensitive" in entry else "ordinary"]["flagged"] == sum(checked[1:])
+
+
 def test_the_threshold_is_that_of_the_rows_language(tmp_path):
     from made_guard import LABELS, StandIn, write_guard
 

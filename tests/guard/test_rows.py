@@ -214,8 +214,9 @@ def test_a_labelled_file_tells_its_rows(tmp_path):
     path.write_bytes("\r\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode())
     rows = read_labelled(path).rows
     assert [(r.text, r.role, r.unsafe, r.source, r.id) for r in rows] == [
-        ("two\u2028lines", "prompt", True, "own", "1"), ("q\nr", "answer", False, "ours", "2"), ("q", "prompt", True, "own", "7"),
+        ("two\u2028lines", "prompt", True, "own", "1"), ("r", "answer", False, "ours", "2"), ("q", "prompt", True, "own", "7"),
     ]  # fmt: skip
+    assert [r.before for r in rows] == [(), ("q",), ()]
     assert [r.categories for r in rows] == [("hate",), (), ("hate", "violence_threat")]
     assert [r.language for r in rows[:2]] == ["ms", "en"]
     assert rows[1].sensitive

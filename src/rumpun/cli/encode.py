@@ -1,8 +1,16 @@
 """`rumpun encode embed|eval|train`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from rumpun.cli.release import train_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rumpun.records.artefacts import Manifest
 
 _ENCODER = click.option(
     "--encoder", "folder", type=click.Path(path_type=Path), help="An encoder's folder (default: ours)."
@@ -82,31 +90,16 @@ def evaluate(data: Path | None, folder: Path | None, as_json: bool) -> None:
             )
 
 
-@encode.command()
-@click.option(
-    "--recipe",
-    type=click.Path(path_type=Path),
-    default=Path("recipes/encoder/run.toml"),
-    help="The recipe to run.",
-)
-@click.option(
-    "--store", type=click.Path(path_type=Path), help="Folder of artefacts (default: the data folder)."
-)
-@click.option(
-    "--into", type=click.Path(path_type=Path), help="Folder to release to (default: layers/encoder)."
-)
-def train(recipe: Path, store: Path | None, into: Path | None) -> None:
-    """Run the encoder's recipe and release what it makes, with its card. It goes on where it was cut off."""
-    from rumpun.cli.show import progress_bars
+def _card() -> "Callable[[Manifest], str]":
     from rumpun.encoder.card import card
-    from rumpun.recipes import read_recipe
-    from rumpun.records.places import data_folder, shipped_folder
-    from rumpun.records.release import release
-    from rumpun.steps import run
 
-    read = read_recipe(recipe)
-    with progress_bars() as progress:
-        made = run(read, store or data_folder() / "artefacts", progress=progress)
-    target = into or shipped_folder() / "encoder"
-    release(list(made.values())[-1], target, card)
-    click.echo(target)
+    return card
+
+
+encode.add_command(
+    train_command(
+        "encoder",
+        "Run the encoder's recipe and release what it makes, with its card. It goes on where it was cut off.",
+        _card,
+    )
+)

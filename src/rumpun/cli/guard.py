@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rumpun.cli.release import train_command
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rumpun.guard.exchange import Exchange
+    from rumpun.records.artefacts import Manifest
 
 _GUARD = click.option(
     "--guard", "folder", type=click.Path(path_type=Path), help="A guard's folder (default: ours)."
@@ -101,7 +104,6 @@ def second(model: str, data: Path, as_json: bool, **chosen: Any) -> None:
 
     from rumpun.cli.show import put_json
     from rumpun.engines.load import open_engine
-    from rumpun.guard.exchange import Exchange
     from rumpun.guard.guard import Guard
     from rumpun.guard.policy import Policy
     from rumpun.guard.rows import read_labelled
@@ -113,7 +115,7 @@ def second(model: str, data: Path, as_json: bool, **chosen: Any) -> None:
         found = reliability_of(EngineJudge(engine, policy, form), rows, model, form)
     write_reliability(into, found)
     guard_ = Guard.load(policy=policy, second=Second(_Silent(), found))
-    asked = sum(one.asked for one, _ in guard_.judge([Exchange(row.text, row.role) for row in rows]))
+    asked = sum(one.asked for one, _ in guard_.judge([row.exchange for row in rows]))
     if as_json:
         put_json(msgspec.to_builtins(found) | {"asked": asked})
         return
@@ -156,29 +158,12 @@ def evaluate(data: Path | None, folder: Path | None, encoder: Path | None, as_js
         click.echo(line)
 
 
-@guard.command()
-@click.option(
-    "--recipe",
-    type=click.Path(path_type=Path),
-    default=Path("recipes/guard/run.toml"),
-    help="The recipe to run.",
-)
-@click.option(
-    "--store", type=click.Path(path_type=Path), help="Folder of artefacts (default: the data folder)."
-)
-@click.option("--into", type=click.Path(path_type=Path), help="Folder to release to (default: layers/guard).")
-def train(recipe: Path, store: Path | None, into: Path | None) -> None:
-    """Run the guard's recipe and release what it makes, with its card."""
-    from rumpun.cli.show import progress_bars
+def _card() -> "Callable[[Manifest], str]":
     from rumpun.guard.card import card
-    from rumpun.recipes import read_recipe
-    from rumpun.records.places import data_folder, shipped_folder
-    from rumpun.records.release import release
-    from rumpun.steps import run
 
-    read = read_recipe(recipe)
-    with progress_bars() as progress:
-        made = run(read, store or data_folder() / "artefacts", progress=progress)
-    target = into or shipped_folder() / "guard"
-    release(list(made.values())[-1], target, card)
-    click.echo(target)
+    return card
+
+
+guard.add_command(
+    train_command("guard", "Run the guard's recipe and release what it makes, with its card.", _card)
+)

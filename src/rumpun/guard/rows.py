@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rumpun.errors import InputError, MissingPartError
+from rumpun.guard.exchange import Exchange, exchange_of
 from rumpun.guard.sets import LabelledSet, sets
 from rumpun.language.lines import lines_of
 from rumpun.records.licences import shippable
@@ -44,11 +45,17 @@ class Row:
     part: str = ""  # the data set within the source, where there is one
     id: str = ""
     parent: str = ""  # of an augmented row: the row that it was made from
+    before: tuple[str, ...] = field(default=(), repr=False)  # of an exchange: what stands before the text
 
     @property
     def augmented(self) -> bool:
         """Whether a script made it out of another row."""
         return bool(self.parent)
+
+    @property
+    def exchange(self) -> Exchange:
+        """The row as the guard checks it."""
+        return Exchange(self.text, self.role, self.before)
 
 
 @dataclass(slots=True)
@@ -251,7 +258,6 @@ def read_labelled(path: Path) -> Rows:
         InputError: a line is no JSON, has no text or no label, or a field of another type; the message names the line and
             never quotes its text.
     """
-    from rumpun.guard.exchange import exchange_of
     from rumpun.guard.taxonomy import taxonomy
     from rumpun.language import identify
 
@@ -275,7 +281,7 @@ def read_labelled(path: Path) -> Rows:
             )
         rows.rows.append(
             Row(
-                text=exchange.views()[-1], role=exchange.role, language=str(row.get("language") or "") or identify(exchange.text[:2000]).language,
+                text=exchange.text, before=exchange.before, role=exchange.role, language=str(row.get("language") or "") or identify(exchange.text[:2000]).language,
                 source=str(row.get("source") or path.stem), licence=str(row.get("licence") or "CC0-1.0"), unsafe=label == "unsafe",
                 use="measure", categories=categories, sensitive=bool(row.get("sensitive")), id=str(row.get("id") or number),
             )

@@ -224,7 +224,7 @@ def reliability_of(judge: Judges, rows: "Sequence[Row]", model: str, form: Form)
     Raises:
         InputError: rows of one kind alone.
     """
-    words = judge.judge([Exchange(row.text, row.role) for row in rows])
+    words = judge.judge([row.exchange for row in rows])
     said = [(row.unsafe, word) for row, word in zip(rows, words, strict=True)]
     kinds = [unsafe for unsafe, word in said if word is not None]
     if len(set(kinds)) < 2:
