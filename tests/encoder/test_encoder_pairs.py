@@ -77,6 +77,29 @@ def test_languages_keep_the_same_sentences_under_a_cap(folder: Path, tmp_path: P
     assert dropped["over the cap of natural"] == 50
 
 
+def test_english_alone_is_what_other_pairs_leave(folder: Path, tmp_path: Path) -> None:
+    """Sides over the cap and of languages that are not trained; nothing that is measured, nothing twice."""
+    secret, *rest = FIT[:41]
+    write_parallel(folder, "talk", [parallel_row(e, "id", "talk") for e in rest[:20]])
+    write_parallel(
+        folder, "far", [parallel_row(e, "ceb", "far", tgt="x y z") for e in [secret, *rest[10:30]]]
+    )
+    write_parallel(
+        folder, "exam", [parallel_row(secret, "id", "exam"), parallel_row(rest[39], "ceb", "exam", tgt="x y")]
+    )
+    chosen = {"rows_max": {"natural": 15}, "held_out": ("exam",)}
+    (tmp_path / "with").mkdir()
+    rows, _ = made(tmp_path / "with", **chosen, english_max={"natural": 12})
+    alone = [row for row in rows if row["language"] == "en"]
+    assert all(row["text"] == row["english"] and row["split"] == "fit" for row in alone)
+    sides = [row["english"] for row in rows]
+    assert len(alone) == 12
+    assert len(set(sides)) == len(sides) == 15 + 12 + 1
+    assert {row["english"] for row in alone} <= set(rest[:30])
+    (tmp_path / "without").mkdir()
+    assert made(tmp_path / "without", **chosen)[0] == [row for row in rows if row["language"] != "en"]
+
+
 def test_what_cannot_be_given_away_or_learnt_from_is_counted(folder: Path, tmp_path: Path) -> None:
     good = FIT[0]
     write_parallel(folder, "talk", [

@@ -1,13 +1,14 @@
 """Training, measuring and releasing on rows made here: unsafe words that mean nothing."""
 
 import json
+from xml.etree import ElementTree as ET
 
 import pytest
 from made_guard import ORDINARY, UNSAFE_WORD, StandIn, write_data
 
 from rumpun.errors import InputError, UsageError
 from rumpun.guard import Guard
-from rumpun.guard.card import card
+from rumpun.guard.card import card, diagram
 from rumpun.guard.rows import read_held_out, read_prompts, read_rows, read_seed
 from rumpun.guard.sets import sets
 from rumpun.recipes import read_recipe
@@ -122,7 +123,7 @@ def test_a_release_is_whole_and_its_card_complete(data):
         whole = release(train(data / "one"), target, card)
     assert verify(target).id == whole.id
     assert {entry.path for entry in whole.files} == {
-        "CARD.md", "guard.json", "guard.safetensors", f"lineage/{whole.id}.json",
+        "CARD.md", "guard.json", "guard.safetensors", "reliability.svg", f"lineage/{whole.id}.json",
     }  # fmt: skip
     assert json.loads((target / f"lineage/{whole.id}.json").read_text())["id"] == whole.id
     assert sorted(path.name for path in target.parent.iterdir()) == ["guard"]
@@ -138,6 +139,26 @@ def test_a_release_is_whole_and_its_card_complete(data):
         assert words in text
     assert UNSAFE_WORD not in text
     assert "Undefined" not in text
+
+
+def test_the_diagram_draws_what_the_table_tells():
+    table = {
+        "any": {"rows": 80, "error": 0.25, "bins": [0.0, None, 0.5, *[None] * 6, 1.0]},
+        "km": {"rows": 40, "error": 0.5, "bins": [None] * 10},
+    }
+    svg = "{http://www.w3.org/2000/svg}"
+    panels = ET.fromstring(diagram(table)).findall(f"{svg}g")
+    assert [panel.find(f"{svg}text").text for panel in panels] == [
+        "all: 80 rows, error 0.250",
+        "km: 40 rows, error 0.500",
+    ]
+    bars = [[bar for bar in panel.findall(f"{svg}rect") if bar.get("x")] for panel in panels]
+    assert [(float(bar.get("x")), float(bar.get("height"))) for bar in bars[0]] == [
+        (1, 0),
+        (25, 60),
+        (109, 120),
+    ]
+    assert bars[1] == []
 
 
 def test_bad_recipes_and_damaged_rows_are_named(data):

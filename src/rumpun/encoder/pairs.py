@@ -11,7 +11,7 @@ import tomllib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +44,23 @@ class PairsParams:
     rows_max: dict[str, int]  # group -> rows a language
     sentences: tuple[str, ...] = ()  # folders of *.jsonl beside the recipe, with one key a language
     lexicons: tuple[str, ...] = ()  # folders of *.tsv beside the recipe: word lists
+    english_max: dict[str, int] = field(
+        default_factory=dict
+    )  # group -> rows of English alone: other pairs' sides
 
     def check(self) -> None:
         """Refuse what cannot be meant."""
-        for group in self.rows_max:
-            if group not in _groups():
-                raise ValueError(f"rows_max.{group}: known groups are {', '.join(_groups())}")
+        for name in ("rows_max", "english_max"):
+            for group in getattr(self, name):
+                if group not in _groups():
+                    raise ValueError(f"{name}.{group}: known groups are {', '.join(_groups())}")
         if both := set(self.development) & set(self.held_out):
             raise ValueError(f"held_out and development both name {', '.join(sorted(both))}")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A text and its English side."""
+    """A text and its English side; a row of English alone has the same text twice."""
 
     language: str
     text: str
@@ -85,7 +89,7 @@ def _identity(params: PairsParams) -> Mapping[str, Any]:
     return facts
 
 
-@step(kind="pairs", version=1, identity=_identity, part="train")
+@step(kind="pairs", version=2, identity=_identity, part="train")
 def pairs(params: PairsParams, work: Work) -> Outcome:
     """Read, clean, split, cap; write `pairs.parquet`."""
     import pyarrow as pa
@@ -95,7 +99,7 @@ def pairs(params: PairsParams, work: Work) -> Outcome:
         if not any(Path(place).glob(kind)):
             raise InputError(f"{place}: no {kind} in it", "name a folder, from where the recipe is run")
     kept, dropped = _split(params, work.progress)
-    kept = _capped(kept, params.rows_max, dropped)
+    kept = _capped(kept, params, dropped)
     columns = {name: [getattr(p, name) for _, p in kept] for name in Pair.__slots__}
     parquet.write_table(pa.table({"split": [w for w, _ in kept]} | columns), work.folder / TABLE)
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
@@ -137,6 +141,8 @@ def _split(params: PairsParams, progress: Progress) -> tuple[list[tuple[str, Pai
     measured = {_plain(side) for p in every if p.source in split for side in (p.text, p.english)}
     for pair in every:
         where = split.get(pair.source, "fit")
+        if where != "fit" and pair.language == _ENGLISH:
+            continue  # nothing to measure in it
         reason = _refused(pair, seen)
         if (
             not reason
@@ -185,14 +191,16 @@ def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
 
 def _parallel(path: Path, params: PairsParams, group_of: Mapping[str, str]) -> Iterator[Pair]:
     for row in _rows(path, "src_lang", "tgt_lang", "src", "tgt", "source", "domain", "licence"):
-        if row["src_lang"] != _ENGLISH or row["tgt_lang"] not in params.languages:
+        if row["src_lang"] != _ENGLISH or row["source"] in params.left_out:
             continue
-        if row["source"] in params.left_out:
+        known = row["tgt_lang"] in params.languages
+        if not known and not params.english_max:
             continue
         group = group_of.get(row["domain"])
         if group is None:
             raise InputError(f"{path}: domain '{row['domain']}'", "name it in encoder/sources.toml")
-        yield Pair(row["tgt_lang"], row["tgt"] or "", row["src"] or "", row["source"], group, row["licence"])
+        language, text = (row["tgt_lang"], row["tgt"]) if known else (_ENGLISH, row["src"])
+        yield Pair(language, text or "", row["src"] or "", row["source"], group, row["licence"])
 
 
 def _tatoeba(path: Path, params: PairsParams) -> Iterator[Pair]:
@@ -243,7 +251,7 @@ def _refused(pair: Pair, seen: set[tuple[str, str]]) -> str:
         return f"licence {pair.licence}"
     if not 1 < len(pair.text) <= LONGEST or not 1 < len(pair.english) <= LONGEST:
         return f"empty, or longer than {LONGEST} code points"
-    if _plain(pair.text) == _plain(pair.english):
+    if pair.language != _ENGLISH and _plain(pair.text) == _plain(pair.english):
         return "both sides are the same"
     if (pair.language, pair.text) in seen:
         return "the same text again"
@@ -254,23 +262,38 @@ def _refused(pair: Pair, seen: set[tuple[str, str]]) -> str:
 
 
 def _capped(
-    kept: list[tuple[str, Pair]], most: Mapping[str, int], dropped: Counter[str]
+    kept: list[tuple[str, Pair]], params: PairsParams, dropped: Counter[str]
 ) -> list[tuple[str, Pair]]:
-    """Rows of each language and group up to the cap, chosen by the English side: so languages keep the same ones."""
+    """Rows of each language and group up to the cap, chosen by the English side: so languages keep the same ones.
 
-    def rank(item: tuple[str, Pair]) -> bytes:
-        return hashlib.blake2b(item[1].english.encode(), digest_size=8).digest()
+    English alone is made of what is left: sides of pairs over the cap, and of languages that are not trained.
+    """
 
-    cells: dict[tuple[str, str], list[tuple[str, Pair]]] = defaultdict(list)
+    def rank(pair: Pair) -> bytes:
+        return hashlib.blake2b(pair.english.encode(), digest_size=8).digest()
+
+    cells: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     out = [item for item in kept if item[0] != "fit"]
-    for item in kept:
-        if item[0] == "fit":
-            cells[item[1].language, item[1].group].append(item)
-    for (_, group), items in sorted(cells.items()):
-        items.sort(key=rank)
-        cap = most.get(group, len(items))
-        dropped[f"over the cap of {group}"] += max(0, len(items) - cap)
-        out += items[:cap]
+    for where, pair in kept:
+        if where == "fit":
+            cells[pair.language, pair.group].append(pair)
+    over: dict[str, list[Pair]] = defaultdict(list)
+    sides: set[str] = set()
+    for (language, group), pairs_ in sorted(cells.items()):
+        pairs_.sort(key=rank)
+        if language == _ENGLISH:
+            over[group] += pairs_
+            continue
+        cap = params.rows_max.get(group, len(pairs_))
+        dropped[f"over the cap of {group}"] += max(0, len(pairs_) - cap)
+        out += [("fit", pair) for pair in pairs_[:cap]]
+        sides |= {pair.english for pair in pairs_[:cap]}
+        over[group] += pairs_[cap:]
+    for group, most in sorted(params.english_max.items()):
+        alone = {p.english: p for p in over[group] if p.english not in sides}
+        chosen = sorted(alone.values(), key=rank)[:most]
+        sides |= {pair.english for pair in chosen}
+        out += [("fit", replace(pair, language=_ENGLISH, text=pair.english)) for pair in chosen]
     return out
 
 

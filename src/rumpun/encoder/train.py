@@ -154,10 +154,12 @@ def _material(params: EncoderParams, folder: Path, vocabulary: Path) -> "tuple[M
     for where, language, text, english, group in zip(
         *(table[name] for name in ("split", "language", "text", "english", "group")), strict=True
     ):
-        if where != "fit" or language not in params.languages:
+        if where != "fit" or language not in {*params.languages, "en"}:
             continue
         target = places.setdefault(english, len(places))
         kind.setdefault(english, group)
+        if language == "en":
+            continue  # every English side becomes a row of its own below
         rows.append((text, language, group, target))
         if group == "lexicon" and language in mixed and " " not in english:
             lexicon[language][english.lower()].append(text)

@@ -74,7 +74,8 @@ def vocabulary(params: VocabularyParams, work: Work) -> Outcome:
     fit = [n for n, where in enumerate(table["split"]) if where == "fit"]
     texts: dict[str, list[str]] = defaultdict(list)
     for n in fit:
-        texts[table["language"][n]].append(table["text"][n])
+        if table["language"][n] != "en":
+            texts[table["language"][n]].append(table["text"][n])
         texts["en"].append(table["english"][n])
     work.progress(0, 3, "subwords")
     tokenizer = _train(params, texts, work.seed)

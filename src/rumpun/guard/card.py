@@ -1,29 +1,28 @@
 """The guard's card, rendered from its manifest alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rumpun.records.artefacts import Manifest
 from rumpun.records.licences import obligations
 
-__all__ = ["card"]
+if TYPE_CHECKING:
+    import jinja2
+
+__all__ = ["DIAGRAM", "card", "diagram"]
+
+DIAGRAM = "reliability.svg"
 
 
 def card(manifest: Manifest) -> str:
     """The card in Markdown."""
-    import jinja2
-
     from rumpun.guard.taxonomy import taxonomy
     from rumpun.guard.windows import WINDOW
     from rumpun.language.tables import WORKING
 
     summary, known = manifest.summary, taxonomy()
-    # Markdown, not HTML: the card is text that nobody but the project writes
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=jinja2.select_autoescape(())
-    )
-    template = environment.from_string((Path(__file__).parent / "card.md.jinja").read_text(encoding="utf-8"))
+    template = _template("card.md.jinja")
     real = summary["rows"]["fit"].get("unsafe", {})
     text: str = template.render(
         manifest=manifest,
@@ -42,6 +41,37 @@ def card(manifest: Manifest) -> str:
         reliability=_reliability,
     )
     return text + "\n"
+
+
+def diagram(table: Mapping[str, Mapping[str, Any]]) -> str:
+    """The reliability diagram as SVG, a panel a language: on the dotted line a probability is what it says.
+
+    Args:
+        table: language -> rows, error and the share unsafe in each tenth, as `held_out.reliability` gives it.
+    """
+    panels = [
+        {
+            "language": "all" if language == "any" else language, "rows": own["rows"], "error": own["error"],
+            "bars": [{"x": 12 * n + 1, "height": 120 * share} for n, share in enumerate(own["bins"]) if share is not None],
+        }
+        for language, own in table.items()
+    ]  # fmt: skip
+    text: str = _template("reliability.svg.jinja").render(
+        panels=panels, columns=min(3, len(panels)), rows=max(1, -(-len(panels) // 3))
+    )
+    return text + "\n"
+
+
+def _template(name: str) -> "jinja2.Template":
+    """A template of this room; Markdown is not escaped: it is text that nobody but the project writes."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(("svg.jinja",)),
+    )
+    return environment.get_template(name)
 
 
 def _cell(found: dict[str, float] | None) -> str:

@@ -72,13 +72,14 @@ def _identity(params: GuardParams) -> Mapping[str, Any]:
     return facts | ({"encoder": sha256_file(spec)} if spec.exists() else {})
 
 
-@step(kind="guard", version=2, identity=_identity, part="train")
+@step(kind="guard", version=3, identity=_identity, part="train")
 def train(params: GuardParams, work: Work) -> Outcome:
     """Fit, choose thresholds, write `guard.safetensors` and `guard.json`, measure."""
     import numpy as np
     import sklearn
 
     from rumpun.encoder import Encoder
+    from rumpun.guard.card import DIAGRAM, diagram
     from rumpun.guard.fit import Settings, fit_heads, paired
     from rumpun.guard.guard import Guard
     from rumpun.guard.held_out import measure, probe, reliability
@@ -120,6 +121,7 @@ def train(params: GuardParams, work: Work) -> Outcome:
         "reliability": reliability(guard, [row for row in kept if row.role == "prompt"]),
         "for_threshold": measure(guard, [_together(row) for row in kept]),
     }
+    (work.folder / DIAGRAM).write_text(diagram(summary["reliability"]), encoding="utf-8")
     return Outcome(
         sources=(*_sources(folder, read.rows, measured.rows), *_encoder_source(encoder)),
         languages=tuple(sorted({row.language for row in [*used, *kept]})),
