@@ -7,18 +7,21 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from toy_encoder import work
+from toy_encoder import FIT, put, work
 
+from rumpun.encoder.labels import KIND, LABELS
 from rumpun.encoder.train import LOSSES, WEIGHTS, EncoderParams, train
 from rumpun.encoder.vocabulary import ROWS, TOKENIZER
-from rumpun.errors import InputError
+from rumpun.errors import InputError, UsageError
 from rumpun.steps import Input
 
 module = importlib.import_module("rumpun.encoder.train")
@@ -111,14 +114,14 @@ def test_cut_off_wherever_a_round_ends_it_gives_the_same_bits(
     monkeypatch.setattr(module, "_KEEP_SECONDS", -1)
     for at in (1, 20, 28, 29, 40):
 
-        def step(params, run, batch, targets, at=at):
+        def step(params, run, batch, seen_, at=at):
             if run.place == 0 and run.steps:
                 seen.append(run.steps)
                 if len(seen) == 1:  # the first time that a new round begins
                     raise Cut
             if run.steps == at:
                 raise Cut
-            return one(params, run, batch, targets)
+            return one(params, run, batch, seen_)
 
         monkeypatch.setattr(module, "_one", step)
         with pytest.raises(Cut):
@@ -162,6 +165,51 @@ def test_it_goes_on_from_a_student_and_from_a_shipped_encoder(
         pull[name] = outcome.summary["loss"][0]["pull"]
     assert pull["weights"] < 0.1 * pull["anew"]
     assert pull["shipped"] == pytest.approx(pull["weights"], rel=0.1)
+
+
+@pytest.fixture
+def labelled(given: list[Input], tmp_path: Path) -> list[Input]:
+    """Beside the pairs: texts of which those that hold one word are labelled."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    texts = [put("id", english) for english in FIT]
+    word = Counter(w for text in texts for w in text.split()).most_common(4)[-1][0]
+    own = [word in text.split() for text in texts]
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    weight = [1 / max(1, own.count(mine)) for mine in own]
+    parquet.write_table(pa.table({"text": texts, "unsafe": own, "weight": weight}), folder / LABELS)
+    return [*given, Input("labels", folder, msgspec.structs.replace(given[0].manifest, kind=KIND))]
+
+
+def test_labels_are_learnt_beside_the_teacher_and_a_cut_changes_nothing(
+    toy_world: None, labelled: list[Input], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = SMALL | {"labelled": 1.0, "rows": 2000}
+    (tmp_path / "whole").mkdir()
+    train.function(EncoderParams(**params), work(tmp_path / "whole", labelled))
+    losses = [json.loads(line) for line in (tmp_path / "whole" / "made" / LOSSES).read_text().splitlines()]
+    assert losses[0]["labelled"] > 0.5 > 0.2 > np.mean([row["labelled"] for row in losses[-3:]])
+    one = module._one
+
+    def step(params, run, batch, seen):
+        if run.steps == 33:
+            monkeypatch.setattr(module, "_one", one)
+            raise Cut
+        return one(params, run, batch, seen)
+
+    monkeypatch.setattr(module, "_KEEP_SECONDS", -1)
+    monkeypatch.setattr(module, "_one", step)
+    with pytest.raises(Cut):
+        train.function(EncoderParams(**params), work(tmp_path, labelled))
+    train.function(EncoderParams(**params), work(tmp_path, labelled))
+    assert result(tmp_path) == result(tmp_path / "whole")
+
+
+def test_labels_that_no_step_gives_are_asked_for(toy_world: None, given: list[Input], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs a labelled-texts"):
+        train.function(EncoderParams(**SMALL, labelled=1.0), work(tmp_path, given))
 
 
 def test_the_id_of_a_run_holds_what_it_began_from_and_not_where_that_lay(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from rumpun.encoder.batches import Batch, Material
+    from rumpun.encoder.labels import Labels
     from rumpun.encoder.model import Student
     from rumpun.encoder.targets import Targets
     from rumpun.encoder.teacher import Teacher
@@ -61,6 +62,9 @@ class EncoderParams:
     negatives: int = 4096  # drawn at random
     near: int = 16  # negatives nearest to each right vector, besides those
     alike: float = 0.9  # cosine above which a sentence says the same: no negative
+    labelled: float = 0.0  # weight of the labels' loss, where a step gives labelled texts
+    labelled_rows: int = 16  # of them in each batch
+    rate_probe: float = 1e-2
     latin: float = 0.1
     slips: float = 0.05
     mixing: float = 0.5
@@ -82,6 +86,7 @@ class _Run:
     """A student on its way."""
 
     model: "Student"
+    probe: "torch.nn.Linear"  # tells labelled texts apart; thrown away in the end
     optimiser: "torch.optim.AdamW"
     generator: "torch.Generator"  # of the negatives
     losses: list[dict[str, float]] = field(default_factory=list)
@@ -117,7 +122,7 @@ def train(params: EncoderParams, work: Work) -> Outcome:
     targets = Targets(teacher, english, work.scratch / "targets")
     run = _begin(params, vocabulary, teacher, work.seed)
     _resume(run, targets, work.scratch)
-    _steps(params, run, material, targets, work)
+    _steps(params, run, _Seen(material, targets, _labels(params, material, work)), work)
     save_file(
         {name: tensor.half().contiguous() for name, tensor in run.model.state_dict().items()},
         str(work.folder / WEIGHTS),
@@ -135,6 +140,28 @@ def train(params: EncoderParams, work: Work) -> Outcome:
         tools={"torch": str(torch.__version__)},
         name="rumpun-encoder",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """All that a run learns from."""
+
+    material: "Material"
+    targets: "Targets"
+    labels: "Labels | None"
+
+
+def _labels(params: EncoderParams, material: "Material", work: Work) -> "Labels | None":
+    """The labelled texts among the inputs, where the recipe gives them a weight.
+
+    Raises:
+        UsageError: it does, and no input has any.
+    """
+    from rumpun.encoder.labels import KIND, read_labels
+
+    if not params.labelled:
+        return None
+    return read_labels(work.input(KIND).folder, material.tokenizer, material.longest)
 
 
 def _material(params: EncoderParams, folder: Path, vocabulary: Path) -> "tuple[Material, list[str]]":
@@ -197,11 +224,17 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: in
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     words = [model.words.weight]
     layers = [p for p in model.parameters() if p is not model.words.weight]
+    probe = torch.nn.Linear(model.width, 1).to(model.words.weight.device)
+    torch.nn.init.zeros_(probe.weight)
     optimiser = torch.optim.AdamW(
-        [{"params": layers, "rate": params.rate}, {"params": words, "rate": params.rate_words}],
+        [
+            {"params": layers, "rate": params.rate},
+            {"params": words, "rate": params.rate_words},
+            {"params": list(probe.parameters()), "rate": params.rate_probe},
+        ],
         lr=params.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True,
     )  # fmt: skip
-    return _Run(model, optimiser, torch.Generator().manual_seed(seed))
+    return _Run(model, probe, optimiser, torch.Generator().manual_seed(seed))
 
 
 def _weights_of(folder: Path) -> Path:
@@ -236,6 +269,7 @@ def _resume(run: _Run, targets: "Targets", scratch: Path) -> None:
     if path.exists():
         kept = torch.load(path, weights_only=True, map_location="cpu")
         run.model.load_state_dict(kept["model"])
+        run.probe.load_state_dict(kept["probe"])
         run.optimiser.load_state_dict(kept["optimiser"])
         run.generator.set_state(kept["generator"])
         targets.drawn |= kept["drawn"]
@@ -248,15 +282,17 @@ def _keep(run: _Run, targets: "Targets", scratch: Path) -> None:
 
     part = scratch / "checkpoint.part"
     state: dict[str, Any] = {
-        "model": run.model.state_dict(), "optimiser": run.optimiser.state_dict(),
+        "model": run.model.state_dict(), "probe": run.probe.state_dict(), "optimiser": run.optimiser.state_dict(),
         "generator": run.generator.get_state(), "drawn": targets.drawn,
     }  # fmt: skip
     torch.save(state | {name: getattr(run, name) for name in _STATE}, part)
     part.replace(scratch / "checkpoint.pt")
 
 
-def _steps(params: EncoderParams, run: _Run, material: "Material", targets: "Targets", work: Work) -> None:
+def _steps(params: EncoderParams, run: _Run, seen: _Seen, work: Work) -> None:
     from rumpun.encoder.batches import quotas, rounds
+
+    material, targets = seen.material, seen.targets
 
     wanted = quotas(
         material.cells(), params.languages, params.groups, params.rows_a_round, params.repeats_max
@@ -273,7 +309,7 @@ def _steps(params: EncoderParams, run: _Run, material: "Material", targets: "Tar
         targets.need([t for b in batches for t in b.targets], work.progress)
         for batch in batches[run.place :]:
             begun = time.monotonic()
-            loss = _one(params, run, batch, targets)
+            loss = _one(params, run, batch, seen)
             run.steps += 1
             run.place += 1
             run.rows_seen += len(batch.ids)
@@ -299,12 +335,13 @@ def _share(params: EncoderParams, run: _Run) -> float:
     return max(run.rows_seen / params.rows, by_time)
 
 
-def _one(params: EncoderParams, run: _Run, batch: "Batch", targets: "Targets") -> dict[str, float]:
+def _one(params: EncoderParams, run: _Run, batch: "Batch", seen: _Seen) -> dict[str, float]:
     import torch
     import torch.nn.functional as F  # noqa: N812
 
     from rumpun.encoder.model import padded
 
+    targets = seen.targets
     warm = min(1.0, (run.steps + 1) / params.warm_steps)
     fall = params.rate_end + (1 - params.rate_end) * 0.5 * (
         1 + math.cos(math.pi * min(1.0, _share(params, run)))
@@ -324,9 +361,22 @@ def _one(params: EncoderParams, run: _Run, batch: "Batch", targets: "Targets") -
     ranking = F.cross_entropy(logits, column)
     pull = 1 - (found * right[column]).sum(1).mean()
     loss = params.ranking * ranking + params.pull * pull
+    told: dict[str, float] = {}
+    if seen.labels is not None:
+        texts, unsafe = seen.labels.draw(params.labelled_rows, run.generator)
+        vectors = run.model(*(t.to(place) for t in padded(texts)))
+        labelled = F.binary_cross_entropy_with_logits(run.probe(vectors).squeeze(1), unsafe.to(place))
+        loss = loss + params.labelled * labelled
+        told["labelled"] = labelled.item()
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
     run.optimiser.step()
     first = (logits.argmax(1) == column).float().mean()
-    return {"loss": loss.item(), "ranking": ranking.item(), "pull": pull.item(), "first": first.item()}
+    return {
+        "loss": loss.item(),
+        "ranking": ranking.item(),
+        "pull": pull.item(),
+        "first": first.item(),
+        **told,
+    }

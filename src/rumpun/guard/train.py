@@ -22,24 +22,40 @@ if TYPE_CHECKING:
     from rumpun.guard.fit import Fitted
     from rumpun.guard.rows import Row, Rows
 
-__all__ = ["GuardParams", "fitted_rows", "lexicon", "train"]
+__all__ = ["GuardParams", "RowsParams", "fitted_rows", "lexicon", "row_sources", "train"]
 
 _PLACES = ("safety/*.parquet", "seed/*.jsonl")
 _NAME = "rumpun-guard-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuardParams:
-    """What the recipe may say."""
+class RowsParams:
+    """Which rows are fitted."""
 
-    encoder: str = ""  # a folder; by default the one that is shipped
     fit: tuple[str, ...]  # sets of sets.toml
-    measure: tuple[str, ...]
     prompts: str  # folder of ordinary and sensitive-but-safe prompts, one file a language
     lexicons: tuple[str, ...] = ()  # folders of word lists, for switching
     for_threshold: dict[str, dict[str, tuple[str, ...]]]  # source -> column -> values kept out of the fit
     switched_languages: tuple[str, ...] = ()
     switched_rows: int = 400  # harmful rows of each, and as many safe ones
+
+    def facts(self) -> dict[str, str]:
+        """Files that the rows come from -> sha256."""
+        folder = source_data()
+        found = {
+            p.relative_to(folder).as_posix(): sha256_file(p) for g in _PLACES for p in sorted(folder.glob(g))
+        }
+        for place in (self.prompts, *self.lexicons):
+            found |= {f"{place}/{p.name}": sha256_file(p) for p in sorted(Path(place).glob("*.*"))}
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardParams(RowsParams):
+    """What the recipe may say."""
+
+    encoder: str = ""  # a folder; by default the one that is shipped
+    measure: tuple[str, ...]
     buckets: int = 65_536
     ngram_lengths: tuple[int, ...] = (3, 4, 5)
     ngram_size: float = 0.3
@@ -62,14 +78,8 @@ def _encoder_folder(params: GuardParams) -> Path:
 
 
 def _identity(params: GuardParams) -> Mapping[str, Any]:
-    folder = source_data()
-    facts = {
-        p.relative_to(folder).as_posix(): sha256_file(p) for g in _PLACES for p in sorted(folder.glob(g))
-    }
-    for place in (params.prompts, *params.lexicons):
-        facts |= {f"{place}/{p.name}": sha256_file(p) for p in sorted(Path(place).glob("*.*"))}
     spec = _encoder_folder(params) / "encoder.json"
-    return facts | ({"encoder": sha256_file(spec)} if spec.exists() else {})
+    return params.facts() | ({"encoder": sha256_file(spec)} if spec.exists() else {})
 
 
 @step(kind="guard", version=3, identity=_identity, part="train")
@@ -123,7 +133,7 @@ def train(params: GuardParams, work: Work) -> Outcome:
     }
     (work.folder / DIAGRAM).write_text(diagram(summary["reliability"]), encoding="utf-8")
     return Outcome(
-        sources=(*_sources(folder, read.rows, measured.rows), *_encoder_source(encoder)),
+        sources=(*row_sources(folder, read.rows, measured.rows), *_encoder_source(encoder)),
         languages=tuple(sorted({row.language for row in [*used, *kept]})),
         summary=summary,
         tools={"numpy": np.__version__, "scikit-learn": sklearn.__version__},
@@ -131,7 +141,7 @@ def train(params: GuardParams, work: Work) -> Outcome:
     )
 
 
-def fitted_rows(params: GuardParams, folder: Path, seed: int) -> "Rows":
+def fitted_rows(params: RowsParams, folder: Path, seed: int) -> "Rows":
     """What the recipe fits and keeps for thresholds, rows made by script among them."""
     from rumpun.guard.augment import switched
     from rumpun.guard.rows import read_prompts, read_rows, read_seed
@@ -242,7 +252,8 @@ def _encoder_source(encoder: "Encoder") -> tuple[SourceEntry, ...]:
     )
 
 
-def _sources(folder: Path, fitted: "Sequence[Row]", measured: "Sequence[Row]") -> tuple[SourceEntry, ...]:
+def row_sources(folder: Path, fitted: "Sequence[Row]", measured: "Sequence[Row]") -> tuple[SourceEntry, ...]:
+    """The data sets of the rows, with licence, count and place."""
     from rumpun.guard.inventory import origins
 
     known = origins(folder)

@@ -41,6 +41,7 @@ TABLE: Mapping[str, str] = {
     "encoder.vocabulary": "rumpun.encoder.vocabulary:vocabulary",
     "encoder.train": "rumpun.encoder.train:train",
     "encoder.export": "rumpun.encoder.export:export",
+    "guard.labels": "rumpun.guard.labels:labels",
     "guard.train": "rumpun.guard.train:train",
     "language.train_lid": "rumpun.language.train_lid:train",
 }
