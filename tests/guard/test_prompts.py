@@ -19,7 +19,7 @@ FIELDS = {"key": str, "text": str, "topic": str, "asker": str, "country": str, "
 ROWS = {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in FOLDER.glob("*")}
 # sha256 of the kept keys, sorted, one a line: a key that changes sides would have been fitted once. Those under 500 came first.
 KEPT_FIRST = "dbacbed8edae0168ec34d18eedbaccabcb529c350fa71ec4e14d2822474924d1"
-KEPT = "76ebe4f5451a85a6a4dfd755261688e9300a97694d3f0474e4f1b05f99a4dbbc"
+KEPT = "f1629c39991c33e935574e89f62d525d16d1bc43455f64936b8db287b5f66b8f"
 
 
 def likeness(texts, others):
