@@ -1,5 +1,7 @@
 """Burmese in Unicode -> the same text in Zawgyi, for tests: the reverse of the published correspondence.
 
+With a table of its own: `rumpun.guard.attacks.burmese` asks the converter for its shapes, and so could not judge it.
+
 An approximation: one shape of each stacked consonant and of each medial RA, as a plain keyboard would write them.
 """
 

@@ -120,7 +120,7 @@ def test_verify_names_the_first_file_that_does_not_match(tmp_path, spoil, said):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": 3}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": 3}', b"\xff\xfe", b'{"kind": "\xff"}'])
 def test_a_damaged_manifest_is_one_clear_error(tmp_path, content):
     (tmp_path / MANIFEST).write_bytes(content)
     with pytest.raises(InputError, match="not a manifest"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rumpun.cli.options import CONTEXTS, POINT, POLICY
 from rumpun.cli.release import train_command
 
 if TYPE_CHECKING:
@@ -21,13 +22,6 @@ _GUARD = click.option(
 _ENCODER = click.option(
     "--encoder", type=click.Path(path_type=Path), help="Its encoder's folder (default: ours)."
 )
-_POINT = click.option(
-    "--point",
-    type=click.Choice(["strict", "balanced", "permissive"]),
-    default="balanced",
-    show_default=True,
-    help="Operating point.",
-)
 
 
 @click.group()
@@ -37,16 +31,9 @@ def guard() -> None:
 
 @guard.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--policy",
-    default="base",
-    show_default=True,
-    help="A policy's name (sg, my, …) or file; base judges harm alone.",
-)
-@_POINT
-@click.option(
-    "--context", "contexts", multiple=True, help="A label of the place (education, news, …); may be repeated."
-)
+@POLICY(help="A policy's name (sg, my, …) or file; base judges harm alone.")
+@POINT(help="Operating point.")
+@CONTEXTS
 @_GUARD
 @_ENCODER
 @click.option(
@@ -92,7 +79,7 @@ def check(files: tuple[Path, ...], **chosen: Any) -> None:
     show_default=True,
     help="A language model that is told the policy; or a guard model that brings its own and says safe or unsafe.",
 )
-@click.option("--policy", default="base", show_default=True, help="What it is told to judge by.")
+@POLICY(help="What it is told to judge by.")
 @click.option("--into", type=click.Path(path_type=Path), default=Path("second.json"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def second(model: str, data: Path, as_json: bool, **chosen: Any) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rumpun.cli.options import POINT
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -119,12 +121,7 @@ def diff(before: str, after: str, sample: Path | None, enable: tuple[str, ...], 
 @policy.command("compile")
 @click.argument("name")
 @click.option("--to", type=click.Choice(["prompt", "thresholds"]), required=True, help="What to make.")
-@click.option(
-    "--point",
-    type=click.Choice(["strict", "balanced", "permissive"]),
-    default="balanced",
-    help="The operating point where the policy names none.",
-)
+@POINT(show_default=False, help="The operating point where the policy names none.")
 @_ENABLE
 def compile_(name: str, to: str, point: str, enable: tuple[str, ...]) -> None:
     """Print the policy NAME as a prompt for a guard that reads policies, or as a JSON table category → point."""

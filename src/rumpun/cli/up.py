@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rumpun.cli.options import CONTEXTS, POINT, POLICY
 from rumpun.errors import InputError, MissingPartError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -43,19 +44,9 @@ _SMALL = 1_000_000_000  # parameters; below this a model is shown as a demonstra
 @click.option(
     "--guard", "mode", type=click.Choice(["off", "warn", "block"]), default="warn", show_default=True
 )
-@click.option(
-    "--policy", default="base", show_default=True, help="A policy's name (sg, my, …) or file, for the guard."
-)
-@click.option(
-    "--point",
-    type=click.Choice(["strict", "balanced", "permissive"]),
-    default="balanced",
-    show_default=True,
-    help="The guard's operating point.",
-)
-@click.option(
-    "--context", "contexts", multiple=True, help="A label of the place (education, news, …); may be repeated."
-)
+@POLICY(help="A policy's name (sg, my, …) or file, for the guard.")
+@POINT(help="The guard's operating point.")
+@CONTEXTS
 @click.option(
     "--guard-second",
     "second",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rumpun.errors import InputError, MissingPartError
 from rumpun.records.artefacts import sha256_file
+from rumpun.records.json_files import read_json
 from rumpun.records.places import shipped_folder
 
 if TYPE_CHECKING:
@@ -157,12 +158,6 @@ def _agree(folder: Path, spec: EncoderSpec, tokenizer: Any, session: Any) -> Non
 
 
 def _spec(folder: Path) -> EncoderSpec:
-    path = folder / SPEC
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=EncoderSpec)
-    except OSError as error:
-        raise InputError(
-            f"{path}: no such file", "name an encoder's folder, or train one: rumpun encode train"
-        ) from error
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path}: {error}", "restore the encoder from a release") from error
+    absent = "name an encoder's folder, or train one: rumpun encode train"
+    mend = "restore the encoder from a release"
+    return read_json(folder / SPEC, EncoderSpec, "an encoder's description", absent=absent, damaged=mend)

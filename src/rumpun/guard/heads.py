@@ -21,6 +21,7 @@ from rumpun.guard.judgement import POINTS, Level, Point, Role
 from rumpun.guard.taxonomy import HARM, taxonomy
 from rumpun.language.heads import checked_tensors
 from rumpun.language.ngrams import hashed
+from rumpun.records.json_files import read_json
 
 __all__ = ["ANSWERS", "ANY", "GuardHeads", "HeadsSpec", "read_heads", "write_heads"]
 
@@ -109,14 +110,10 @@ def read_heads(folder: Path) -> GuardHeads:
         InputError: a file is missing, damaged, of another schema, or names what the taxonomy does not know.
     """
     path = folder / "guard.json"
-    try:
-        spec = msgspec.json.decode(path.read_bytes(), type=HeadsSpec)
-    except OSError as error:
-        raise InputError(
-            f"{path}: no such file", "name a guard's folder, or train one: rumpun guard train"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}", "restore the guard from a release") from error
+    absent = "name a guard's folder, or train one: rumpun guard train"
+    spec = read_json(
+        path, HeadsSpec, "a guard's heads", absent=absent, damaged="restore the guard from a release"
+    )
     _check(path, spec)
     dense, ngrams, scale, bias = checked_tensors(folder / "guard.safetensors", spec.sha256, _NAMES, "heads")
     _check_tensors(folder / "guard.safetensors", spec, dense, ngrams, scale, bias)

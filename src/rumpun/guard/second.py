@@ -24,6 +24,7 @@ from rumpun.guard.exchange import Exchange
 from rumpun.guard.policy import Policy
 from rumpun.guard.policy.compile import to_prompt
 from rumpun.measure.rates import wilson
+from rumpun.records.json_files import read_json
 
 if TYPE_CHECKING:
     from rumpun.engines.port import Engine
@@ -116,18 +117,11 @@ def read_reliability(path: Path) -> Reliability:
     Raises:
         InputError: the file is missing or of another form.
     """
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Reliability)
-    except OSError as error:
-        raise InputError(
-            f"{path}: no such file", "measure the judge first: rumpun guard second MODEL"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}", "measure the judge again: rumpun guard second MODEL") from error
+    first = "measure the judge first: rumpun guard second MODEL"
+    again = "measure the judge again: rumpun guard second MODEL"
+    found = read_json(path, Reliability, "a judge's reliability", absent=first, damaged=again)
     if not (0 <= found.hits <= found.unsafe and 0 <= found.alarms <= found.safe):
-        raise InputError(
-            f"{path}: more words than rows", "measure the judge again: rumpun guard second MODEL"
-        )
+        raise InputError(f"{path}: more words than rows", again)
     return found
 
 

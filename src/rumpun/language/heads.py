@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rumpun.errors import InputError
 from rumpun.language.ngrams import hashed
+from rumpun.records.json_files import read_json
 
 __all__ = ["Heads", "checked_tensors", "quantised", "read_heads", "write_heads"]
 
@@ -79,7 +80,8 @@ def read_heads(folder: Path, name: str) -> Heads:
     Raises:
         InputError: a file is missing, damaged, or of another schema.
     """
-    about, path = _read_about(folder / f"{name}.json"), folder / f"{name}.safetensors"
+    about = read_json(folder / f"{name}.json", _About, "a description of heads", schema=SCHEMA)
+    path = folder / f"{name}.safetensors"
     weights, scale, bias = checked_tensors(path, about.sha256, ("weights", "scale", "bias"), "heads")
     count = len(about.labels)
     if weights.ndim != 2 or weights.shape[1] != count or scale.shape != (count,) or bias.shape != (count,):
@@ -114,21 +116,3 @@ def checked_tensors(path: Path, sha256: str, names: tuple[str, ...], what: str) 
         return [tensors[name] for name in names]
     except (SafetensorError, KeyError) as error:
         raise InputError(f"{path}: not {what} ({error})", "restore it from a release") from error
-
-
-def _read_about(path: Path) -> _About:
-    try:
-        about = msgspec.json.decode(path.read_bytes(), type=_About)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror})", "name a folder that holds it"
-        ) from error
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a description of heads ({error})", "restore it from a release"
-        ) from error
-    if about.schema != SCHEMA:
-        raise InputError(
-            f"{path}: schema {about.schema}, expected {SCHEMA}", "fetch a release for this version"
-        )
-    return about

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from rumpun.errors import InputError
 from rumpun.language.heads import checked_tensors
 from rumpun.language.identifier_words import Uint64s, Words, grams, pairs
+from rumpun.records.json_files import read_json
 
 __all__ = ["Model", "Scores", "placed", "read_model", "softmax", "write_model"]
 
@@ -150,7 +151,8 @@ def read_model(folder: Path, name: str) -> Model:
     Raises:
         InputError: a file is missing, damaged, or of another schema.
     """
-    about, path = _read_about(folder / f"{name}.json"), folder / f"{name}.safetensors"
+    about = read_json(folder / f"{name}.json", _About, "a description of an identifier", schema=SCHEMA)
+    path = folder / f"{name}.safetensors"
     weights, prints, scale = checked_tensors(
         path, about.sha256, ("weights", "prints", "scale"), "an identifier"
     )
@@ -163,21 +165,3 @@ def read_model(folder: Path, name: str) -> Model:
         )
     prior = np.array(about.prior, np.float32)
     return Model(about.labels, weights, prints, scale, about.gain, about.power, prior, about.facts)
-
-
-def _read_about(path: Path) -> _About:
-    try:
-        about = msgspec.json.decode(path.read_bytes(), type=_About)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror})", "name a folder that holds it"
-        ) from error
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a description of an identifier ({error})", "restore it from a release"
-        ) from error
-    if about.schema != SCHEMA:
-        raise InputError(
-            f"{path}: schema {about.schema}, expected {SCHEMA}", "fetch a release for this version"
-        )
-    return about

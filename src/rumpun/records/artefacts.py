@@ -153,7 +153,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(
             f"{folder}: no {MANIFEST} there, so no finished artefact", "name an artefact's folder"
         ) from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a manifest ({error})", "make the artefact again") from error
     if manifest.schema > SCHEMA:
         raise InputError(

@@ -12,6 +12,7 @@ import msgspec
 
 from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST, Manifest, SourceEntry, read_manifest, sha256_file, verify
+from rumpun.records.json_files import read_json
 from rumpun.records.licences import obligations, shippable
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 
@@ -146,7 +147,7 @@ def verify_file(path: Path, lineage: Lineage) -> None:
     place = Path(root.place)
     manifest = read_manifest(place) if place.is_dir() else None
     if manifest is None and place.suffix == ".json":
-        manifest = msgspec.json.decode(place.read_bytes(), type=Manifest)
+        manifest = _copied(place)
     names = {entry.sha256 for entry in manifest.files} if manifest else set()
     if not names:
         raise InputError(
@@ -253,7 +254,7 @@ class _Index:
                 manifest = read_manifest(place)
             else:
                 manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-        except (InputError, msgspec.MsgspecError, OSError) as error:
+        except (InputError, msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
             key = place.name if whole else path.stem
             self.problems[key] = f"{path}: cannot be read ({error})"
             return
@@ -298,9 +299,4 @@ def ancestors(folders: Sequence[Path]) -> Iterator[tuple[Manifest, Path]]:
 
 
 def _copied(path: Path) -> Manifest:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(
-            f"{path}: not a manifest ({error})", "copy the ancestor's manifest.json again"
-        ) from error
+    return read_json(path, Manifest, "a manifest", damaged="copy the ancestor's manifest.json again")
