@@ -10,7 +10,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own custom)
 from torch import Tensor, nn
 
-__all__ = ["HEADS", "INNER", "LAYERS", "WIDTH", "Layer", "Student", "from_bert", "padded"]
+from rumpun.errors import InputError
+
+__all__ = [
+    "HEADS", "INNER", "LAYERS", "WIDTH", "Layer", "Student", "from_bert", "layers_of", "padded", "with_layers",
+]  # fmt: skip
 
 WIDTH, INNER, LAYERS, HEADS = 384, 1536, 6, 12
 _SMALL = 1e-12  # of BERT's layer norms
@@ -84,6 +88,33 @@ def from_bert(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             for ours, name in names.items():
                 found[f"layers.{n}.{ours}.{part}"] = tensors[f"{theirs}{name}.{part}"]
     return {name: tensor.float().clone() for name, tensor in found.items()}
+
+
+def layers_of(tensors: Mapping[str, Tensor]) -> int:
+    """How many layers a student with these tensors has."""
+    return sum(name.startswith("layers.") and name.endswith(".qkv.weight") for name in tensors)
+
+
+def with_layers(tensors: Mapping[str, Tensor], kept: Sequence[int]) -> dict[str, Tensor]:
+    """The tensors of a student that has these of its layers alone, in this order; all where none is named.
+
+    Raises:
+        InputError: there is no such layer.
+    """
+    there = layers_of(tensors)
+    if wrong := [n for n in kept if not 0 <= n < there]:
+        raise InputError(f"layers = {list(kept)}: no layer {wrong[0]}", f"name some of 0 to {there - 1}")
+    if not kept:
+        return dict(tensors)
+    found = {name: tensor for name, tensor in tensors.items() if not name.startswith("layers.")}
+    for place, n in enumerate(kept):
+        own = f"layers.{n}."
+        found |= {
+            f"layers.{place}.{name[len(own) :]}": tensor
+            for name, tensor in tensors.items()
+            if name.startswith(own)
+        }
+    return found
 
 
 def padded(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,9 @@ from rumpun.records.licences import shippable
 from rumpun.records.places import source_data
 from rumpun.steps import Outcome, Progress, Work, quiet, step
 
-__all__ = ["TABLE", "Pair", "PairsParams", "held_out_rows", "pairs"]
+__all__ = [
+    "TABLE", "Pair", "PairsParams", "held_out_rows", "letters_of", "pairs", "rows_of", "sources_of", "unfit",
+]  # fmt: skip
 
 TABLE = "pairs.parquet"
 LONGEST = 400  # code points; a longer text says more than one vector holds
@@ -106,7 +108,7 @@ def pairs(params: PairsParams, work: Work) -> Outcome:
     for where, pair in kept:
         counts[pair.language][pair.group if where == "fit" else where] += 1
     return Outcome(
-        sources=_sources([p for _, p in kept]),
+        sources=sources_of([p for _, p in kept]),
         languages=tuple(sorted({p.language for _, p in kept} | {_ENGLISH})),
         summary={
             "rows": {k: dict(sorted(v.items())) for k, v in sorted(counts.items())},
@@ -138,7 +140,7 @@ def _split(params: PairsParams, progress: Progress) -> tuple[list[tuple[str, Pai
             f"{', '.join(sorted(unknown))}: to be kept out of the fit, and no row has this source",
             "mend its name in the recipe",
         )
-    measured = {_plain(side) for p in every if p.source in split for side in (p.text, p.english)}
+    measured = {letters_of(side) for p in every if p.source in split for side in (p.text, p.english)}
     for pair in every:
         where = split.get(pair.source, "fit")
         if where != "fit" and pair.language == _ENGLISH:
@@ -147,7 +149,7 @@ def _split(params: PairsParams, progress: Progress) -> tuple[list[tuple[str, Pai
         if (
             not reason
             and where == "fit"
-            and (_plain(pair.text) in measured or _plain(pair.english) in measured)
+            and (letters_of(pair.text) in measured or letters_of(pair.english) in measured)
         ):
             reason = "stands in a source that is kept out of the fit"
         if reason:
@@ -176,7 +178,12 @@ def _every(params: PairsParams, progress: Progress) -> Iterator[Pair]:
         yield Pair(entry.language, entry.word, entry.english, entry.source, "lexicon", "CC0-1.0")
 
 
-def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
+def rows_of(path: Path, *columns: str) -> list[dict[str, Any]]:
+    """The rows of a table of the data folder.
+
+    Raises:
+        InputError: it cannot be read, or lacks one of the columns.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -190,7 +197,7 @@ def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
 
 
 def _parallel(path: Path, params: PairsParams, group_of: Mapping[str, str]) -> Iterator[Pair]:
-    for row in _rows(path, "src_lang", "tgt_lang", "src", "tgt", "source", "domain", "licence"):
+    for row in rows_of(path, "src_lang", "tgt_lang", "src", "tgt", "source", "domain", "licence"):
         if row["src_lang"] != _ENGLISH or row["source"] in params.left_out:
             continue
         known = row["tgt_lang"] in params.languages
@@ -204,7 +211,7 @@ def _parallel(path: Path, params: PairsParams, group_of: Mapping[str, str]) -> I
 
 
 def _tatoeba(path: Path, params: PairsParams) -> Iterator[Pair]:
-    for row in _rows(path, "language", "text", "text_en", "licence"):
+    for row in rows_of(path, "language", "text", "text_en", "licence"):
         if row["language"] in params.languages:
             yield Pair(
                 row["language"], row["text"] or "", row["text_en"] or "", _TATOEBA, "natural", row["licence"]
@@ -241,23 +248,32 @@ def _turns(value: Any) -> dict[str, str]:
     return turns
 
 
-def _plain(text: str) -> str:
+def letters_of(text: str) -> str:
     """What two copies of a sentence share."""
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
-def _refused(pair: Pair, seen: set[tuple[str, str]]) -> str:
-    if not shippable(pair.licence):
-        return f"licence {pair.licence}"
-    if not 1 < len(pair.text) <= LONGEST or not 1 < len(pair.english) <= LONGEST:
+def unfit(text: str, licence: str) -> str:
+    """Why a text is not to be learnt from; empty where it is."""
+    if not shippable(licence):
+        return f"licence {licence}"
+    if not 1 < len(text) <= LONGEST:
         return f"empty, or longer than {LONGEST} code points"
-    if pair.language != _ENGLISH and _plain(pair.text) == _plain(pair.english):
+    solid = [c for c in text if not c.isspace()]
+    if sum(unicodedata.category(c)[0] in "LM" for c in solid) < _LETTERS * len(solid):
+        return "more signs than letters"
+    return ""
+
+
+def _refused(pair: Pair, seen: set[tuple[str, str]]) -> str:
+    if reason := unfit(pair.text, pair.licence):
+        return reason
+    if not 1 < len(pair.english) <= LONGEST:
+        return f"empty, or longer than {LONGEST} code points"
+    if pair.language != _ENGLISH and letters_of(pair.text) == letters_of(pair.english):
         return "both sides are the same"
     if (pair.language, pair.text) in seen:
         return "the same text again"
-    solid = [c for c in pair.text if not c.isspace()]
-    if sum(unicodedata.category(c)[0] in "LM" for c in solid) < _LETTERS * len(solid):
-        return "more signs than letters"
     return ""
 
 
@@ -297,7 +313,8 @@ def _capped(
     return out
 
 
-def _sources(kept: list[Pair]) -> tuple[SourceEntry, ...]:
+def sources_of(kept: list[Pair]) -> tuple[SourceEntry, ...]:
+    """Each source with its licence and how many rows it gave."""
     rows = Counter((p.source, p.licence) for p in kept)
     return tuple(
         SourceEntry(name=name, licence=licence, rows=n, sha256="", role="text")

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from rumpun.encoder.batches import Batch, Material
     from rumpun.encoder.labels import Labels
+    from rumpun.encoder.losses import Thrown
     from rumpun.encoder.model import Student
+    from rumpun.encoder.plain import Plain
     from rumpun.encoder.targets import Targets
     from rumpun.encoder.teacher import Teacher
 
@@ -46,6 +48,7 @@ class EncoderParams:
     languages: dict[str, float]  # share of the rows, English among them
     groups: dict[str, float]  # share of a language's rows
     begin_from: str = ""  # an encoder to go on from: a folder with student.safetensors or encoder.onnx
+    layers: tuple[int, ...] = ()  # which layers of what it begins from, in order; empty for all
     minutes_max: float = 0.0  # of training; 0 for as many as `rows` need
     rows: int = 200_000  # rows seen in all
     rows_a_round: int = 40_000
@@ -65,6 +68,11 @@ class EncoderParams:
     labelled: float = 0.0  # weight of the labels' loss, where a step gives labelled texts
     labelled_rows: int = 16  # of them in each batch
     rate_probe: float = 1e-2
+    plain: float = (
+        0.0  # weight of the loss of words left out, where a step gives sentences without translations
+    )
+    plain_rows: int = 24  # of them in each batch
+    plain_share: float = 0.5  # of a sentence's subwords
     latin: float = 0.1
     slips: float = 0.05
     mixing: float = 0.5
@@ -86,7 +94,7 @@ class _Run:
     """A student on its way."""
 
     model: "Student"
-    probe: "torch.nn.Linear"  # tells labelled texts apart; thrown away in the end
+    thrown: "Thrown"  # heads that are thrown away in the end
     optimiser: "torch.optim.AdamW"
     generator: "torch.Generator"  # of the negatives
     losses: list[dict[str, float]] = field(default_factory=list)
@@ -122,7 +130,7 @@ def train(params: EncoderParams, work: Work) -> Outcome:
     targets = Targets(teacher, english, work.scratch / "targets")
     run = _begin(params, vocabulary, teacher, work.seed)
     _resume(run, targets, work.scratch)
-    _steps(params, run, _Seen(material, targets, _labels(params, material, work)), work)
+    _steps(params, run, _seen(params, material, targets, work), work)
     save_file(
         {name: tensor.half().contiguous() for name, tensor in run.model.state_dict().items()},
         str(work.folder / WEIGHTS),
@@ -149,19 +157,24 @@ class _Seen:
     material: "Material"
     targets: "Targets"
     labels: "Labels | None"
+    plain: "Plain | None"
 
 
-def _labels(params: EncoderParams, material: "Material", work: Work) -> "Labels | None":
-    """The labelled texts among the inputs, where the recipe gives them a weight.
+def _seen(params: EncoderParams, material: "Material", targets: "Targets", work: Work) -> _Seen:
+    """With the labelled texts and the sentences without translations among the inputs, where they have a weight.
 
     Raises:
-        UsageError: it does, and no input has any.
+        UsageError: they do, and no input has any.
     """
-    from rumpun.encoder.labels import KIND, read_labels
+    from rumpun.encoder import labels, plain
 
-    if not params.labelled:
-        return None
-    return read_labels(work.input(KIND).folder, material.tokenizer, material.longest)
+    held = material.tokenizer, material.longest
+    return _Seen(
+        material,
+        targets,
+        labels.read_labels(work.input(labels.KIND).folder, *held) if params.labelled else None,
+        plain.read_texts(work.input(plain.KIND).folder, *held) if params.plain else None,
+    )
 
 
 def _material(params: EncoderParams, folder: Path, vocabulary: Path) -> "tuple[Material, list[str]]":
@@ -204,15 +217,12 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: in
     import torch
     from safetensors.torch import load_file
 
-    from rumpun.encoder.model import Student
+    from rumpun.encoder.losses import Thrown
+    from rumpun.encoder.model import Student, layers_of, with_layers
 
     rows = load_file(vocabulary / ROWS)["rows"]
     tensors = dict(teacher.model.state_dict()) | {"words.weight": rows}
     tensors["places"] = tensors["places"][:_POSITIONS]
-    model = Student(
-        vocabulary=len(rows), positions=len(tensors["places"]),
-        layers=len(teacher.model.layers), width=teacher.model.width,
-    )  # fmt: skip
     if params.begin_from:
         tensors = _earlier(_weights_of(Path(params.begin_from)))
         if len(tensors["words.weight"]) != len(rows):
@@ -220,21 +230,27 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: in
                 f"{params.begin_from}: {len(tensors['words.weight'])} subwords, the vocabulary has {len(rows)}",
                 "go on with the vocabulary that it was trained with",
             )
+    tensors = with_layers(tensors, params.layers)
+    model = Student(
+        vocabulary=len(rows),
+        positions=len(tensors["places"]),
+        layers=layers_of(tensors),
+        width=teacher.model.width,
+    )
     model.load_state_dict(tensors)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     words = [model.words.weight]
     layers = [p for p in model.parameters() if p is not model.words.weight]
-    probe = torch.nn.Linear(model.width, 1).to(model.words.weight.device)
-    torch.nn.init.zeros_(probe.weight)
+    thrown = Thrown(model.width).to(model.words.weight.device)
     optimiser = torch.optim.AdamW(
         [
             {"params": layers, "rate": params.rate},
             {"params": words, "rate": params.rate_words},
-            {"params": list(probe.parameters()), "rate": params.rate_probe},
+            {"params": list(thrown.parameters()), "rate": params.rate_probe},
         ],
         lr=params.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True,
     )  # fmt: skip
-    return _Run(model, probe, optimiser, torch.Generator().manual_seed(seed))
+    return _Run(model, thrown, optimiser, torch.Generator().manual_seed(seed))
 
 
 def _weights_of(folder: Path) -> Path:
@@ -269,7 +285,7 @@ def _resume(run: _Run, targets: "Targets", scratch: Path) -> None:
     if path.exists():
         kept = torch.load(path, weights_only=True, map_location="cpu")
         run.model.load_state_dict(kept["model"])
-        run.probe.load_state_dict(kept["probe"])
+        run.thrown.load_state_dict(kept["thrown"])
         run.optimiser.load_state_dict(kept["optimiser"])
         run.generator.set_state(kept["generator"])
         targets.drawn |= kept["drawn"]
@@ -282,7 +298,7 @@ def _keep(run: _Run, targets: "Targets", scratch: Path) -> None:
 
     part = scratch / "checkpoint.part"
     state: dict[str, Any] = {
-        "model": run.model.state_dict(), "probe": run.probe.state_dict(), "optimiser": run.optimiser.state_dict(),
+        "model": run.model.state_dict(), "thrown": run.thrown.state_dict(), "optimiser": run.optimiser.state_dict(),
         "generator": run.generator.get_state(), "drawn": targets.drawn,
     }  # fmt: skip
     torch.save(state | {name: getattr(run, name) for name in _STATE}, part)
@@ -337,8 +353,8 @@ def _share(params: EncoderParams, run: _Run) -> float:
 
 def _one(params: EncoderParams, run: _Run, batch: "Batch", seen: _Seen) -> dict[str, float]:
     import torch
-    import torch.nn.functional as F  # noqa: N812
 
+    from rumpun.encoder.losses import labelled, pulled, words_left_out
     from rumpun.encoder.model import padded
 
     targets = seen.targets
@@ -349,34 +365,29 @@ def _one(params: EncoderParams, run: _Run, batch: "Batch", seen: _Seen) -> dict[
     for group in run.optimiser.param_groups:
         group["lr"] = group["rate"] * warm * fall
     place = run.model.words.weight.device
-    ids, mask = (t.to(place) for t in padded(batch.ids))
     own, column = torch.unique(torch.tensor(batch.targets), return_inverse=True)
     others = targets.others(params.negatives, own, run.generator)
     if params.near:
         others = torch.cat([others, targets.near(own, params.near, params.alike)])
-    right = targets.vectors(own).to(place)
-    found = run.model(ids, mask)
-    logits = found @ torch.cat([right, others.to(place)]).T / params.temperature
-    column = column.to(place)
-    ranking = F.cross_entropy(logits, column)
-    pull = 1 - (found * right[column]).sum(1).mean()
-    loss = params.ranking * ranking + params.pull * pull
-    told: dict[str, float] = {}
+    found = run.model(*(t.to(place) for t in padded(batch.ids)))
+    told = pulled(
+        found, targets.vectors(own).to(place), others.to(place), column.to(place), params.temperature
+    )
+    loss = params.ranking * told["ranking"] + params.pull * told["pull"]
     if seen.labels is not None:
-        texts, unsafe = seen.labels.draw(params.labelled_rows, run.generator)
-        vectors = run.model(*(t.to(place) for t in padded(texts)))
-        labelled = F.binary_cross_entropy_with_logits(run.probe(vectors).squeeze(1), unsafe.to(place))
-        loss = loss + params.labelled * labelled
-        told["labelled"] = labelled.item()
+        told["labelled"] = labelled(
+            run.model, run.thrown.probe, *seen.labels.draw(params.labelled_rows, run.generator)
+        )
+        loss = loss + params.labelled * told["labelled"]
+    if seen.plain is not None:
+        told["left_out"] = words_left_out(
+            run.model,
+            run.thrown.decoder,
+            *seen.plain.draw(params.plain_rows, params.plain_share, run.generator),
+        )
+        loss = loss + params.plain * told["left_out"]
     run.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
     run.optimiser.step()
-    first = (logits.argmax(1) == column).float().mean()
-    return {
-        "loss": loss.item(),
-        "ranking": ranking.item(),
-        "pull": pull.item(),
-        "first": first.item(),
-        **told,
-    }
+    return {"loss": loss.item()} | {name: value.item() for name, value in told.items()}

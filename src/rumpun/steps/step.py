@@ -38,6 +38,7 @@ TABLE: Mapping[str, str] = {
     "evaluate.bpb": "rumpun.evaluate.step:bpb",
     "edge.export": "rumpun.edge.export:export",
     "encoder.pairs": "rumpun.encoder.pairs:pairs",
+    "encoder.texts": "rumpun.encoder.plain:texts",
     "encoder.vocabulary": "rumpun.encoder.vocabulary:vocabulary",
     "encoder.train": "rumpun.encoder.train:train",
     "encoder.export": "rumpun.encoder.export:export",
