@@ -22,6 +22,7 @@ from rumpun.encoder.labels import KIND, LABELS
 from rumpun.encoder.train import LOSSES, WEIGHTS, EncoderParams, train
 from rumpun.encoder.vocabulary import ROWS, TOKENIZER
 from rumpun.errors import InputError, UsageError
+from rumpun.records.artefacts import read_manifest
 from rumpun.steps import Input
 
 module = importlib.import_module("rumpun.encoder.train")
@@ -162,6 +163,7 @@ def test_it_goes_on_from_a_student_and_from_a_shipped_encoder(
         params = SMALL | {"begin_from": str(folder), "rows": 300, "rate": 1e-6, "rate_words": 1e-6}
         outcome = train.function(EncoderParams(**params), work(tmp_path / name, drawn))
         assert outcome.summary["begun_from"] == str(folder)
+        assert outcome.summary["begun_from_id"] == (read_manifest(Path(folder)).id if folder else "")
         pull[name] = outcome.summary["loss"][0]["pull"]
     assert pull["weights"] < 0.1 * pull["anew"]
     assert pull["shipped"] == pytest.approx(pull["weights"], rel=0.1)

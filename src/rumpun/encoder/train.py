@@ -19,7 +19,7 @@ from rumpun.encoder.encoder import GRAPH
 from rumpun.encoder.pairs import TABLE
 from rumpun.encoder.vocabulary import ROWS, TOKENIZER
 from rumpun.errors import InputError
-from rumpun.records.artefacts import sha256_file
+from rumpun.records.artefacts import MANIFEST, read_manifest, sha256_file
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def train(params: EncoderParams, work: Work) -> Outcome:
         summary={
             "rows_seen": run.rows_seen, "steps": run.steps, "seconds": round(run.seconds),
             "loss": [run.losses[0], run.losses[-1]] if run.losses else [],
-            "begun_from": params.begin_from, "parameters": sum(p.numel() for p in run.model.parameters()),
+            "begun_from": params.begin_from, "begun_from_id": _id_of(params.begin_from),
+            "layers": len(run.model.layers), "parameters": sum(p.numel() for p in run.model.parameters()),
         },
         tools={"torch": str(torch.__version__)},
         name="rumpun-encoder",
@@ -251,6 +252,11 @@ def _begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: in
         lr=params.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True,
     )  # fmt: skip
     return _Run(model, thrown, optimiser, torch.Generator().manual_seed(seed))
+
+
+def _id_of(folder: str) -> str:
+    """The id of the artefact or release that a run began from, where it is one."""
+    return read_manifest(Path(folder)).id if folder and (Path(folder) / MANIFEST).exists() else ""
 
 
 def _weights_of(folder: Path) -> Path:
