@@ -1,7 +1,5 @@
 """Sentences without translations: which are taken, what a draw leaves out, what training learns from them."""
 
-import importlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,14 @@ import torch
 from hypothesis import given as drawn_by
 from hypothesis import strategies as st
 from pyarrow import parquet
-from toy_encoder import DEVELOPMENT, FIT, HELD_OUT, put, work
+from toy_encoder import DEVELOPMENT, FIT, HELD_OUT, put, whole_and_cut, work
 
 from rumpun.encoder.losses import Thrown, words_left_out
 from rumpun.encoder.model import Student, padded, with_layers
 from rumpun.encoder.plain import FILE, KIND, Plain, TextsParams, read_texts, texts
-from rumpun.encoder.train import LOSSES, WEIGHTS, EncoderParams, train
+from rumpun.encoder.train import EncoderParams, train
 from rumpun.errors import InputError, UsageError
 from rumpun.steps import Input
-
-module = importlib.import_module("rumpun.encoder.train")
 
 SMALL: dict[str, Any] = {
     "languages": {"id": 1.0, "th": 1.0, "en": 1.0}, "groups": {"natural": 1.0}, "rows": 1500, "rows_a_round": 250,
@@ -136,33 +132,11 @@ def fed(inputs: dict[str, Input], tmp_path: Path) -> list[Input]:
     return [inputs["pairs"], inputs["vocabulary"], Input("texts", place, manifest)]
 
 
-class Cut(Exception):  # noqa: N818
-    """Stands for a kill between two steps."""
-
-
 def test_words_left_out_are_learnt_and_a_cut_changes_nothing(
     toy_world: None, fed: list[Input], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "whole").mkdir()
-    train.function(EncoderParams(**SMALL), work(tmp_path / "whole", fed))
-    losses = [json.loads(line) for line in (tmp_path / "whole" / "made" / LOSSES).read_text().splitlines()]
-    told = [row["left_out"] for row in losses]
+    told = [row["left_out"] for row in whole_and_cut(SMALL, fed, tmp_path, monkeypatch)]
     assert np.mean(told[-3:]) < 0.9 * told[0]
-    one = module._one
-
-    def step(params, run, batch, seen):
-        if run.steps == 33:
-            monkeypatch.setattr(module, "_one", one)
-            raise Cut
-        return one(params, run, batch, seen)
-
-    monkeypatch.setattr(module, "_KEEP_SECONDS", -1)
-    monkeypatch.setattr(module, "_one", step)
-    with pytest.raises(Cut):
-        train.function(EncoderParams(**SMALL), work(tmp_path, fed))
-    train.function(EncoderParams(**SMALL), work(tmp_path, fed))
-    for name in (WEIGHTS, LOSSES):
-        assert (tmp_path / "made" / name).read_bytes() == (tmp_path / "whole" / "made" / name).read_bytes()
 
 
 def test_sentences_that_no_step_gives_are_asked_for(

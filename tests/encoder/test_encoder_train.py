@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from toy_encoder import FIT, put, work
+from toy_encoder import FIT, Cut, put, whole_and_cut, work
 
 from rumpun.encoder.labels import KIND, LABELS
 from rumpun.encoder.train import LOSSES, WEIGHTS, EncoderParams, train
@@ -52,10 +52,6 @@ module.train.function(
     work(Path(sys.argv[2]), inputs, lambda done, total=0, note="": print(note, flush=True)),
 )
 """
-
-
-class Cut(Exception):  # noqa: N818
-    """Stands for a kill between two steps."""
 
 
 @pytest.fixture
@@ -189,24 +185,8 @@ def test_labels_are_learnt_beside_the_teacher_and_a_cut_changes_nothing(
     toy_world: None, labelled: list[Input], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = SMALL | {"labelled": 1.0, "rows": 2000}
-    (tmp_path / "whole").mkdir()
-    train.function(EncoderParams(**params), work(tmp_path / "whole", labelled))
-    losses = [json.loads(line) for line in (tmp_path / "whole" / "made" / LOSSES).read_text().splitlines()]
+    losses = whole_and_cut(params, labelled, tmp_path, monkeypatch)
     assert losses[0]["labelled"] > 0.5 > 0.2 > np.mean([row["labelled"] for row in losses[-3:]])
-    one = module._one
-
-    def step(params, run, batch, seen):
-        if run.steps == 33:
-            monkeypatch.setattr(module, "_one", one)
-            raise Cut
-        return one(params, run, batch, seen)
-
-    monkeypatch.setattr(module, "_KEEP_SECONDS", -1)
-    monkeypatch.setattr(module, "_one", step)
-    with pytest.raises(Cut):
-        train.function(EncoderParams(**params), work(tmp_path, labelled))
-    train.function(EncoderParams(**params), work(tmp_path, labelled))
-    assert result(tmp_path) == result(tmp_path / "whole")
 
 
 def test_labels_that_no_step_gives_are_asked_for(toy_world: None, given: list[Input], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Language `id` writes each word as another Latin word; `th` writes them in Thai letters, last word first, without spaces.
 """
 
+import importlib
 import json
 import random
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 import torch
 from pyarrow import parquet
 
@@ -199,3 +201,33 @@ def work(folder: Path, inputs: Sequence[Input] = (), progress: Any = quiet) -> W
     return Work(
         inputs=tuple(inputs), folder=folder / "made", scratch=folder / "keep", seed=7, progress=progress
     )
+
+
+class Cut(Exception):  # noqa: N818
+    """Stands for a kill between two steps."""
+
+
+def whole_and_cut(
+    params: dict[str, Any], inputs: Sequence[Input], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[dict[str, float]]:
+    """Train without a stop, and again cut off at the 33rd step and gone on: the same bytes. Returns the losses."""
+    module = importlib.import_module("rumpun.encoder.train")
+    (place / "whole").mkdir()
+    module.train.function(module.EncoderParams(**params), work(place / "whole", inputs))
+    one = module._one
+
+    def step(params_: Any, run: Any, batch: Any, seen: Any) -> dict[str, float]:
+        if run.steps == 33:
+            monkeypatch.setattr(module, "_one", one)
+            raise Cut
+        losses: dict[str, float] = one(params_, run, batch, seen)
+        return losses
+
+    monkeypatch.setattr(module, "_KEEP_SECONDS", -1)
+    monkeypatch.setattr(module, "_one", step)
+    with pytest.raises(Cut):
+        module.train.function(module.EncoderParams(**params), work(place, inputs))
+    module.train.function(module.EncoderParams(**params), work(place, inputs))
+    for name in (module.WEIGHTS, module.LOSSES, module.TOKENIZER):
+        assert (place / "made" / name).read_bytes() == (place / "whole" / "made" / name).read_bytes()
+    return [json.loads(line) for line in (place / "made" / module.LOSSES).read_text().splitlines()]

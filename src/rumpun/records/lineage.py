@@ -250,11 +250,8 @@ class _Index:
         if not path.is_file():
             return
         try:
-            if whole:
-                manifest = read_manifest(place)
-            else:
-                manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-        except (InputError, msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+            manifest = read_manifest(place) if whole else _copied(path)
+        except (InputError, OSError) as error:
             key = place.name if whole else path.stem
             self.problems[key] = f"{path}: cannot be read ({error})"
             return
