@@ -112,7 +112,7 @@ def copied(released: tuple[Path, Path], tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["encoder.json", "encoder.onnx", "tokenizer.json"])
 def test_a_missing_file_is_named(copied: Path, name: str) -> None:
     (copied / name).unlink()
-    with pytest.raises(InputError, match=f"{name}: (no such file|cannot be read .No such file)") as caught:
+    with pytest.raises(InputError, match=f"{name}: no such file") as caught:
         Encoder.load(copied)
     assert caught.value.hint
 

@@ -24,10 +24,12 @@ def read_json(
     """The file as this type; `what` says what it should be, `absent` and `damaged` are the mends.
 
     Raises:
-        InputError: it cannot be read, is no JSON in UTF-8, of another form, or not of this schema.
+        InputError: it is missing, cannot be read, is no JSON in UTF-8, of another form, or not of this schema.
     """
     try:
         found = msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file", absent) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})", absent) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the latter inside a string
