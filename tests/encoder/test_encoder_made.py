@@ -141,6 +141,23 @@ def test_retrieval_counts_what_is_right_and_among_how_many() -> None:
     assert found["other"]["candidates"] == 4
 
 
+def test_nothing_is_embedded_where_a_source_fills_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makers of vectors of other kinds (TF-IDF) refuse an empty list."""
+    from rumpun.encoder.pairs import Pair
+
+    monkeypatch.setattr("rumpun.encoder.measure.CANDIDATES", 2)
+
+    def embed(texts):
+        assert len(texts)
+        return np.asarray([[len(t), 1.0] for t in texts], np.float32)
+
+    rows = [
+        Pair("id", "x" * n, "y" * n, source, "natural", "") for n, source in ((1, "s"), (2, "s"), (3, "t"))
+    ]
+    found = {entry["source"]: entry["from_english"]["candidates"] for entry in retrieval(embed, rows)}
+    assert found == {"s": 2, "t": 2}
+
+
 def test_topics_are_learnt_from_english_alone() -> None:
     from rumpun.encoder.measure import topics
 

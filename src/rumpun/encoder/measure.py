@@ -55,8 +55,8 @@ def retrieval(embed: Embed, pairs: "Sequence[Pair]", english: "Embed | None" = N
         own = np.arange(len(right))
         others = [
             p.text for p in pairs if p.language == language and (p.source != source or p.english not in mine)
-        ]
-        back = embed(others[: CANDIDATES - len(right)]) if others else texts[:0]
+        ][: CANDIDATES - len(right)]
+        back = embed(others) if others else texts[:0]
         reverse = vectors[right] @ np.concatenate([texts, back]).T
         found.append(
             {
