@@ -1,9 +1,12 @@
 """What a step sees: the same batches for the same seed, shares that hold, and noise that keeps its text readable."""
 
 import itertools
+import multiprocessing
 import random
 import unicodedata
 from collections import Counter
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -60,11 +63,19 @@ def material(inputs: dict[str, Input]) -> Material:
     )
 
 
-def some_rounds(material: Material, n: int, seed: int = 3, first: int = 0) -> list[list[Batch]]:
+def some_rounds(
+    material: Material, n: int, seed: int = 3, first: int = 0, ahead: int = 0
+) -> list[list[Batch]]:
     stream = rounds(
-        material, {("id", "natural"): 250, ("th", "natural"): 40}, tokens_a_batch=64, seed=seed, first=first
+        material,
+        {("id", "natural"): 250, ("th", "natural"): 40},
+        tokens_a_batch=64,
+        seed=seed,
+        first=first,
+        ahead=ahead,
     )
-    return [next(stream) for _ in range(n)]
+    with closing(stream):
+        return [next(stream) for _ in range(n)]
 
 
 def test_a_round_is_a_function_of_seed_and_number(material: Material) -> None:
@@ -72,6 +83,32 @@ def test_a_round_is_a_function_of_seed_and_number(material: Material) -> None:
     assert some_rounds(material, 1, first=2) == three[2:]
     assert some_rounds(material, 1, seed=4) != three[:1]
     assert three[0] != three[1]
+
+
+def test_rounds_made_ahead_by_other_processes_are_the_same_and_in_order(material: Material) -> None:
+    before = {child.pid for child in multiprocessing.active_children()}
+    assert some_rounds(material, 5, first=1, ahead=2) == some_rounds(material, 5, first=1)
+    for child in multiprocessing.active_children():  # closed: they end, however much they had been asked for
+        if child.pid not in before:
+            child.join(20)
+            assert not child.is_alive()
+
+
+def test_loose_splits_are_other_splits_of_the_same_text(material: Material) -> None:
+    """Of about the share of rows that was asked for; each says, piece by piece, what its row says."""
+    clean = replace(material, noise=Noise(), longest=200)
+    loose = replace(clean, loose=0.5)
+    assert Tokenizer.from_str(material.tokenizer.to_str()).model.dropout is None  # the other one is a copy
+    shortest, others = (
+        [(target, tuple(ids)) for batches in some_rounds(one, 3) for batch in batches
+         for ids, target in zip(batch.ids, batch.targets, strict=True)]
+        for one in (clean, loose)
+    )  # fmt: skip
+    usual = set(shortest)
+    share = sum(row not in usual for row in others) / len(others)
+    assert 0.1 < share < 0.55
+    said = {(target, clean.tokenizer.decode(list(ids)).replace(" ", "")) for target, ids in usual}
+    assert {(target, clean.tokenizer.decode(list(ids)).replace(" ", "")) for target, ids in others} <= said
 
 
 def test_a_round_holds_its_quotas_and_its_bounds(material: Material) -> None:

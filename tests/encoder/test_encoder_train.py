@@ -189,6 +189,14 @@ def test_labels_are_learnt_beside_the_teacher_and_a_cut_changes_nothing(
     assert losses[0]["labelled"] > 0.5 > 0.2 > np.mean([row["labelled"] for row in losses[-3:]])
 
 
+def test_dropout_changes_what_is_learnt_and_a_cut_changes_nothing(
+    toy_world: None, given: list[Input], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = whole_and_cut(SMALL | {"dropout": 0.2}, given, tmp_path, monkeypatch)
+    without = [json.loads(line) for line in (whole / "made" / LOSSES).read_text().splitlines()]
+    assert np.mean([row["pull"] for row in losses]) > 1.05 * np.mean([row["pull"] for row in without])
+
+
 def test_labels_that_no_step_gives_are_asked_for(toy_world: None, given: list[Input], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a labelled-texts"):
         train.function(EncoderParams(**SMALL, labelled=1.0), work(tmp_path, given))

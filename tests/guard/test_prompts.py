@@ -22,6 +22,7 @@ KEPT_BELOW = {
     500: "dbacbed8edae0168ec34d18eedbaccabcb529c350fa71ec4e14d2822474924d1",
     800: "f1629c39991c33e935574e89f62d525d16d1bc43455f64936b8db287b5f66b8f",
     1000: "4907c992a27860cf11ea8498915f6949125a8c80bb61f63b90541e7acc175cdf",
+    1300: "ddb5ce42e864709738daef77c69e390f45f38a3b199dac4077399a996a4dfc8c",
 }
 
 
@@ -60,7 +61,7 @@ def test_each_says_what_it_is_about_who_asks_and_where(language):
         assert len(row["country"]) == 2
         assert row["country"].isupper()
     hard = sum(row["sensitive"] for row in ROWS[language])
-    assert 90 <= hard <= 130  # both kinds are measured by themselves
+    assert 90 <= hard <= len(ROWS[language]) - 90  # both kinds are measured by themselves
     assert len({row["topic"] for row in ROWS[language]}) >= 100
 
 

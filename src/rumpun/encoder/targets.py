@@ -15,15 +15,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Targets"]
 
+_PART = 16_384  # sentences whose vectors are made between two writes
+
 
 class Targets:
-    """Vectors of `english`, by place; float16 on disk under `folder`, which a resumed run finds again."""
+    """Vectors of `english`, by place; float16 on disk under `folder`, which a resumed run finds again.
+
+    What it gives lies on the device of the teacher's weights; so do all vectors, where that is a GPU.
+    """
 
     def __init__(self, teacher: "Teacher", english: Sequence[str], folder: Path) -> None:
         import torch
 
         folder.mkdir(parents=True, exist_ok=True)
         self.teacher, self.english = teacher, english
+        self._place = teacher.model.words.weight.device
         shape = (len(english), teacher.model.width)
         path, marks = folder / "vectors.f16", folder / "known.u8"
         mode: Any = "r+" if path.exists() and path.stat().st_size == 2 * shape[0] * shape[1] else "w+"
@@ -31,25 +37,40 @@ class Targets:
         self._known = np.memmap(marks, np.uint8, mode if marks.exists() else "w+", shape=(len(english),))
         # what this run asked for: `others` draws from it, however much a run that was cut off had made ahead
         self.drawn = torch.zeros(len(english), dtype=torch.bool)
+        self._at = torch.zeros(0, dtype=torch.long)
+        self._nearest = torch.zeros(0, 0, dtype=torch.long)
+        self._asked = 0, 0.0  # of `near`
 
     def need(self, places: Iterable[int], progress: Progress = quiet) -> None:
         """Make the vectors of these places that are not there yet; `others` may draw them from now on."""
         wanted = sorted(set(places))
         missing = [p for p in wanted if not self._known[p]]
-        for start in range(0, len(missing), 4096):
-            part = missing[start : start + 4096]
+        for start in range(0, len(missing), _PART):
+            part = missing[start : start + _PART]
             self._kept[part] = self.teacher.vectors([self.english[p] for p in part], progress)
             self._kept.flush()
             self._known[part] = 1
         self.drawn[wanted] = True
+        if len(self._at) == int(self.drawn.sum()):
+            return
         self._at = self.drawn.nonzero().squeeze(1)
-        self._bank = self.vectors(self._at)
+        self._nearest = self._nearest[:0]
+        self._bank = self._read(self._at).to(self._place)
+        if self._place.type != "cpu":
+            import torch
 
-    def vectors(self, places: "torch.Tensor") -> "torch.Tensor":
-        """Unit vectors [places, width] of what `need` was told of."""
+            self._whole = torch.from_numpy(np.asarray(self._kept)).to(self._place)
+
+    def _read(self, places: "torch.Tensor") -> "torch.Tensor":
         import torch
 
         return torch.from_numpy(np.asarray(self._kept[places.numpy()], np.float32))
+
+    def vectors(self, places: "torch.Tensor") -> "torch.Tensor":
+        """Unit vectors [places, width] of what `need` was told of."""
+        if self._place.type == "cpu":
+            return self._read(places)
+        return self._whole[places.to(self._place)].float()
 
     def others(self, most: int, without: "torch.Tensor", generator: "torch.Generator") -> "torch.Tensor":
         """Vectors of up to `most` other sentences, drawn anew."""
@@ -62,10 +83,16 @@ class Targets:
         """Vectors of the `each` sentences nearest to each of `own` in the teacher's space, without repetition.
 
         A sentence whose cosine with one of `own` is above `alike` says much the same, and is not held against it.
+        They are looked up once for as long as nothing new is drawn.
         """
         import torch
 
-        likeness = self.vectors(own) @ self._bank.T
-        likeness[likeness > alike] = -1.0
-        found = torch.unique(likeness.topk(min(each, len(self._at)), dim=1).indices)
-        return self._bank[found[~torch.isin(self._at[found], own)]]
+        if not len(self._nearest) or self._asked != (each, alike):
+            self._asked = each, alike
+            self._nearest = torch.full((len(self.english), min(each, len(self._at))), -1)
+        if len(missing := own[self._nearest[own, 0] < 0]):
+            likeness = self.vectors(missing) @ self._bank.T
+            likeness[likeness > alike] = -1.0
+            self._nearest[missing] = self._at[likeness.topk(self._nearest.shape[1], dim=1).indices.cpu()]
+        found = torch.unique(self._nearest[own])
+        return self.vectors(found[~torch.isin(found, own)])

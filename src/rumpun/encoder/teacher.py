@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TOKENIZER", "WEIGHTS", "Teacher", "teacher_source"]
 
 _LONGEST = 256  # tokens, as the teacher was trained
-_TOGETHER = 64
+_TOGETHER, _TOGETHER_GPU = 64, 1024
 
 
 def _member(name: str, member: str, size: int, sha256: str) -> Packaged:
@@ -115,11 +115,13 @@ class Teacher:
                for e in self.tokenizer.encode_batch(list(texts))]  # fmt: skip
         order = sorted(range(len(ids)), key=lambda n: len(ids[n]))
         found = torch.empty(len(ids), self.model.width)
+        place = self.model.words.weight.device
+        together = _TOGETHER if place.type == "cpu" else _TOGETHER_GPU
         with torch.inference_mode():
-            for start in range(0, len(order), _TOGETHER):
-                part = order[start : start + _TOGETHER]
-                found[part] = self.model(*padded([ids[n] for n in part]))
-                if start % (_TOGETHER * 50) == 0:
+            for start in range(0, len(order), together):
+                part = order[start : start + together]
+                found[part] = self.model(*(t.to(place) for t in padded([ids[n] for n in part]))).cpu()
+                if start % (together * 50) == 0:
                     progress(start, len(order), "teacher's vectors")
         vectors: npt.NDArray[np.float32] = found.numpy()
         return vectors
