@@ -165,6 +165,19 @@ def test_it_goes_on_from_a_student_and_from_a_shipped_encoder(
     assert pull["shipped"] == pytest.approx(pull["weights"], rel=0.1)
 
 
+def test_it_goes_on_from_what_an_earlier_step_of_the_recipe_made(
+    toy_world: None, drawn: list[Input], inputs: dict[str, Input], tmp_path: Path
+) -> None:
+    params = SMALL | {"rows": 300, "rate": 1e-6, "rate_words": 1e-6}
+    anew = train.function(EncoderParams(**params), work(tmp_path / "anew", drawn))
+    later = train.function(EncoderParams(**params), work(tmp_path / "later", [*drawn, inputs["student"]]))
+    assert later.summary["begun_from_id"] == inputs["student"].manifest.id
+    assert later.summary["loss"][0]["pull"] < 0.1 * anew.summary["loss"][0]["pull"]
+    both = EncoderParams(**SMALL, begin_from=str(inputs["student"].folder))
+    with pytest.raises(UsageError, match="begin_from = .* and a step gives"):
+        train.function(both, work(tmp_path / "both", [*drawn, inputs["student"]]))
+
+
 @pytest.fixture
 def labelled(given: list[Input], tmp_path: Path) -> list[Input]:
     """Beside the pairs: texts of which those that hold one word are labelled."""

@@ -47,8 +47,10 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: int) -> Run:
-    """A student with the teacher's layers and the vocabulary's first vectors, or with an earlier student's."""
+def begin(
+    params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: int, earlier: Path | None = None
+) -> Run:
+    """A student with the teacher's layers and the vocabulary's first vectors, or with those of an `earlier` one."""
     import torch
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -56,12 +58,12 @@ def begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: int
     from rumpun.encoder.losses import Thrown
     from rumpun.encoder.model import Student, layers_of, with_layers
 
-    if params.begin_from:
-        tensors = _earlier(weights_of(Path(params.begin_from)))
+    if earlier:
+        tensors = _earlier(weights_of(earlier))
         subwords = Tokenizer.from_file(str(vocabulary / TOKENIZER)).get_vocab_size()
         if len(tensors["words.weight"]) != subwords:
             raise InputError(
-                f"{params.begin_from}: {len(tensors['words.weight'])} subwords, the vocabulary has {subwords}",
+                f"{earlier}: {len(tensors['words.weight'])} subwords, the vocabulary has {subwords}",
                 "go on with the vocabulary that it was trained with",
             )
     else:
@@ -91,9 +93,9 @@ def begin(params: EncoderParams, vocabulary: Path, teacher: "Teacher", seed: int
     return Run(model, thrown, optimiser, torch.Generator().manual_seed(seed))
 
 
-def id_of(folder: str) -> str:
+def id_of(folder: Path | None) -> str:
     """The id of the artefact or release that a run began from, where it is one."""
-    return read_manifest(Path(folder)).id if folder and (Path(folder) / MANIFEST).exists() else ""
+    return read_manifest(folder).id if folder and (folder / MANIFEST).exists() else ""
 
 
 def weights_of(folder: Path) -> Path:

@@ -21,7 +21,7 @@ from rumpun.encoder.pairs import TABLE
 from rumpun.encoder.params import EncoderParams
 from rumpun.encoder.run import WEIGHTS, Run, begin, device, id_of, keep, resume, weights_of
 from rumpun.encoder.vocabulary import TOKENIZER
-from rumpun.errors import InputError
+from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import sha256_file
 from rumpun.steps import Outcome, Work, step
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOSSES", "WEIGHTS", "EncoderParams", "train"]
 
+KIND = "encoder-weights"
 LOSSES = "losses.jsonl"
 _KEEP_SECONDS = 180  # between checkpoints
 _AHEAD_MAX = 16  # processes that make rounds ahead where a GPU would wait for them
@@ -47,7 +48,7 @@ def _identity(params: EncoderParams) -> Mapping[str, Any]:
     return {"begin_from": sha256_file(weights_of(Path(params.begin_from)))}
 
 
-@step(kind="encoder-weights", version=2, identity=_identity, part="train", needs=("pairs", "vocabulary"))
+@step(kind=KIND, version=2, identity=_identity, part="train", needs=("pairs", "vocabulary"))
 def train(params: EncoderParams, work: Work) -> Outcome:
     """Train; write `student.safetensors`, the tokenizer beside it, and the losses."""
     import shutil
@@ -62,7 +63,8 @@ def train(params: EncoderParams, work: Work) -> Outcome:
     teacher = Teacher.load(work.progress)
     vocabulary = work.input("vocabulary").folder
     material, english = _material(params, work.input("pairs").folder, vocabulary)
-    run = begin(params, vocabulary, teacher, work.seed)
+    earlier = _begun_from(params, work)
+    run = begin(params, vocabulary, teacher, work.seed, earlier)
     teacher.model.to(device())
     targets = Targets(teacher, english, work.scratch / "targets")
     resume(run, targets, work.scratch)
@@ -79,12 +81,32 @@ def train(params: EncoderParams, work: Work) -> Outcome:
         summary={
             "rows_seen": run.rows_seen, "steps": run.steps, "seconds": round(run.seconds),
             "loss": [run.losses[0], run.losses[-1]] if run.losses else [],
-            "begun_from": params.begin_from, "begun_from_id": id_of(params.begin_from),
+            "begun_from": params.begin_from, "begun_from_id": id_of(earlier), "device": _device_name(),
             "layers": len(run.model.layers), "parameters": sum(p.numel() for p in run.model.parameters()),
         },
         tools={"torch": str(torch.__version__)},
         name="rumpun-encoder",
     )  # fmt: skip
+
+
+def _begun_from(params: EncoderParams, work: Work) -> Path | None:
+    """The encoder to go on from: a folder that the recipe names, or what an earlier step of it made.
+
+    Raises:
+        UsageError: both are given.
+    """
+    made = next((put.folder for put in work.inputs if put.manifest.kind == KIND), None)
+    if made and params.begin_from:
+        raise UsageError(
+            f"begin_from = '{params.begin_from}', and a step gives {KIND} too", "leave one of them out"
+        )
+    return made or (Path(params.begin_from) if params.begin_from else None)
+
+
+def _device_name() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if device() == "cuda" else "cpu"
 
 
 @dataclass(frozen=True, slots=True)
