@@ -43,6 +43,10 @@ def test_a_lone_surrogate_is_a_question_mark(toy: Encoder) -> None:
     np.testing.assert_array_equal(toy.embed(["river \ud800 boat"]), toy.embed(["river ? boat"]))
 
 
+def test_traditional_characters_are_read_as_simplified_ones(toy: Encoder) -> None:
+    np.testing.assert_array_equal(toy.embed(["圖書館在哪裡"]), toy.embed(["图书馆在哪里"]))
+
+
 def test_a_sign_that_somebody_typed_is_text(toy: Encoder) -> None:
     """No writer can put the model's own signs into a text, nor blank words out with them."""
     for sign in ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"):

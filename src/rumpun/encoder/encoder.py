@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.errors import InputError, MissingPartError
+from rumpun.language.hanzi import simplified
 from rumpun.records.artefacts import sha256_file
 from rumpun.records.json_files import read_json
 from rumpun.records.places import shipped_folder
@@ -128,7 +129,8 @@ class Encoder:
         return found
 
     def _encoded(self, texts: Sequence[str]) -> "list[Encoding]":
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # lone surrogates
+        # lone surrogates; and the encoder learnt from simplified characters alone
+        clean = [simplified(text.encode("utf-8", "replace").decode("utf-8")) for text in texts]
         encoded: list[Encoding] = self.tokenizer.encode_batch(clean)
         return encoded
 

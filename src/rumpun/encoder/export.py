@@ -35,7 +35,7 @@ class ExportParams:
             raise ValueError(f"row_bits = {self.row_bits}: expected 4 or 8")
 
 
-@step(kind="encoder", version=1, part="train", needs=("encoder-weights", "pairs"))
+@step(kind="encoder", version=2, part="train", needs=("encoder-weights", "pairs"))
 def export(params: ExportParams, work: Work) -> Outcome:
     """Quantise, write, measure."""
     import onnx

@@ -2,7 +2,7 @@
 
 In order: format characters (zero-width ones, tags, variation selectors) go; compatibility forms (full-width, enclosed,
 mathematical letters) become plain; the language room's normal form (Zawgyi, order of marks); Vietnamese marks put in
-their order; look-alikes of Latin letters inside mixed words; case folded; native digits that stand for letters, then
+their order; look-alikes of Latin letters inside mixed words; case folded; traditional Chinese characters simplified; native digits that stand for letters, then
 native digits as 0 to 9; and what `spelling` takes off: letters spaced out, digits for letters inside a Latin word,
 letters repeated. Applied to every text in training and in use alike. Offsets are not kept. Ordinary text loses only case,
 compatibility forms and native digits.
@@ -18,6 +18,7 @@ import regex
 from rumpun.guard.spelling import plain_spelling
 from rumpun.guard.wrapped import unwrapped
 from rumpun.language import zawgyi
+from rumpun.language.hanzi import simplified
 from rumpun.language.homoglyphs import LATIN_SHAPES, matched
 from rumpun.language.normalise import normalise
 
@@ -118,7 +119,7 @@ def _folded(text: str) -> tuple[str, bool]:
         _MARKED_DIGIT.search(read) or zawgyi.signed(read)
     ):  # a digit that stood for a letter
         settled = False
-    return unicodedata.normalize("NFC", read), settled
+    return simplified(unicodedata.normalize("NFC", read)), settled
 
 
 def _compatible(found: "regex.Match[str]") -> str:
