@@ -178,6 +178,32 @@ def test_it_goes_on_from_what_an_earlier_step_of_the_recipe_made(
         train.function(both, work(tmp_path / "both", [*drawn, inputs["student"]]))
 
 
+def test_between_where_it_began_and_where_it_ended(
+    toy_world: None, given: list[Input], inputs: dict[str, Input], tmp_path: Path
+) -> None:
+    """A run of the same seed, kept halfway, is the mean of both ends; a quarter of the way, a quarter."""
+    began = load_file(inputs["student"].folder / WEIGHTS)
+    found = {}
+    for way in (0.25, 0.5, 1.0):
+        place = tmp_path / str(way)
+        train.function(EncoderParams(**SMALL, way=way), work(place, [*given, inputs["student"]]))
+        found[way] = load_file(place / "made" / WEIGHTS)
+    for name, ended in found[1.0].items():
+        first, last = began[name].astype(np.float32), ended.astype(np.float32)
+        for way in (0.25, 0.5):
+            np.testing.assert_allclose(found[way][name], first + way * (last - first), atol=2e-3)
+    assert not np.allclose(found[0.5]["words.weight"], found[1.0]["words.weight"], atol=2e-3)
+
+
+def test_between_nothing_and_an_end_there_is_no_way(
+    toy_world: None, given: list[Input], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="nothing that the run begins from"):
+        train.function(EncoderParams(**SMALL, way=0.5), work(tmp_path, given))
+    with pytest.raises(ValueError, match="expected a share above 0, at most 1"):
+        EncoderParams(**SMALL, way=0.0).check()
+
+
 @pytest.fixture
 def labelled(given: list[Input], tmp_path: Path) -> list[Input]:
     """Beside the pairs: texts of which those that hold one word are labelled."""

@@ -37,6 +37,7 @@ class EncoderParams:
     )
     plain_rows: int = 24  # of them in each batch
     plain_share: float = 0.5  # of a sentence's subwords
+    way: float = 1.0  # how far of the way from the encoder begun from to where training ended; below 1 keeps more of it
     dropout: float = 0.0  # of the layers' outputs
     loose: float = 0.0  # share of rows whose words are split in other ways than the shortest
     latin: float = 0.1
@@ -49,6 +50,8 @@ class EncoderParams:
         for name in ("rows", "rows_a_round", "tokens_a_batch", "longest_tokens", "negatives"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: expected 1 or more")
+        if not 0 < self.way <= 1:
+            raise ValueError(f"way = {self.way}: expected a share above 0, at most 1")
         for name in ("languages", "groups"):
             shares = getattr(self, name).values()
             if min(shares, default=0) < 0 or sum(shares) <= 0:

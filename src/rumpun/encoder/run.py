@@ -11,6 +11,8 @@ from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST, read_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
     from rumpun.encoder.losses import Thrown
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from rumpun.encoder.targets import Targets
     from rumpun.encoder.teacher import Teacher
 
-__all__ = ["WEIGHTS", "Run", "begin", "device", "id_of", "keep", "resume", "weights_of"]
+__all__ = ["WEIGHTS", "Run", "begin", "between", "device", "id_of", "keep", "resume", "weights_of"]
 
 WEIGHTS = "student.safetensors"
 _POSITIONS = 256
@@ -91,6 +93,16 @@ def begin(
         lr=params.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True,
     )  # fmt: skip
     return Run(model, thrown, optimiser, torch.Generator().manual_seed(seed))
+
+
+def between(
+    begun: "Mapping[str, torch.Tensor]", ended: "Mapping[str, torch.Tensor]", way: float
+) -> "dict[str, torch.Tensor]":
+    """Weights on the line from where a run began to where it ended (Wortsman et al. 2022, arXiv 2109.01903).
+
+    Halfway, a student keeps most of what it knew and has a good part of what it was then taught.
+    """
+    return {name: begun[name].lerp(tensor, way) for name, tensor in ended.items()}
 
 
 def id_of(folder: Path | None) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.encoder.pairs import TABLE
 from rumpun.encoder.params import EncoderParams
-from rumpun.encoder.run import WEIGHTS, Run, begin, device, id_of, keep, resume, weights_of
+from rumpun.encoder.run import WEIGHTS, Run, begin, between, device, id_of, keep, resume, weights_of
 from rumpun.encoder.vocabulary import TOKENIZER
 from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import sha256_file
@@ -65,14 +65,13 @@ def train(params: EncoderParams, work: Work) -> Outcome:
     material, english = _material(params, work.input("pairs").folder, vocabulary)
     earlier = _begun_from(params, work)
     run = begin(params, vocabulary, teacher, work.seed, earlier)
+    begun = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
     teacher.model.to(device())
     targets = Targets(teacher, english, work.scratch / "targets")
     resume(run, targets, work.scratch)
     _steps(params, run, _seen(params, material, targets, work), work)
-    save_file(
-        {name: tensor.half().contiguous() for name, tensor in run.model.state_dict().items()},
-        str(work.folder / WEIGHTS),
-    )
+    made = between(begun, run.model.state_dict(), params.way)
+    save_file({name: tensor.half().contiguous() for name, tensor in made.items()}, str(work.folder / WEIGHTS))
     shutil.copyfile(vocabulary / TOKENIZER, work.folder / TOKENIZER)
     with (work.folder / LOSSES).open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in run.losses)
@@ -93,12 +92,17 @@ def _begun_from(params: EncoderParams, work: Work) -> Path | None:
     """The encoder to go on from: a folder that the recipe names, or what an earlier step of it made.
 
     Raises:
-        UsageError: both are given.
+        UsageError: both are given, or neither, and the end is to be between two.
     """
     made = next((put.folder for put in work.inputs if put.manifest.kind == KIND), None)
     if made and params.begin_from:
         raise UsageError(
             f"begin_from = '{params.begin_from}', and a step gives {KIND} too", "leave one of them out"
+        )
+    if params.way < 1 and not (made or params.begin_from):
+        raise UsageError(
+            f"way = {params.way}, and there is nothing that the run begins from",
+            f"name it in begin_from, or a step that makes {KIND} in `needs`",
         )
     return made or (Path(params.begin_from) if params.begin_from else None)
 
