@@ -2,7 +2,7 @@
 
     python bench/normalise.py [DATA] [--mb 4] [--json]
 
-DATA is the folder of the project's data (default /work/shared/data). Megabytes of UTF-8 a second of processor time, best
+DATA is the folder of the project's data (default: RUMPUN_DATA). Megabytes of UTF-8 a second of processor time, best
 of three; «raw» is the text as it came, «clean» the same text normalised before. Zawgyi is made from the Burmese texts by
 `tests/language/zawgyi_text.py`, since no labelled Zawgyi is at hand: real Zawgyi has more shapes than that. A line counts
 as found at probability 0.99, as for `normalise`. Agreement is F1 of where words start, on sentences that the word list
@@ -23,6 +23,7 @@ from rumpun.language.normalise import normalise, normalise_all
 from rumpun.language.segment import segmenter
 from rumpun.language.zawgyi import probability
 from rumpun.parts import installed
+from rumpun.records.places import source_data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "language"))
 from zawgyi_text import zawgyi
@@ -150,10 +151,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", nargs="?", type=Path, default=Path("/work/shared/data"))
+    parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--mb", type=float, default=4, help="megabytes of each language at most")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    options.data = options.data or source_data()
     most = int(options.mb * 1e6)
     found = {
         "speed": speeds(options.data, most),

@@ -2,7 +2,7 @@
 
     python bench/robustness.py [DATA] [--guard DIR] [--rows 200] [--json]
 
-DATA is the folder of the project's data (default /work/shared/data). Three tables: microseconds of processor time for
+DATA is the folder of the project's data (default: RUMPUN_DATA). Three tables: microseconds of processor time for
 `normalised` and `views` on ordinary texts of 200 characters, by language; the shares of ordinary texts (`seed/`) that come
 back exactly after each attack, as the normalised text and as any of the views; and, where the guard can be loaded, recall and false alarms under each
 attack, before and after the normaliser. Harmful rows are those of the held-out sets, benign ones those that are kept for
@@ -28,6 +28,7 @@ from rumpun.guard.robustness import Score, readable, report, restored
 from rumpun.guard.rows import Row, read_held_out, read_seed
 from rumpun.guard.windows import windows
 from rumpun.language.tables import WORKING
+from rumpun.records.places import source_data
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,11 +86,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", nargs="?", type=Path, default=Path("/work/shared/data"))
+    parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--guard", type=Path, help="a guard's folder (default: ours)")
     parser.add_argument("--rows", type=int, default=200, help="rows of a language and label at most")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    options.data = options.data or source_data()
     safe = ordinary(options.data)
     found = {
         "microseconds": speeds(safe),

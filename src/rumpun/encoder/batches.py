@@ -107,18 +107,16 @@ def rounds(
             yield maker.make(number)
             number += 1
     # spawned: a fork of a process that holds a GPU's context or the tokenizer's threads is not safe
-    with ProcessPoolExecutor(
-        ahead, get_context("spawn"), initializer=_Rounds.keep, initargs=(maker,)
-    ) as makers:
-        waiting: list[Future[list[Batch]]] = []
-        try:
-            while True:
-                while len(waiting) < ahead:
-                    waiting.append(makers.submit(_Rounds.kept, number))
-                    number += 1
-                yield waiting.pop(0).result()
-        finally:
-            makers.shutdown(wait=False, cancel_futures=True)
+    makers = ProcessPoolExecutor(ahead, get_context("spawn"), initializer=_Rounds.keep, initargs=(maker,))
+    waiting: list[Future[list[Batch]]] = []
+    try:
+        while True:
+            while len(waiting) < ahead:
+                waiting.append(makers.submit(_Rounds.kept, number))
+                number += 1
+            yield waiting.pop(0).result()
+    finally:
+        makers.shutdown(cancel_futures=True)
 
 
 class _Rounds:
