@@ -59,11 +59,11 @@ def train(params: EncoderParams, work: Work) -> Outcome:
     from rumpun.encoder.targets import Targets
     from rumpun.encoder.teacher import Teacher, teacher_source
 
+    earlier = _begun_from(params, work)
     torch.manual_seed(work.seed)
     teacher = Teacher.load(work.progress)
     vocabulary = work.input("vocabulary").folder
     material, english = _material(params, work.input("pairs").folder, vocabulary)
-    earlier = _begun_from(params, work)
     run = begin(params, vocabulary, teacher, work.seed, earlier)
     begun = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
     teacher.model.to(device())
