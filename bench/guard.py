@@ -16,7 +16,7 @@ its languages are ranked against the prompts of recipes/guard/prompts that were 
 them, ranking was not), as the set `multijail + prompts`. Ordinary and sensitive prompts flagged in all eleven
 languages are those same rows (`prompts`), in sight of the thresholds of all alike.
 
-Latency: one text of about 20, 100 and 500 tokens at a time on one thread, language and policy included; texts a second in batches
+Latency: one text of about 20, 50, 100 and 500 tokens at a time on one thread, language and policy included; texts a second in batches
 of 64 on two threads; the most memory of a process that loads the guard and checks 100 texts. `load` says how many processes
 wanted a core: figures of a loaded machine are no figures.
 """
@@ -58,7 +58,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROMPTS = ROOT / "recipes/guard/prompts"
 POINT: Point = "balanced"
 WORDS = 200  # of the keyword list
-TOKENS = (20, 100, 500)
+TOKENS = (20, 50, 100, 500)
 Floats = npt.NDArray[np.float32]
 Score = Callable[[Sequence[Row]], Floats]  # rows -> 0 to 1, higher is worse
 Bare = Callable[[Sequence[str]], Floats]
