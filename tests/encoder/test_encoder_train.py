@@ -236,6 +236,15 @@ def test_dropout_changes_what_is_learnt_and_a_cut_changes_nothing(
     assert np.mean([row["pull"] for row in losses]) > 1.05 * np.mean([row["pull"] for row in without])
 
 
+def test_with_rounds_made_ahead_a_cut_changes_nothing_either(
+    toy_world: None, given: list[Input], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: all vectors are made before the first step, and anew at hand when a run goes on."""
+    monkeypatch.setattr(module, "_ahead", lambda: 2)
+    losses = whole_and_cut(SMALL, given, tmp_path, monkeypatch)
+    assert losses[-1]["rows"] > 600
+
+
 def test_labels_that_no_step_gives_are_asked_for(toy_world: None, given: list[Input], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a labelled-texts"):
         train.function(EncoderParams(**SMALL, labelled=1.0), work(tmp_path, given))

@@ -61,6 +61,11 @@ class Targets:
 
             self._whole = torch.from_numpy(np.asarray(self._kept)).to(self._place)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the vectors of all sentences are at hand; those that an earlier process made are not, until `need`."""
+        return len(self._at) == len(self.english)
+
     def _read(self, places: "torch.Tensor") -> "torch.Tensor":
         import torch
 

@@ -197,7 +197,7 @@ def _steps(params: EncoderParams, run: Run, seen: _Seen, work: Work) -> None:
             "give a share to languages and groups that the pairs hold",
         )
     kept = time.monotonic()
-    ahead = min(_AHEAD_MAX, len(os.sched_getaffinity(0)) - 1) if device() == "cuda" else 0
+    ahead = _ahead()
     order = rounds(
         material, wanted, tokens_a_batch=params.tokens_a_batch, seed=work.seed, first=run.round, ahead=ahead
     )
@@ -208,7 +208,7 @@ def _steps(params: EncoderParams, run: Run, seen: _Seen, work: Work) -> None:
             run.seconds += time.monotonic() - asked
             if not ahead:
                 targets.need([t for b in batches for t in b.targets], work.progress)
-            elif not targets.drawn.all():  # on a GPU they cost little, and neighbours are then looked up once
+            elif not targets.complete:  # on a GPU they cost little, and neighbours are then looked up once
                 targets.need(range(len(targets.english)), work.progress)
             for batch in batches[run.place :]:
                 begun = time.monotonic()
@@ -230,6 +230,11 @@ def _steps(params: EncoderParams, run: Run, seen: _Seen, work: Work) -> None:
                     break
             else:
                 run.round, run.place = run.round + 1, 0
+
+
+def _ahead() -> int:
+    """How many processes make rounds ahead: a GPU would wait for them, two cores have enough to do."""
+    return min(_AHEAD_MAX, len(os.sched_getaffinity(0)) - 1) if device() == "cuda" else 0
 
 
 def _share(params: EncoderParams, run: Run) -> float:
