@@ -101,12 +101,22 @@ def test_packed_and_alone_are_the_same(scorer):
         assert packed.logprob == pytest.approx(alone.logprob, abs=2e-3 * alone.tokens)
 
 
+def test_options_of_one_question_score_as_they_do_beside_other_texts(scorer):
+    context = "Rice is planted in the wet season, and in the dry season people "
+    pairs = [(context, option) for option in ("fish", "fish in the river", "weave cloth", "fish", "sleep")]
+    pairs += [(context + "fish", " in the river"), ("", context)]
+    for pair, together in zip(pairs, scorer.score(pairs), strict=True):
+        apart = scorer.score([pair, *[("", text) for text in TEXTS]])[0]  # nothing shared: the same sums
+        assert together.tokens == apart.tokens
+        assert together.logprob == pytest.approx(apart.logprob, abs=1e-3)
+
+
 def test_probabilities_of_all_next_tokens_sum_to_one(scorer):
     tokens = [scorer.start_token(), *scorer.tokenize([TEXTS[0]])[0]]
     vocabulary = scorer._about.vocabulary
     total = 0.0
     for token in range(vocabulary):
-        total += np.exp(scorer._run([(0, [*tokens, token], Window(0, len(tokens) + 1, len(tokens)))])[0])
+        total += np.exp(scorer._run([((0, [*tokens, token], Window(0, len(tokens) + 1, len(tokens))), 0)])[0])
     assert total == pytest.approx(1, abs=1e-3)
 
 
@@ -317,10 +327,23 @@ def test_a_token_belongs_to_the_continuation_when_any_of_its_bytes_does(sizes, c
 @given(st.lists(st.integers(2, 40), max_size=30), st.integers(40, 100))
 def test_groups_hold_every_window_once_and_keep_their_limits(sizes, most):
     todo = [(number, list(range(size)), Window(0, size, 1)) for number, size in enumerate(sizes)]
-    for groups in (list(padded_groups(todo, most)), list(packed_groups(todo, most, 5))):
+    packed = [[item for item, _ in group] for group in packed_groups(todo, most, 5)]
+    for groups in (list(padded_groups(todo, most)), packed):
         assert sorted(item[0] for group in groups for item in group) == list(range(len(sizes)))
     for group in padded_groups(todo, most):
         assert len(group) * max(item[2].stop - 1 for item in group) <= most
     for group in packed_groups(todo, most, 5):
         assert len(group) <= 5
-        assert sum(item[2].stop - 1 for item in group) <= most
+        assert sum(item[2].stop - 1 - shared for item, shared in group) <= most
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=12), max_size=30), st.integers(12, 60))
+def test_what_texts_share_at_their_beginning_stands_in_a_batch_once(texts, most):
+    todo = [(number, text, Window(0, len(text), 1)) for number, text in enumerate(texts)]
+    for group in packed_groups(todo, most, 8):
+        put_in = [tuple(item[1][: item[2].stop - 1]) for item, _ in group]
+        prefixes = {text[: n + 1] for text in put_in for n in range(len(text))}
+        computed = sum(len(text) - shared for text, (_, shared) in zip(put_in, group, strict=True))
+        assert len(prefixes) <= computed <= len(prefixes) + 3 * len(group)  # fewer than four are not shared
+        for (before, _), (item, shared) in itertools.pairwise(group):
+            assert before[1][:shared] == item[1][:shared]

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -154,6 +155,16 @@ def library() -> Library:
         MissingPartError: xllamacpp is not installed.
     """
     return Library(str(runtime().xllamacpp.__file__))
+
+
+@dataclass(slots=True)
+class _Row:
+    """One token of a batch: whose it is, and what should follow it."""
+
+    token: int
+    position: int
+    sequences: list[int] = field(default_factory=list)
+    targets: list[tuple[int, int]] = field(default_factory=list)  # (sequence, token)
 
 
 class Scorer:
@@ -304,55 +315,63 @@ class Scorer:
             whole = [start, *tokens]
             todo += [(number, whole, window) for window in windows(len(whole), first + 1, self._window)]
         for group in packed_groups(todo, _BATCH, _SEQUENCES):
-            for (number, _, _), nats in zip(group, self._run(group), strict=True):
+            for ((number, _, _), _), nats in zip(group, self._run(group), strict=True):
                 sums[number] += nats
         return [Score(nats, count) for nats, count in zip(sums, counts, strict=True)]
 
-    def _run(self, group: list[Work]) -> list[float]:
-        """Nats of each window, computed together as sequences of one batch."""
+    def _run(self, group: list[tuple[Work, int]]) -> list[float]:
+        """Nats of each window, computed together as sequences of one batch; first tokens that are shared once for all."""
         lib = self._library()
-        rows: list[tuple[int, int, int, int]] = []  # token, position, sequence, the token to predict or -1
-        for sequence, (_, tokens, w) in enumerate(group):
+        rows: list[_Row] = []
+        path: list[_Row] = []  # the rows of the window before
+        for sequence, ((_, tokens, w), shared) in enumerate(group):
+            path = path[:shared]
             for at in range(w.start, w.stop - 1):
-                target = tokens[at + 1] if at + 1 >= w.first else -1
-                rows.append((tokens[at], at - w.start, sequence, target))
+                if at - w.start == len(path):
+                    path.append(_Row(tokens[at], at - w.start))
+                    rows.append(path[-1])
+                row = path[at - w.start]
+                row.sequences.append(sequence)
+                if at + 1 >= w.first:
+                    row.targets.append((sequence, tokens[at + 1]))
         context = self._need_context(len(rows))
         lib.llama_memory_clear(lib.llama_get_memory(context), False)
         sums = [0.0] * len(group)
         size = lib.llama_n_batch(context)
-        batch = lib.llama_batch_init(size, 0, 1)
+        batch = lib.llama_batch_init(size, 0, len(group))
         try:
             for begin in range(0, len(rows), size):
-                part = rows[begin : begin + size]
-                for (_, _, sequence, _), nats in zip(
-                    [row for row in part if row[3] >= 0], self._decode(context, batch, part), strict=True
-                ):
+                for sequence, nats in self._decode(context, batch, rows[begin : begin + size]):
                     sums[sequence] += nats
         finally:
             lib.llama_batch_free(batch)
         return sums
 
-    def _decode(self, context: int, batch: _Batch, rows: list[tuple[int, int, int, int]]) -> list[float]:
-        """Nats of the tokens to predict, in the order of their rows."""
+    def _decode(self, context: int, batch: _Batch, rows: "list[_Row]") -> list[tuple[int, float]]:
+        """(Sequence, nats) of each token to predict."""
         import numpy as np
 
         lib = self._library()
         batch.count = len(rows)
-        for at, (token, position, sequence, target) in enumerate(rows):
-            batch.token[at], batch.pos[at] = token, position
-            batch.n_seq[at], batch.seq[at][0] = 1, sequence
-            batch.logits[at] = int(target >= 0)
+        for at, row in enumerate(rows):
+            batch.token[at], batch.pos[at] = row.token, row.position
+            batch.n_seq[at] = len(row.sequences)
+            for place, sequence in enumerate(row.sequences):
+                batch.seq[at][place] = sequence
+            batch.logits[at] = int(bool(row.targets))
         code = lib.llama_decode(context, batch)
         if code:
             raise EnvironmentFault(
                 f"{self._path}: llama.cpp could not compute a batch (code {code})", "free memory"
             )
-        targets = np.array([row[3] for row in rows if row[3] >= 0], np.int64)
-        if not len(targets):
+        asked = [row.targets for row in rows if row.targets]
+        if not asked:
             return []
-        logits = np.ctypeslib.as_array(lib.llama_get_logits(context), (len(targets), self._about.vocabulary))
-        found: list[float] = _log_softmax_at(logits, targets).tolist()
-        return found
+        logits = np.ctypeslib.as_array(lib.llama_get_logits(context), (len(asked), self._about.vocabulary))
+        places = np.repeat(np.arange(len(asked)), list(map(len, asked)))
+        wanted = [target for targets in asked for target in targets]
+        nats = _log_softmax_at(logits, places, np.array([token for _, token in wanted], np.int64))
+        return [(sequence, float(one)) for (sequence, _), one in zip(wanted, nats, strict=True)]
 
     def _need_context(self, tokens: int) -> int:
         """A context with room for so many tokens; a longer one replaces a shorter."""
@@ -429,16 +448,18 @@ class Scorer:
 
 
 def _log_softmax_at(
-    logits: "npt.NDArray[np.float32]", targets: "npt.NDArray[np.int64]"
+    logits: "npt.NDArray[np.float32]", places: "npt.NDArray[np.int64]", targets: "npt.NDArray[np.int64]"
 ) -> "npt.NDArray[np.float64]":
-    """Natural log-probability of one token a row, [n] of [n, vocabulary]; sums in float64, a slice at a time."""
+    """Natural log-probability of tokens, [targets], each in its row of [rows, vocabulary]; a slice of rows at a time.
+
+    Sums are in float64.
+    """
     import numpy as np
 
-    out = np.empty(len(targets), np.float64)
-    for begin in range(0, len(targets), 32):
+    base = np.empty(len(logits), np.float64)
+    for begin in range(0, len(logits), 32):
         part = logits[begin : begin + 32]
         most = part.max(axis=1, keepdims=True)
-        total = np.exp(part - most).sum(axis=1, dtype=np.float64)
-        picked = part[np.arange(len(part)), targets[begin : begin + 32]]
-        out[begin : begin + 32] = picked.astype(np.float64) - most[:, 0] - np.log(total)
-    return out
+        base[begin : begin + 32] = most[:, 0] + np.log(np.exp(part - most).sum(axis=1, dtype=np.float64))
+    found: npt.NDArray[np.float64] = logits[places, targets].astype(np.float64) - base[places]
+    return found

@@ -22,6 +22,8 @@ __all__ = [
 # tokens a farther past hardly changes a probability.
 WINDOW_TOKENS_MAX: Final = 8192
 
+_SHARED_MIN: Final = 4  # tokens; fewer are not worth the coupling of two texts
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -76,18 +78,41 @@ def padded_groups(todo: Sequence[Work], tokens_max: int) -> Iterator[list[Work]]
         yield group
 
 
-def packed_groups(todo: Sequence[Work], tokens_max: int, sequences_max: int) -> Iterator[list[Work]]:
-    """Windows, shortest first, that fill one batch without padding; one with more tokens stands alone."""
-    group: list[Work] = []
+def packed_groups(
+    todo: Sequence[Work], tokens_max: int, sequences_max: int
+) -> Iterator[list[tuple[Work, int]]]:
+    """Windows that fill one batch without padding, each with how many first tokens it shares with the one before it.
+
+    Texts that begin alike (the options of one question) stand together, so that what they share is computed once and
+    counts once; such families come shortest first. A window with more tokens than a batch stands alone.
+    """
+    families: list[list[Work]] = []
+    for item in sorted(todo, key=lambda one: (one[2].start > 0, one[1])):
+        if families and _shared(families[-1][-1], item):
+            families[-1].append(item)
+        else:
+            families.append([item])
+    group: list[tuple[Work, int]] = []
     tokens = 0
-    for item in sorted(todo, key=_size):
-        if group and (tokens + _size(item) > tokens_max or len(group) == sequences_max):
-            yield group
-            group, tokens = [], 0
-        group.append(item)
-        tokens += _size(item)
+    for family in sorted(families, key=lambda some: min(map(_size, some))):
+        for item in family:
+            shared = _shared(group[-1][0], item) if group else 0
+            if group and (tokens + _size(item) - shared > tokens_max or len(group) == sequences_max):
+                yield group
+                group, tokens, shared = [], 0, 0
+            group.append((item, shared))
+            tokens += _size(item) - shared
     if group:
         yield group
+
+
+def _shared(before: Work, item: Work) -> int:
+    """First tokens that both windows put in; none where one of them begins within its text."""
+    if before[2].start or item[2].start:
+        return 0
+    most = min(_size(before), _size(item))
+    found = next((at for at in range(most) if before[1][at] != item[1][at]), most)
+    return found if found >= _SHARED_MIN else 0
 
 
 def _size(item: Work) -> int:
