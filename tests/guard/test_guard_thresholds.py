@@ -14,8 +14,8 @@ from rumpun.guard.thresholds import Promise, calibrate, choose
 EDGE = 1e-4  # below it rows are not told apart: thresholds have five decimals
 
 
-def safe(language="en", sensitive=False, unsafe=False, role="prompt"):
-    return Row(text="x", unsafe=unsafe, language=language, sensitive=sensitive, source="made", licence="MIT",
+def safe(language="en", sensitive=False, unsafe=False, role="prompt", source="made"):
+    return Row(text="x", unsafe=unsafe, language=language, sensitive=sensitive, source=source, licence="MIT",
                use="threshold", role=role)  # fmt: skip
 
 
@@ -121,6 +121,16 @@ def test_a_language_that_scores_higher_gets_a_higher_threshold():
     assert table["en"][1] < table[ANY][1] < table["th"][1]
     for n, tag in enumerate(("en", "th")):
         assert (odds[200 * n : 200 * (n + 1)] >= table[tag][1]).mean() == pytest.approx(0.05, abs=0.03)
+
+
+def test_the_promise_holds_in_a_source_that_scores_higher_than_the_mean():
+    dice = np.random.default_rng(2)
+    rows = [safe("th")] * 900 + [safe("th", source="exam")] * 100 + [safe("th", source="few")] * 20
+    odds = (1 / (1 + np.exp(-dice.normal([-4.0] * 900 + [0.0] * 100 + [3.0] * 20, 1)))).astype(np.float32)
+    table = choose({"harm": odds}, rows, dict.fromkeys(POINTS, promise(0.05)))["balanced"]["harm"]
+    for language in ("th", ANY):
+        assert (odds[900:1000] >= table[language][1]).sum() == 5
+        assert (odds[1000:] >= table[language][1]).sum() > 1  # too few rows to promise anything of them
 
 
 def test_no_safe_rows_are_no_ground_for_a_promise():

@@ -19,7 +19,17 @@ from rumpun.guard.sets import LabelledSet, sets
 from rumpun.language.lines import lines_of
 from rumpun.records.licences import shippable
 
-__all__ = ["Row", "Rows", "Use", "read_held_out", "read_labelled", "read_prompts", "read_rows", "read_seed"]
+__all__ = [
+    "Row",
+    "Rows",
+    "Use",
+    "read_held_out",
+    "read_labelled",
+    "read_prompts",
+    "read_rows",
+    "read_seed",
+    "table_of",
+]
 
 Use = Literal["fit", "threshold", "measure"]
 _KEPT_SHARE = 5  # every fifth topic or prompt is kept for thresholds
@@ -102,7 +112,13 @@ def read_rows(folder: Path, names: Sequence[str], threshold: Threshold, *, fit: 
     return rows
 
 
-def _table(path: Path) -> list[dict[str, Any]]:
+def table_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a parquet file of the data folder.
+
+    Raises:
+        InputError: it cannot be read.
+        MissingPartError: pyarrow is not installed.
+    """
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -127,7 +143,7 @@ def _label_words(row: Mapping[str, Any]) -> Iterator[str]:
 def _kept(path: Path, one: LabelledSet, rows: Rows) -> Iterator[dict[str, Any]]:
     """The rows of one file, without those that are never kept and those that the table leaves out."""
     never = set(sets().never)
-    table = _table(path)
+    table = table_of(path)
     if table and (missing := {"split", "language", "licence", one.text, one.column} - table[0].keys()):
         raise InputError(f"{path}: no column '{min(missing)}'", "fetch the data again, or mend sets.toml")
     for row in table:

@@ -1,8 +1,9 @@
 """Calibration and operating points: one table of least probabilities, by point, head and language.
 
 A point is a promise on safe texts: at most `ordinary` of the ordinary ones and `sensitive` of the safe ones on hard
-matters reach level 2, in each language; level 1 is a lower mark, of concern. Thresholds are set on rows kept for it,
-never on what is measured. A language's own rows are few, so each quantile is taken over all languages' rows, moved to
+matters reach level 2, in each language and of each kind of source with enough rows (questions of an exam are flagged
+oftener than everyday talk: their mean would hide it); level 1 is a lower mark, of concern. Thresholds are set on rows
+kept for it, never on what is measured. A language's own rows are few, so each quantile is taken over all languages' rows, moved to
 its median, together with its own, repeated until they weigh about as much: a language keeps its own place, the tail is
 everyone's.
 """
@@ -109,21 +110,33 @@ def choose(
     }
     harm = next(iter(scores))
     size = Counter(row.language for row in rows)
+    languages = (ANY, *sorted(tag for tag, n in size.items() if n >= _LEAST))
+    by_source = {language: _by_source(scores[harm], rows, language) for language in languages}
     for head, values in scores.items():
-        for language in (ANY, *sorted(tag for tag, n in size.items() if n >= _LEAST)):
+        for language in languages:
             tails = _tails(values, rows, language)
             every = np.concatenate(list(tails.values()))
             for point in POINTS:
                 promise = promises[point]
                 if head == harm:
                     shares = {False: promise.ordinary, True: promise.sensitive}
-                    second = max(_quantile(tail, shares[kind]) for kind, tail in tails.items())
+                    parts = [*tails.items(), *by_source[language]]
+                    second = max(_quantile(tail, shares[kind]) for kind, tail in parts)
                     first = min(second, _quantile(every, promise.concern))
                 else:
                     second = _quantile(every, promise.category)
                     first = min(second, _quantile(every, 3 * promise.category))
                 found[point][head][language] = (round(first, 5), round(second, 5))
     return found
+
+
+def _by_source(values: Floats, rows: "Sequence[Row]", language: str) -> list[tuple[bool, Floats]]:
+    """(Sensitive or not, probabilities) of each source that has enough safe rows of the kind in the language (or in any)."""
+    places: dict[tuple[bool, str], list[int]] = defaultdict(list)
+    for n, row in enumerate(rows):
+        if language in (ANY, row.language):
+            places[row.sensitive, row.part or row.source].append(n)
+    return [(kind, values[mine]) for (kind, _), mine in sorted(places.items()) if len(mine) >= _LEAST]
 
 
 def _tails(values: Floats, rows: "Sequence[Row]", language: str) -> dict[bool, Floats]:

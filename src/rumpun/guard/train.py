@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rumpun.guard.ordinary import Ordinary, read_ordinary
 from rumpun.guard.thresholds import Promise
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.records.places import shipped_folder, source_data
@@ -64,6 +65,14 @@ class GuardParams(RowsParams):
     category_rows_min: int = 40
     blur: float = 0.0
     promises: dict[str, Promise] = field(default_factory=dict)  # point -> what it promises
+    ordinary: dict[str, Ordinary] = field(default_factory=dict)  # source of running text -> how it is read
+
+    def facts(self) -> dict[str, str]:
+        """Files that the rows come from -> sha256."""
+        folder = source_data()
+        paths = {path for how in self.ordinary.values() for path in how.paths(folder)}
+        named = {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(paths)}
+        return RowsParams.facts(self) | named
 
     def check(self) -> None:
         """Refuse what cannot be meant."""
@@ -82,7 +91,7 @@ def _identity(params: GuardParams) -> Mapping[str, Any]:
     return params.facts() | ({"encoder": sha256_file(spec)} if spec.exists() else {})
 
 
-@step(kind="guard", version=3, identity=_identity, part="train")
+@step(kind="guard", version=4, identity=_identity, part="train")
 def train(params: GuardParams, work: Work) -> Outcome:
     """Fit, choose thresholds, write `guard.safetensors` and `guard.json`, measure."""
     import numpy as np
@@ -98,6 +107,9 @@ def train(params: GuardParams, work: Work) -> Outcome:
 
     folder, encoder = source_data(), Encoder.load(_encoder_folder(params))
     read = fitted_rows(params, folder, work.seed)
+    texts = read_ordinary(folder, params.ordinary, read)
+    read.rows += [row for row in texts.rows if row.use != "measure"]
+    read.dropped += texts.dropped
     fit = [row for row in read.rows if row.use == "fit"]
     kept = [row for row in read.rows if row.use == "threshold"]
     settings = Settings(
@@ -112,6 +124,7 @@ def train(params: GuardParams, work: Work) -> Outcome:
     _write(params, work.folder, fitted, kept, encoder)
     guard = Guard.load(work.folder, encoder=encoder)
     measured = read_rows(folder, params.measure, {}, fit=False)
+    measured.rows += [row for row in texts.rows if row.use == "measure"]
     unused = [replace(row, use="measure") for row in fit if id(row) not in {id(r) for r in used}]
     work.progress(0, 1, "measuring")
     summary: dict[str, Any] = {
