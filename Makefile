@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-PARTS := runtime corpus segment cluster eval train tests
+PARTS := runtime corpus segment seahelm score cluster eval train tests
 LOCKS := $(foreach part,$(PARTS),requirements/$(part).txt)
 ARGS ?=
 

@@ -45,9 +45,9 @@ from rumpun.guard.heads import ANY
 from rumpun.guard.held_out import figures
 from rumpun.guard.judgement import POINTS, Point
 from rumpun.guard.normalise import normalised
-from rumpun.guard.rows import Row, read_prompts, read_rows
+from rumpun.guard.rows import Row, read_prompts
 from rumpun.guard.thresholds import choose
-from rumpun.guard.train import GuardParams, fitted_rows
+from rumpun.guard.train import GuardParams, recipe_rows
 from rumpun.guard.windows import windows
 from rumpun.language.ngrams import hashed
 from rumpun.language.tables import WORKING
@@ -151,7 +151,7 @@ def pattern(word: str) -> "re.Pattern[str]":
 
 def contestants(guard: Guard, params: GuardParams, seed: int) -> Iterator[Contestant]:
     """Those that can be measured here."""
-    read = fitted_rows(params, source_data(), seed).rows
+    read = recipe_rows(params, source_data(), seed)[0].rows
     fit = paired([row for row in read if row.use == "fit"])
     kept = [row for row in read if row.use == "threshold" and row.role == "prompt"]
     yield ours(guard)
@@ -181,23 +181,26 @@ def contestants(guard: Guard, params: GuardParams, seed: int) -> Iterator[Contes
             yield one
 
 
-def held_out(params: GuardParams) -> dict[tuple[str, str], list[Row]]:
+def held_out(params: GuardParams, seed: int) -> dict[tuple[str, str], list[Row]]:
     """(set, language) -> rows: the sets that are only measured, and prompts that were never fitted."""
     prompts = [replace(row, use="measure") for row in read_prompts(PROMPTS).rows if row.use == "threshold"]
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in (*read_rows(source_data(), params.measure, {}, fit=False).rows, *prompts):
+    measured = recipe_rows(params, source_data(), seed)[1].rows
+    for row in (*measured, *prompts):
         found[row.source, row.language].append(row)
     return found
 
 
 def quality(guard: Guard, params: GuardParams, seed: int) -> dict[str, Any]:
     """Contestant by contestant, an entry for each set and language."""
-    sets = held_out(params)
+    sets = held_out(params, seed)
     single = [row for rows in sets.values() for row in rows]
     places = {id(row): n for n, row in enumerate(single)}
     for language in sorted({language for name, language in sets if name == "multijail"}):
         if safe := sets.get(("prompts", language)):
             sets["multijail + prompts", language] = [*sets["multijail", language], *safe]
+        if safe := [row for name in params.ordinary for row in sets.get((name, language), ())]:
+            sets["multijail + ordinary texts", language] = [*sets["multijail", language], *safe]
     found: dict[str, Any] = {}
     for one in contestants(guard, params, seed):
         scores = one.score(single)

@@ -25,6 +25,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
         "vl_convert",
     ),
     "segment": ("pythainlp", "laonlp", "khmercut"),
+    "score": ("sacrebleu", "yaml", "pyarrow"),
+    "seahelm": ("pythainlp", "jieba", "pyonmttok"),
     "icu": ("icu",),
     "cluster": ("ray",),
     "presidio": ("presidio_analyzer",),

@@ -21,7 +21,7 @@ def test_json_keys_are_stable(home):
     assert list(record["disk"]) == ["data", "data_free_bytes", "cache", "cache_free_bytes"]
     assert list(record["runtime"]) == ["found", "version", "path", "problem"]
     assert list(record["parts"]) == [
-        "runtime", "corpus", "segment", "icu", "cluster", "presidio", "eval", "train", "tests",
+        "runtime", "corpus", "segment", "score", "seahelm", "icu", "cluster", "presidio", "eval", "train", "tests",
     ]  # fmt: skip
     assert list(record["port"]) == ["number", "free"]
     assert list(record["advice"]) == [

@@ -29,6 +29,8 @@ def test_every_part_is_locked():
         "eval",
         "icu",
         "runtime",
+        "score",
+        "seahelm",
         "segment",
         "tests",
         "train",
@@ -100,7 +102,7 @@ def test_the_package_asks_for_what_the_parts_lock():
         return asked(line for line in lines if line.strip() and not line.startswith("#"))
 
     assert asked(project["dependencies"]) == listed("runtime")
-    for part in ("corpus", "segment", "icu", "cluster", "eval"):
+    for part in ("corpus", "segment", "score", "seahelm", "icu", "cluster", "eval"):
         assert asked(project["optional-dependencies"][part]) <= listed(part)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rumpun.guard.fit import Fitted
     from rumpun.guard.rows import Row, Rows
 
-__all__ = ["GuardParams", "RowsParams", "fitted_rows", "lexicon", "row_sources", "train"]
+__all__ = ["GuardParams", "RowsParams", "fitted_rows", "lexicon", "recipe_rows", "row_sources", "train"]
 
 _PLACES = ("safety/*.parquet", "seed/*.jsonl")
 _NAME = "rumpun-guard-2"
@@ -103,13 +103,9 @@ def train(params: GuardParams, work: Work) -> Outcome:
     from rumpun.guard.guard import Guard
     from rumpun.guard.held_out import measure, probe, reliability
     from rumpun.guard.moderation import covered
-    from rumpun.guard.rows import read_rows
 
     folder, encoder = source_data(), Encoder.load(_encoder_folder(params))
-    read = fitted_rows(params, folder, work.seed)
-    texts = read_ordinary(folder, params.ordinary, read)
-    read.rows += [row for row in texts.rows if row.use != "measure"]
-    read.dropped += texts.dropped
+    read, measured = recipe_rows(params, folder, work.seed)
     fit = [row for row in read.rows if row.use == "fit"]
     kept = [row for row in read.rows if row.use == "threshold"]
     settings = Settings(
@@ -123,8 +119,6 @@ def train(params: GuardParams, work: Work) -> Outcome:
     used = paired(fit)
     _write(params, work.folder, fitted, kept, encoder)
     guard = Guard.load(work.folder, encoder=encoder)
-    measured = read_rows(folder, params.measure, {}, fit=False)
-    measured.rows += [row for row in texts.rows if row.use == "measure"]
     unused = [replace(row, use="measure") for row in fit if id(row) not in {id(r) for r in used}]
     work.progress(0, 1, "measuring")
     summary: dict[str, Any] = {
@@ -152,6 +146,19 @@ def train(params: GuardParams, work: Work) -> Outcome:
         tools={"numpy": np.__version__, "scikit-learn": sklearn.__version__},
         name=_NAME,
     )
+
+
+def recipe_rows(params: GuardParams, folder: Path, seed: int) -> "tuple[Rows, Rows]":
+    """Rows that are fitted or kept for thresholds, and rows that are only measured."""
+    from rumpun.guard.rows import read_rows
+
+    read = fitted_rows(params, folder, seed)
+    measured = read_rows(folder, params.measure, {}, fit=False)
+    texts = read_ordinary(folder, params.ordinary, read)
+    read.rows += [row for row in texts.rows if row.use != "measure"]
+    read.dropped += texts.dropped
+    measured.rows += [row for row in texts.rows if row.use == "measure"]
+    return read, measured
 
 
 def fitted_rows(params: RowsParams, folder: Path, seed: int) -> "Rows":

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["auroc", "wilson"]
+__all__ = ["auroc", "score_interval", "wilson"]
 
 _Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
@@ -22,9 +22,20 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
         raise ValueError(f"{hits} hits of {rows} rows: expected 0 <= hits <= rows")
     if rows == 0:
         return 0.0, 1.0
-    share, z2 = hits / rows, _Z95**2
-    middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
-    half = _Z95 * math.sqrt(share * (1 - share) / rows + z2 / (4 * rows**2)) / (1 + z2 / rows)
+    return score_interval(hits / rows, rows, _Z95)
+
+
+def score_interval(mean: float, items: float, reach: float) -> tuple[float, float]:
+    """Wilson's score interval (1927) of a mean between 0 and 1 with the error that as many yes-or-no items have.
+
+    Args:
+        mean: the share.
+        items: how many; not whole where their error is that of fewer.
+        reach: the quantile on either side: 1.96 for 95 %.
+    """
+    wide = reach**2 / items
+    middle = (mean + wide / 2) / (1 + wide)
+    half = math.sqrt(wide * mean * (1 - mean) + wide**2 / 4) / (1 + wide)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
