@@ -33,6 +33,8 @@ ORDER = (
     "trace",
     "corpus_growth",
     "corpus_whole",
+    "evaluate_speed",
+    "inspect_log",
 )
 
 

@@ -13,7 +13,19 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("build", "runtime", "corpus", "segment", "seahelm", "score", "icu", "cluster", "eval", "train", "tests")
+PARTS = (
+    "build",
+    "runtime",
+    "corpus",
+    "segment",
+    "seahelm",
+    "score",
+    "icu",
+    "cluster",
+    "eval",
+    "train",
+    "tests",
+)
 TORCH = "2.13.0"
 CUDA_ONLY = re.compile(r"^(nvidia-|cuda-|triton\b)")
 OTHER_SYSTEMS = ("macosx_14_0_arm64", "win_amd64")
