@@ -4,14 +4,23 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
 from rumpun.engines.characters import whole_characters
+from rumpun.engines.http_replies import (
+    START,
+    Refused,
+    check_event,
+    has_embedding,
+    has_logprobs,
+    score_of,
+    seconds_of,
+)
 from rumpun.engines.http_stream import Arriving, events
 from rumpun.engines.port import About, Cancelled, Chunk, Generation, Request, Score, never
 from rumpun.engines.requests import check, joined, need
@@ -24,9 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["OpenAICompatible"]
 
 _TOGETHER: Final = 8  # requests of one generate() on their way at once
-_START: Final = "<|endoftext|>"  # stands before a text to score
+_CANNOT: Final = (500, 501)  # how some servers say that they have no such address; others of 5xx pass
 
 Ability = Literal["generate", "chat", "score", "embed"]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class OpenAICompatible:
@@ -77,14 +88,23 @@ class OpenAICompatible:
             self._client.close()
             raise
 
+    @property
+    def model(self) -> str:
+        """The server's own name of the model."""
+        return self._model
+
     def about(self) -> About:
-        """What this engine is and can do; the first call asks the server."""
+        """What this engine is and can do; the first call asks the server.
+
+        Raises:
+            EnvironmentFault: the server is too busy to show what it can do.
+        """
         with self._lock:
             if self._known is None:
                 can: set[Ability] = {"generate", "chat"}
-                if self._tries("embeddings", {"input": "a"}, _has_embedding):
+                if self._tries("embeddings", {"input": "a"}, has_embedding):
                     can.add("embed")
-                if self._tries("completions", self._echo(_START + "a"), _has_logprobs):
+                if self._tries("completions", self._echo(START + "a"), has_logprobs):
                     can.add("score")
                 self._known = About(
                     name=self._name,
@@ -98,9 +118,7 @@ class OpenAICompatible:
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """Answer many requests, up to 8 at once; answers stand in the order asked."""
-        streams = [self.stream(request) for request in requests]
-        with ThreadPoolExecutor(_TOGETHER, "rumpun-generate") as pool:
-            return list(pool.map(joined, streams))
+        return _each(joined, [self.stream(request) for request in requests])
 
     def stream(self, request: Request, cancelled: Cancelled = never) -> Iterator[Chunk]:
         """Answer one request in whole characters.
@@ -155,6 +173,13 @@ class OpenAICompatible:
             )
         if body.get("error"):
             raise EnvironmentFault(f"{self._url}: the answer broke off: {self._said(body)}", "ask again")
+        try:
+            check_event(body)
+        except ValueError as error:
+            raise EnvironmentFault(
+                f"{self._url}: an event of the stream is of another form ({error}): {event[:80]!r}",
+                "ask again, or look at the server's version",
+            ) from error
         return body
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -180,36 +205,33 @@ class OpenAICompatible:
         """Log-probability of each (context, continuation), from the server's own figures for a prompt.
 
         Raises:
-            UsageError: the server gives none, a text is longer than its context, or it holds `<|endoftext|>`.
+            UsageError: the server gives none or does not show which token is where, a text is longer than its context,
+                or it holds `<|endoftext|>`.
+            EnvironmentFault: the server fails, or gives half of them.
         """
         need(self.about(), "score")
-        with ThreadPoolExecutor(_TOGETHER, "rumpun-score") as pool:
-            return list(pool.map(self._score, pairs))
+        return _each(self._score, pairs)
 
     def _score(self, pair: tuple[str, str]) -> Score:
         context, continuation = pair
         text = context + continuation
         if not text:
             return Score(0.0, 0)
-        if _START in text:
+        if START in text:
             raise UsageError(
-                f"a text to score holds {_START}, which the server reads as its end", "take it out"
+                f"a text to score holds {START}, which the server reads as its end", "take it out"
             )
-        reply = self._post("completions", self._echo(_START + text))
-        if not _has_logprobs(reply):
+        reply = self._post("completions", self._echo(START + text))
+        if not has_logprobs(reply):
             raise EnvironmentFault(
                 f"{self._url}: the reply has no log-probabilities of the prompt", "ask again"
             )
-        found = reply["choices"][0]["logprobs"]
-        end = len(_START) + len(text)
-        cut = len(_START) + len(context)
-        offsets = [*found["text_offset"], end]
-        nats = [
-            value
-            for value, begin, stop in zip(found["token_logprobs"], offsets, offsets[1:], strict=False)
-            if value is not None and begin < end and stop > cut
-        ]
-        return Score(float(sum(nats)), len(nats))
+        try:
+            return score_of(reply["choices"][0]["logprobs"], len(START + context), START + text)
+        except ValueError as error:
+            raise EnvironmentFault(
+                f"{self._url}: the reply has not all log-probabilities of the prompt ({error})", "ask again"
+            ) from error
 
     def _echo(self, prompt: str) -> dict[str, Any]:
         return {
@@ -279,8 +301,12 @@ class OpenAICompatible:
     def _tries(self, path: str, fields: dict[str, Any], right: Any) -> bool:
         try:
             return bool(right(self._post(path, fields)))
-        except (UsageError, EnvironmentFault):
+        except (UsageError, InputError):
             return False
+        except Refused as refused:
+            if refused.status in _CANNOT:
+                return False
+            raise
 
     def _get(self, path: str) -> dict[str, Any]:
         with self._faults():
@@ -318,7 +344,13 @@ class OpenAICompatible:
         if reply.status_code in (401, 403):
             return UsageError(what, "set RUMPUN_UPSTREAM_API_KEY to a key of that server")
         if reply.status_code == 429 or reply.status_code >= 500:
-            return EnvironmentFault(what, "ask again later, or look at the server's log")
+            wait = seconds_of(reply.headers.get("retry-after", ""))
+            return Refused(
+                f"{what} (it asks to wait {wait:,.0f} s)" if wait else what,
+                "ask again later, or look at the server's log",
+                status=reply.status_code,
+                wait_seconds=wait,
+            )
         return UsageError(what, "change the request, or name another model or address")
 
     def _said(self, body: Any) -> str:
@@ -357,16 +389,9 @@ def _addresses(url: str) -> tuple[str, str]:
     return urlunsplit((parts.scheme, place, path or "/v1", "", "")), root
 
 
-def _has_embedding(reply: dict[str, Any]) -> bool:
-    rows = reply.get("data")
-    return isinstance(rows, list) and bool(rows) and bool(rows[0].get("embedding"))
-
-
-def _has_logprobs(reply: dict[str, Any]) -> bool:
-    """Whether a completion tells the log-probabilities of its prompt, whose first token is `_START` alone."""
-    try:
-        found = reply["choices"][0]["logprobs"]
-        values, offsets = found["token_logprobs"], found["text_offset"]
-        return len(values) >= 2 and values[1] is not None and offsets[1] - offsets[0] == len(_START)
-    except (KeyError, IndexError, TypeError):
-        return False
+def _each(do: Callable[[T], R], todo: Sequence[T]) -> list[R]:
+    """One in this thread, several up to 8 at once: Python waits at its end for those, and not for a daemon's own one."""
+    if len(todo) < 2:
+        return [do(one) for one in todo]
+    with ThreadPoolExecutor(_TOGETHER, "rumpun-http") as pool:
+        return list(pool.map(do, todo))
