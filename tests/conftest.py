@@ -65,6 +65,22 @@ def home_with_base(home: Path, base_gguf: Path) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """A Ray cluster of two nodes on this machine."""
+    pytest.importorskip("ray", reason="ray is not installed (make dev)")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}.items():
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
+
+        made = Cluster()
+        for _ in range(2):
+            made.add_node(num_cpus=1, object_store_memory=150 << 20, include_dashboard=False)
+        yield made
+        made.shutdown()
+
+
 def link_base(base: Path, home: Path) -> None:
     """Put the base's folder into a home by hard links, or copies where the disk differs."""
     target = home / "data" / "bases" / base.parent.name

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 import rumpun.guard.words as module
 from rumpun.errors import UsageError
-from rumpun.guard.phrases import Phrases, phrases, shortest
-from rumpun.guard.words import KINDS, WordRules
+from rumpun.guard.words import KINDS as LISTED
+from rumpun.guard.words import WordRules
+from rumpun.language.phrases import Phrases, phrases, shortest
+from rumpun.language.refusals import refusals
 
 FOLDER = Path(module.__file__).parent / "words"
 TABLES = {
     path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.toml"))
 }
+DECLINING = {tag: {"refusals": [*own.phrases, *own.weak]} for tag, own in refusals().items()}
+KINDS = (*LISTED, "refusals")
 SCRIPTS = {"th": "Thai", "lo": "Lao", "km": "Khmer", "my": "Myanmar", "ta": "Tamil", "zh": "Han"}
 RULES = WordRules.load()
 DISTRESS = ("distress", "distress_now")
@@ -28,10 +32,12 @@ def some(entry, most):
     return all_ if len(all_) <= most else [all_[n * (len(all_) - 1) // (most - 1)] for n in range(most)]
 
 
+def lists(language, kind):
+    return DECLINING.get(language, {}).get(kind) or TABLES[language].get(kind, ())
+
+
 def listed(language, kinds, most):
-    return [
-        (kind, p) for kind in kinds for entry in TABLES[language].get(kind, ()) for p in some(entry, most)
-    ]
+    return [(kind, p) for kind in kinds for entry in lists(language, kind) for p in some(entry, most)]
 
 
 def missed(pairs, typed=lambda phrase: phrase):
@@ -43,13 +49,13 @@ def test_a_file_says_what_it_is(language):
     table = TABLES[language]
     assert table["language"] == language
     assert table["reviewed"] == "not reviewed"
-    assert set(table) - {"language", "reviewed"} <= set(KINDS)
+    assert set(table) - {"language", "reviewed"} <= set(LISTED)
     assert "Machine-written" in (FOLDER / f"{language}.toml").read_text(encoding="utf-8").split("\n", 2)[1]
 
 
 @pytest.mark.parametrize("language", TABLES)
 def test_a_file_keeps_to_its_own_script(language):
-    text = "\n".join(entry for kind in KINDS for entry in TABLES[language].get(kind, ()))
+    text = "\n".join(entry for kind in KINDS for entry in lists(language, kind))
     own = SCRIPTS.get(language, "Latin")
     others = regex.sub(rf"[\p{{{own}}}\p{{Common}}\p{{Inherited}}a-zA-Z]", "", text)
     assert others == ""
@@ -59,7 +65,7 @@ def test_a_file_keeps_to_its_own_script(language):
 
 @pytest.mark.parametrize("language", ["en", "id", "ms", "vi", "th", "tl", "my", "km", "lo", "ta", "zh"])
 def test_a_language_has_all_lists(language):
-    count = {kind: sum(len(phrases(entry)) for entry in TABLES[language][kind]) for kind in KINDS}
+    count = {kind: sum(len(phrases(entry)) for entry in lists(language, kind)) for kind in KINDS}
     assert count["distress"] >= 40
     assert count["distress_now"] >= 15
     assert count["refusals"] >= 20
@@ -159,10 +165,15 @@ def nonsense(tmp_path_factory):
     (folder / "xx.toml").write_text(
         'language = "xx"\nreviewed = "not reviewed"\nminors = ["blim", "# zorks", "blim # plo"]\noffspring = ["fonk"]\n'
         'sexual = ["grunda", "กรุนดา"]\nlewd = ["wexol"]\nprotecting = ["snoof", "snoof grunda ed"]\nfamily = ["plock"]\n'
-        'refusals = ["nixa (do|can)"]\ndistress = ["ulm varr"]\ndistress_now = ["ulm varr now"]\ndistress_not = ["ulm varr of gleek"]\n',
+        'distress = ["ulm varr"]\ndistress_now = ["ulm varr now"]\ndistress_not = ["ulm varr of gleek"]\n',
         encoding="utf-8",
     )
-    return WordRules.load(folder)
+    declining = tmp_path_factory.mktemp("declining")
+    (declining / "xx.toml").write_text(
+        'language = "xx"\nreviewed = "not reviewed"\nphrases = ["nixa do"]\nweak = ["nixa can"]\n',
+        encoding="utf-8",
+    )
+    return WordRules.load(folder, declining)
 
 
 @pytest.mark.parametrize(

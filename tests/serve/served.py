@@ -16,8 +16,8 @@ from rumpun.engines.port import Request
 from rumpun.guard import Guard, Policy
 from rumpun.guard.heads import ANY, GuardHeads, HeadsSpec
 from rumpun.guard.judgement import POINTS
-from rumpun.guard.phrases import Phrases
 from rumpun.guard.words import WordRules
+from rumpun.language.phrases import Phrases
 from rumpun.serve.app import create_app
 from rumpun.serve.models import ServedModel
 from rumpun.serve.run import Server, listen

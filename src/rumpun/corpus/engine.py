@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import pickle
-import socket
 import sys
 import threading
 import traceback
@@ -22,8 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rumpun.errors import EnvironmentFault, UsageError
-from rumpun.parts import require
 from rumpun.steps import Progress, quiet
+from rumpun.steps.cluster import QUIET, environment, join
 
 __all__ = ["RESUBMISSIONS", "engine", "map_parts", "workers"]
 
@@ -31,10 +30,7 @@ RESUBMISSIONS = 3  # how often units that did not come back are handed out again
 _QUIET = {  # no bars, no reports to other hosts, one thread for each worker's arithmetic
     "DAFT_PROGRESS_BAR": "0",
     "DAFT_ANALYTICS_ENABLED": "0",
-    "DO_NOT_TRACK": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    **QUIET,
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -291,53 +287,27 @@ def _worker(number: int, *, processes: bool) -> Any:
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
     """The settings that the runners and their workers read; what the user has set stays."""
-    before = {name: os.environ.get(name) for name in _QUIET}
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
     # the first repeats each error that is raised here, the second tells what the user has set himself
     talkers = {logging.getLogger(name): level for name, level in _LEVELS.items()}
     levels = {talker: talker.level for talker in talkers}
     for talker, level in talkers.items():
         talker.setLevel(level)
     try:
-        yield
+        with environment(_QUIET):
+            yield
     finally:
         for talker, level in levels.items():
             talker.setLevel(level)
-        for name, old in before.items():
-            if old is None:
-                os.environ.pop(name, None)
 
 
 def _cluster(units: int) -> int:
     """Join the Ray cluster, or start one of this machine, and give how many workers it shall have."""
-    require("working on a Ray cluster", ["cluster"])
+    join(workers(), "unset RAY_ADDRESS and RUMPUN_ENGINE to work on this machine", _DIED.append)
     import daft
     import ray
 
-    if not ray.is_initialized():
-        address = os.environ.get("RAY_ADDRESS")
-        more: dict[str, Any] = {} if address else {"num_cpus": workers(), "include_dashboard": False}
-        try:
-            _answers_at(address or "")
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
-        except (ConnectionError, OSError) as error:
-            raise EnvironmentFault(
-                f"RAY_ADDRESS = {address}: no Ray cluster answers there ({_said(error)})",
-                "start it (ray start --head), or unset RAY_ADDRESS and RUMPUN_ENGINE to work on this machine",
-            ) from error
-        # Ray prints to this process's standard output when a worker dies, whatever log_to_driver says
-        talker: Any = importlib.import_module("ray._private.worker")
-        talker.print_to_stdstream = lambda said, **_: _DIED.append(str(said))
     if daft.get_or_infer_runner_type() != "ray":
         daft.set_runner_ray(noop_if_initialized=True)
     cluster: Any = ray
     cores = int(cluster.cluster_resources().get("CPU", 1))
     return max(1, min(units, workers() if os.environ.get("RUMPUN_WORKERS") else cores))
-
-
-def _answers_at(address: str) -> None:
-    """Raise OSError where nothing listens at host:port: Ray itself would go on trying for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -1,9 +1,11 @@
 """Rules of words: what a list can tell better than a head that had few rows to learn from.
 
 `words/<language>.toml` hold, for each language, ordinary words and phrases as people write them: of distress (level 1,
-and level 2 where a plan or a moment is spoken of), of declining (answers), of people under 18, of sexual matters. A text
-that names both of the last two close together sets `sexual_minors`, unless it speaks of protecting, teaching, health or
-reporting; that category is never left to a threshold. How a phrase is written and compared: `guard.phrases`.
+and level 2 where a plan or a moment is spoken of), of people under 18, of sexual matters; what declines an answer is
+`language.refusals`, the weak signs too. A text
+that names both a minor and a sexual matter close together sets `sexual_minors`, unless it speaks of protecting, teaching, health or
+reporting; that category is never left to a threshold. How a phrase is written and compared:
+`language.phrases`, here read by `guard.normalise`.
 """
 
 import functools
@@ -16,7 +18,9 @@ from pathlib import Path
 
 from rumpun.errors import UsageError
 from rumpun.guard.judgement import Level, Role
-from rumpun.guard.phrases import Phrases, Spans, shortest
+from rumpun.guard.normalise import normalised
+from rumpun.language.phrases import Phrases, Spans, shortest
+from rumpun.language.refusals import refusals
 from rumpun.recipes import build
 
 __all__ = ["KINDS", "WordRules", "WordTable"]
@@ -39,7 +43,6 @@ class WordTable:
     distress: tuple[str, ...] = ()
     distress_now: tuple[str, ...] = ()  # a plan, a means, a moment
     distress_not: tuple[str, ...] = ()  # figures of speech and others' stories: no distress where they stand
-    refusals: tuple[str, ...] = ()  # beginnings of answers that decline
     minors: tuple[str, ...] = ()  # people under 18, by name, age or school
     offspring: tuple[str, ...] = ()  # somebody's children, of any age
     sexual: tuple[str, ...] = ()
@@ -60,13 +63,13 @@ class WordRules:
     phrases: Phrases = field(repr=False)
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> "WordRules":
-        """Read every file of a folder, by default ours.
+    def load(cls, folder: Path | None = None, declining: Path | None = None) -> "WordRules":
+        """Read every file of a folder of words, and of one of refusals; by default ours.
 
         Raises:
             UsageError: an unknown key or an unreadable phrase, with the file named.
         """
-        return _load(folder or Path(__file__).parent / "words")
+        return _load(folder or Path(__file__).parent / "words", declining)
 
     def levels(self, texts: Sequence[str], role: Role) -> dict[str, tuple[Level, str]]:
         """Category or signal -> (level, the rule's name), the highest over the texts.
@@ -149,19 +152,25 @@ def _starts_in(spans: Sequence[tuple[int, int]], near: tuple[int, int]) -> bool:
 
 
 @functools.cache
-def _load(folder: Path) -> WordRules:
-    found = Phrases()
+def _load(folder: Path, declining: Path | None) -> WordRules:
+    found = Phrases(normalised)
     for path in sorted(folder.glob("*.toml")):
         table = build(WordTable, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
         for kind in KINDS:
-            for entry in getattr(table, kind):
-                try:
-                    found.add(kind, entry)
-                    if table.language == "vi" and _known_unmarked(entry):
-                        found.add(kind, entry, spelled=_unmarked)
-                except ValueError as error:
-                    raise UsageError(f"{path.name}: {kind}: {error}", "write the phrase anew") from error
+            _add(found, kind, getattr(table, kind), table.language, path.name)
+    for tag, own in refusals(declining).items():
+        _add(found, "refusals", own.phrases + own.weak, tag, f"refusals/{tag}.toml")
     return WordRules(found)
+
+
+def _add(found: Phrases, kind: str, entries: Sequence[str], language: str, file: str) -> None:
+    for entry in entries:
+        try:
+            found.add(kind, entry)
+            if language == "vi" and _known_unmarked(entry):
+                found.add(kind, entry, spelled=_unmarked)
+        except ValueError as error:
+            raise UsageError(f"{file}: {kind}: {error}", "write the phrase anew") from error
 
 
 def _known_unmarked(entry: str) -> bool:

@@ -31,6 +31,9 @@ SHARES = frozenset(
         "exact",
         "rouge_l",
         "in_language",
+        "answered",
+        "passed_guard",
+        "criteria_met",
     )
 )  # stored from 0 to 1, shown in points of 100
 _UNITS = {

@@ -320,7 +320,7 @@ def limits(found: View) -> list[str]:
         "Every figure is of these items in these words: another wording of the same question would give another figure.",
         "A p-value is corrected over the languages of a task (Holm), not over tasks: of many tasks some look different by chance.",
         "An interval tells how far a figure would move with other items of the same kind, not with other kinds of items.",
-        "Safety, long texts and talks of many turns are not measured here.",
+        "Long texts are not measured here, nor what a model answers when it is asked for harm.",
     ]
     said += dict.fromkeys(short(note, 400) for cell in cells for note in cell.notes)
     return said

@@ -1,22 +1,27 @@
 """Many phrases looked for at once: one look-up a word or sign, however long the lists are.
 
 A phrase may hold alternatives, «(i|we) want to (go|go home|)», within one another if need be; «#» stands for a number
-under 18. Texts are compared as `normalised` leaves them, without apostrophes, word by word in Latin script, else sign by
-sign, so that neither blanks nor punctuation count (the end of a line, «!», «?» and «。» do). The ends of a phrase are ends of
+under 18. Texts are compared as a reading leaves them (`plain`, or one that undoes more tricks), without apostrophes, word by
+word in Latin script, else sign by sign, so that neither blanks nor punctuation count (the end of a line, «!», «?» and «。»
+do). The ends of a phrase are ends of
 words (Latin), or of syllables where a script has no spaces. A Tamil word may go on, since endings are glued to it.
 
 The phrases are an automaton that is made deterministic as texts need it.
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rumpun.guard.normalise import normalised
+import regex
 
-__all__ = ["Phrases", "Spans", "compared", "phrases", "shortest", "tokens"]
+from rumpun.language.hanzi import simplified
+from rumpun.language.normalise import normalise
+
+__all__ = ["Phrases", "Spans", "phrases", "plain", "shortest", "tokens"]
 
 _ADULT = 18  # years
 
@@ -32,6 +37,7 @@ _GOES_ON = re.compile(  # dependent vowels, marks, and a Burmese letter that clo
 )
 _GOES_BEFORE = re.compile("[\u0e40-\u0e44\u0ec0-\u0ec4\u1039\u17d2]")  # what the first letter would belong to
 _TAMIL = re.compile("[\u0b80-\u0bff]")
+_UNSEEN = regex.compile(r"\p{Cf}")  # zero-width characters among them
 _APOSTROPHES = re.compile("['\u2019\u2018\u02bc\u0060\u00b4]")
 _PARTS = re.compile("([()\n])")
 _HALF = re.compile("[a-z\u00df-\u024f\u1e00-\u1eff]\\(|\\)[a-z\u00df-\u024f\u1e00-\u1eff]", re.IGNORECASE)
@@ -40,18 +46,19 @@ T = TypeVar("T")
 Spans = list[tuple[int, int]]
 
 
-def compared(text: str) -> str:
-    """The text as phrases are looked for in it."""
-    return _APOSTROPHES.sub("", normalised(text))
+def plain(text: str) -> str:
+    """A text in one spelling: compatibility forms, what does not show, case, and traditional characters taken off."""
+    seen = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
+    return simplified(normalise(seen).text.casefold())
 
 
-def tokens(plain: str) -> list[str]:
-    """The words, signs and numbers of a text that is `compared`; «#» for a number under 18.
+def tokens(text: str) -> list[str]:
+    """The words, signs and numbers of a text that was read; «#» for a number under 18.
 
     The last digits of a longer number are none («1,012»).
     """
-    words = _TOKEN.findall(plain)
-    return [_counted(word) for word in words] if _NUMBER.search(plain) else words
+    words = _TOKEN.findall(text)
+    return [_counted(word) for word in words] if _NUMBER.search(text) else words
 
 
 def _counted(word: str) -> str:
@@ -128,6 +135,7 @@ class _State:
 class Phrases:
     """Lists of phrases by kind. After the last `add` it only grows caches, so threads may share it."""
 
+    reading: Callable[[str], str] = plain  # of phrases and texts alike, before they are compared
     _after: list[dict[str, list[int]]] = field(default_factory=lambda: [{}])  # place -> token -> places
     _ends: dict[int, set[str]] = field(default_factory=dict)  # place -> kinds of the phrases that end there
     _made: dict[tuple[int, ...], _State] = field(default_factory=dict)
@@ -149,11 +157,14 @@ class Phrases:
                 places = [self._next(places, spelled(token))] if places else []
             return places
 
-        for place in _over(compared(_lines(entry)), [0], more):
+        for place in _over(self._compared(_lines(entry)), [0], more):
             if place == 0:
                 raise ValueError(f"{entry!r}: a choice without a word")
             self._ends.setdefault(place, set()).add(kind)
         self._made.clear()
+
+    def _compared(self, text: str) -> str:
+        return _APOSTROPHES.sub("", self.reading(text))
 
     def _next(self, places: Iterable[int], token: str) -> int:
         """A new place, reached by a token from any of these."""
@@ -178,14 +189,14 @@ class Phrases:
         return made
 
     def find(self, text: str, first: Collection[str]) -> Mapping[str, Spans]:
-        """Kind -> where its phrases stand in the `compared` text, in order of their starts.
+        """Kind -> where its phrases stand in the text as it is compared, in order of their starts.
 
         Args:
             text: as it was written.
             first: kinds that make the others worth knowing: without any of these the answer is empty.
         """
-        plain = compared(text)
-        words = tokens(plain)
+        read = self._compared(text)
+        words = tokens(read)
         last = len(words) - 1
         start = self._state((0,)).after
         ends: list[tuple[int, int, tuple[str, ...]]] = []
@@ -204,21 +215,21 @@ class Phrases:
         if not any(kind in first for _, _, kinds in ends for kind in kinds):
             return {}
         found: dict[str, Spans] = defaultdict(list)
-        spans = [token.span() for token in _TOKEN.finditer(plain)]
+        spans = [token.span() for token in _TOKEN.finditer(read)]
         for place, at, kinds in ends:
             span = spans[place][0], spans[at][1]
-            if _whole(plain, *span):
+            if _whole(read, *span):
                 for kind in kinds:
                     found[kind].append(span)
         return found
 
 
-def _whole(plain: str, start: int, end: int) -> bool:
+def _whole(text: str, start: int, end: int) -> bool:
     """Whether the phrase at this place is no part of a longer word or syllable, as far as its script tells."""
-    if _GOES_ON.match(plain, end):
+    if _GOES_ON.match(text, end):
         return False
     if start == 0:
         return True
-    if _TAMIL.match(plain, start):
-        return not _TAMIL.match(plain, start - 1)
-    return not (_GOES_BEFORE.match(plain, start - 1) and _UNSPACED.match(plain, start))
+    if _TAMIL.match(text, start):
+        return not _TAMIL.match(text, start - 1)
+    return not (_GOES_BEFORE.match(text, start - 1) and _UNSPACED.match(text, start))

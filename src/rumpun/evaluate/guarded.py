@@ -1,0 +1,118 @@
+"""A guard behind an address looks at what a model answered: does it let the answers through?"""
+
+import concurrent.futures
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+from msgspec import structs
+
+from rumpun.errors import EnvironmentFault, UsageError
+from rumpun.evaluate.answers import after_thoughts
+from rumpun.evaluate.ask import Failed
+from rumpun.evaluate.records import Sample
+
+__all__ = ["GuardAddress", "through_guard"]
+
+_AT_ONCE = 8
+_TRIES = 3
+_WAIT_SECONDS = 1.0  # before the second try; doubled for the third
+_PASSING = (408, 429, 500, 502, 503, 504)  # states that may pass
+_NO_REPLY = "no reply"
+_MAY_PASS = (_NO_REPLY, *(f"status {state}" for state in _PASSING))
+
+
+class GuardAddress:
+    """A guard behind an OpenAI-compatible address, such as http://127.0.0.1:8765/v1: POST …/moderations."""
+
+    def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
+        """Ask it about one harmless text, so that a wrong address costs no run.
+
+        Raises:
+            UsageError: the address is none.
+            EnvironmentFault: no guard answers there.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"--guard-url: {url!r} is no http address", "such as http://127.0.0.1:8765/v1")
+        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+        self._url = f"{url.rstrip('/')}/moderations"
+        key = os.environ.get("RUMPUN_UPSTREAM_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+        self._client = httpx2.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=timeout_s,
+            trust_env=parts.hostname not in ("127.0.0.1", "localhost", "::1"),
+        )
+        said = self._once("Good morning.")
+        if isinstance(said, Failed):
+            self.close()
+            raise EnvironmentFault(
+                f"--guard-url: {self.name}: {said.why}", "start the guard, or correct the address"
+            )
+
+    def flagged(self, texts: Sequence[str]) -> list[bool | Failed]:
+        """Whether each text is flagged, in order; each is asked by itself, several at once."""
+        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(self._tried, texts))
+
+    def _tried(self, text: str) -> bool | Failed:
+        said = self._once(text)
+        for wait in range(1, _TRIES):
+            if not (isinstance(said, Failed) and said.why.startswith(_MAY_PASS)):
+                break
+            time.sleep(_WAIT_SECONDS * wait)
+            said = self._once(text)
+        return said
+
+    def _once(self, text: str) -> bool | Failed:
+        try:
+            reply = self._client.post(self._url, json={"input": text})
+        except httpx2.HTTPError as error:
+            return Failed(f"{_NO_REPLY}: {type(error).__name__}")
+        if reply.status_code != 200:
+            return Failed(f"status {reply.status_code}")
+        try:
+            result = reply.json()["results"][0]
+            flagged, more = result["flagged"], result.get("x_rumpun")
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return Failed("no result of a moderation")
+        if isinstance(more, dict) and (why := more.get("unchecked")):
+            return Failed(f"not checked: {why}")
+        return flagged if isinstance(flagged, bool) else Failed("no result of a moderation")
+
+    def close(self) -> None:
+        """Close the connections; calling it twice is fine."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def through_guard(samples: Sequence[Sample], guard: GuardAddress) -> tuple[list[Sample], dict[str, Any]]:
+    """Samples with `passed_guard` (1 where the guard lets the answer through) among their scores, and what to tell of it.
+
+    Where the guard gave no verdict a sample has no such score, and is counted; a refusal is put to it like any answer.
+    """
+    there = [n for n, sample in enumerate(samples) if "answered" in sample.scores]
+    texts = [after_thoughts(samples[n].answer or "") or "" for n in there]
+    done, errors = list(samples), []
+    for n, said in zip(there, guard.flagged(texts), strict=True):
+        sample = samples[n]
+        if isinstance(said, Failed):
+            errors.append(said.why)
+            done[n] = structs.replace(sample, more=sample.more | {"guard": {"error": said.why}})
+        else:
+            done[n] = structs.replace(
+                sample,
+                scores=sample.scores | {"passed_guard": float(not said)},
+                more=sample.more | {"guard": {"flagged": said}},
+            )
+    return done, {
+        "address": guard.name, "answers": len(there), "errors": len(errors), "error": errors[0] if errors else "",
+    }  # fmt: skip

@@ -1,0 +1,196 @@
+"""Folders of runs: a suite put to one or two models and written down, and read again."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from msgspec import structs
+
+from rumpun.engines.load import open_engine, resolve
+from rumpun.errors import EnvironmentFault, UsageError, nearest
+from rumpun.evaluate.ask import Asker, Asking
+from rumpun.evaluate.cache import Cache
+from rumpun.evaluate.identity import identity_of, model_info
+from rumpun.evaluate.public_table import describe
+from rumpun.evaluate.records import (
+    SAMPLES,
+    SCORES,
+    ModelInfo,
+    Sample,
+    Scores,
+    read_samples,
+    read_scores,
+    write_samples,
+    write_scores,
+)
+from rumpun.evaluate.report.report import REPORT, report_html
+from rumpun.evaluate.reviews import Reviewers, noted
+from rumpun.evaluate.run import Plan, Settings, ask_model, plan, scores_of
+from rumpun.evaluate.shards import addresses, fill
+from rumpun.evaluate.tasks import suite, task
+from rumpun.evaluate.texts import known_language
+from rumpun.records.places import cache_folder, data_folder
+from rumpun.steps import Progress, quiet
+
+__all__ = ["Outcome", "plan_suite", "run_suite", "samples_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a run."""
+
+    scores: Scores
+    folder: Path
+    asked: int  # questions that engines were put
+    kept: int  # that the cache answered
+
+
+def plan_suite(
+    name: str, settings: Settings, tasks: Sequence[str] = (), *, data: Path | None = None, progress: Progress = quiet
+) -> Plan:  # fmt: skip
+    """What a suite, or some tasks, will ask in the languages of the settings.
+
+    Raises:
+        UsageError: no suite, task or language of that name, or nothing to ask.
+        InputError: a public set is not at hand, or an item is malformed.
+    """
+    chosen = tuple(dict.fromkeys(tasks))
+    wanted = tuple(task(one) for one in chosen) or suite(name)
+    theirs = {tag for one in wanted if one.public for tag in describe(one.public).languages}
+    for tag in settings.languages:
+        if not known_language(tag) and tag not in theirs:
+            raise UsageError(f"--languages: no language '{tag}'", "give BCP-47 tags, with commas between")
+    made = replace(plan(name, wanted, settings, data, progress), chosen=chosen)
+    if not made.cells:
+        whys = [f"{one['task']} in {one['language']}: {one['why']}" for one in made.not_run[:1]]
+        what = "; ".join([f"nothing to ask in {', '.join(settings.languages)}", *whys])
+        raise UsageError(what, "`rumpun eval tasks` lists tasks with their languages")
+    return made
+
+
+def run_suite(
+    made: Plan,
+    model: str,
+    against: str | None = None,
+    *,
+    into: Path | None = None,
+    cache: Path | None = None,
+    minutes: float | None = None,
+    asking: Asking | None = None,
+    workers: int | None = None,
+    reviewers: Reviewers | None = None,
+    start: Callable[[str], Progress] = lambda _: quiet,
+) -> Outcome:
+    """Put a plan to a model, and to the one it is compared with, and write scores.json, samples.jsonl and report.html.
+
+    Args:
+        made: what is asked.
+        model: as `engines.load` resolves it.
+        against: likewise; None: the model is measured alone.
+        into: the folder; by default a new one in the data folder.
+        cache: the file of answers; by default in the cache folder.
+        minutes: after which nothing new is asked; what was not asked is named.
+        asking: how hard a server is pressed.
+        workers: engines at once on a Ray cluster, 0 for as many as `shards.fill` finds; a model may then be several
+            addresses with commas between. None: one engine, here.
+        reviewers: a judge and a guard, who look at the answers after all are there.
+        start: begins a report of progress under a name.
+
+    Raises:
+        UsageError: a model is unknown, the two are one, or the folder holds something else.
+        InputError: a model cannot be read.
+        MissingPartError: workers are asked for, and Ray is not installed.
+        EnvironmentFault: a model or the cluster is gone, or the folder cannot be written; what was answered is kept.
+    """
+    begun = time.monotonic()
+    if into is not None:
+        _check_folder(into)
+    names = [model] if against is None else [model, against]
+    firsts = names if workers is None else [addresses(name)[0] for name in names]
+    found = [resolve(name, progress=start("finding")) for name in firsts]
+    if len(found) > 1 and found[0].place == found[1].place:
+        raise UsageError(f"{model} and {against} are the same model", "name another one with --against")
+    folder = into or _new_folder(found[0].name.rpartition("@")[2])
+    _check_folder(folder)
+    deadline = begun + 60 * minutes if minutes else None
+    infos: list[ModelInfo] = []
+    samples: list[list[Sample]] = []
+    not_run: list[dict[str, str]] = []
+    asked = kept = 0
+    with Cache(cache or cache_folder() / "evaluation" / "answers.sqlite") as answers:
+        # one after the other, so that only one is in memory
+        for name, place in zip(names, found, strict=True):
+            engine = open_engine(place)
+            try:
+                info = model_info(place, engine)
+                came = 0
+                if workers is not None:
+                    came = fill(
+                        made, name, place, engine, answers, workers=workers, asking=asking, deadline=deadline,
+                        told=start(f"{info.name} on a cluster"),
+                    )  # fmt: skip
+                asker = Asker(engine, identity_of(info), answers, asking, deadline=deadline)
+                if any(info.name == other.name for other in infos):
+                    info = structs.replace(info, name=f"{info.name} (2)")
+                mine, left = ask_model(made, info, asker, start(info.name))
+            finally:
+                engine.close()
+            infos.append(info)
+            samples.append(mine)
+            not_run += left
+            asked, kept = asked + came + asker.asked, kept + asker.kept - came
+        looked = (reviewers or Reviewers()).look(
+            samples, infos, answers, asking, seed=made.settings.seed, deadline=deadline, start=start
+        )
+    samples, asked, kept = looked.samples, asked + looked.asked, kept + looked.kept
+    scores = scores_of(made, infos, samples, [*not_run, *looked.not_run], time.monotonic() - begun)
+    scores = structs.replace(scores, cells=noted(scores.cells, looked.made), made=scores.made | looked.made)
+    _write(folder, scores, samples)
+    return Outcome(scores=scores, folder=folder, asked=asked, kept=kept)
+
+
+def _new_folder(model: str) -> Path:
+    name = "".join(c if c.isalnum() or c in "-._+" else "-" for c in model)[:60]
+    return data_folder() / "evaluations" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder of something else, or one that could not be written when all is asked.
+
+    A folder without scores.json that holds nothing but a run's other files is one that was cut off while it was written.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise EnvironmentFault(f"{folder}: cannot be written", "name another folder with --into")
+    if folder.is_dir() and not (folder / SCORES).is_file():
+        own = {f".{SAMPLES}.part", f".{SCORES}.part", SAMPLES, REPORT}
+        if strange := sorted({path.name for path in folder.iterdir()} - own):
+            raise UsageError(
+                f"{folder}: holds {strange[0]}, which is no part of a run", "name another folder with --into"
+            )
+
+
+def _write(folder: Path, scores: Scores, samples: Sequence[Sequence[Sample]]) -> None:
+    """scores.json goes first and comes last: a folder that has it is whole."""
+    page = report_html(scores, samples[0], samples[1] if len(samples) > 1 else ())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SCORES).unlink(missing_ok=True)
+    write_samples(folder / SAMPLES, [sample for mine in samples for sample in mine])
+    (folder / REPORT).write_text(page, encoding="utf-8")
+    write_scores(folder / SCORES, scores)
+
+
+def samples_of(folder: Path, model: str | None, place: int) -> list[Sample]:
+    """The samples of one model of a run: that of the name, or the one at the place where none is named.
+
+    Raises:
+        InputError: the folder is no run.
+        UsageError: the run has no such model.
+    """
+    names = [info.name for info in read_scores(folder / SCORES).models]
+    name = model or names[min(place, len(names) - 1)]
+    if name not in names:
+        raise UsageError(f"{folder}: no model '{name}' in it", nearest(name, names))
+    return [sample for sample in read_samples(folder / SAMPLES) if sample.model == name]

@@ -1,0 +1,340 @@
+"""A plan's cells put to several engines at once, in processes of a Ray cluster; what they answer goes into the cache.
+
+The run itself comes after it and finds its answers there, so that its samples and figures are made by the same code from
+the same answers as without a cluster. Each cell (a task in a language) is asked whole by one engine, in the batches in
+which one engine alone would ask it, and a question that stands in two cells belongs to the first of them. So scores of
+llama.cpp are equal to the last bit on machines of one kind; its numbers do not hang on the number of threads. Not promised
+across processors of other kinds, whose sums round otherwise, nor for what an engine generates for several requests at once,
+where rounding may turn a close choice, as it may when one engine is asked twice.
+
+A cluster at RAY_ADDRESS is joined; without one Ray is started on this machine and stopped again. Every machine of it needs
+this version of rumpun and the model: the same file at the same place, or the name under which it is found there.
+"""
+
+import os
+import platform
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rumpun.engines.llamacpp_memory import cores
+from rumpun.engines.load import Found, open_engine, resolve
+from rumpun.engines.port import Engine, Generation, Request, Score
+from rumpun.errors import EnvironmentFault, InputError, RumpunError
+from rumpun.evaluate.ask import Asker, Asking, Failed, NotAsked
+from rumpun.evaluate.cache import Cache
+from rumpun.evaluate.identity import identity_of, model_info
+from rumpun.evaluate.records import ModelInfo
+from rumpun.evaluate.run import Plan, ask_model
+from rumpun.parts import require
+from rumpun.steps import Progress, quiet
+from rumpun.steps.cluster import QUIET, environment, join
+
+__all__ = ["RESUBMISSIONS", "addresses", "fill"]
+
+RESUBMISSIONS = 3  # how often a cell whose engine was lost is handed out again
+_LEAST = 2  # engines, on one machine
+_KINDS: Mapping[str, type] = {"score": Score, "generate": Generation, "tokens": int}
+_SET_HERE = (
+    "OMP_NUM_THREADS",
+    "RUMPUN_UPSTREAM_API_KEY",
+    "OPENAI_API_KEY",
+)  # read by engines, and sent to them
+
+_Call = tuple[str, dict[str, Any]]  # form, and questions by their keys: one call of an Asker
+
+
+def addresses(reference: str) -> tuple[str, ...]:
+    """Several servers of one model, with commas between; anything else is one reference, commas or not."""
+    if not re.match(r"https?://", reference):
+        return (reference,)
+    return tuple(dict.fromkeys(one.strip() for one in reference.split(",") if one.strip()))
+
+
+def fill(
+    made: Plan,
+    reference: str,
+    found: Found,
+    engine: Engine,
+    cache: Cache,
+    *,
+    workers: int = 0,
+    asking: Asking | None = None,
+    deadline: float | None = None,
+    told: Progress = quiet,
+) -> int:
+    """Ask, on a cluster, what the cache does not have; what comes back is kept at once. How many answers came.
+
+    A process that dies is started again and its cell handed out again, RESUBMISSIONS times; a server or engine that is
+    gone gets nothing more. Cells that stay over, and questions that failed, are left to the run that follows.
+
+    Args:
+        made: what is asked.
+        reference: the model as it was named; several addresses of it with commas between get an engine each.
+        found: the model, or the first of the servers.
+        engine: it, open here.
+        cache: where answers are put.
+        workers: engines at once; 0: one a machine, and two where there is one machine. A server always gets one.
+        asking: how hard each server is pressed.
+        deadline: of `time.monotonic()`, after which nothing new is asked.
+        told: of cells.
+
+    Raises:
+        MissingPartError: Ray is not installed.
+        EnvironmentFault: no cluster answers at RAY_ADDRESS, or the cache cannot be written.
+        InputError: a machine or a server has another model.
+        UsageError: a machine does not find the model.
+    """
+    require("--ray", ["cluster"])
+    info = model_info(found, engine)
+    cells = _unanswered(made, info, engine, cache)
+    if not cells:
+        return 0
+    with environment(QUIET):
+        ours = join(cores(), "unset RAY_ADDRESS to work on this machine", lambda _: None)
+        try:
+            models = _models(reference, found, info, asking, workers=workers, most=len(cells))
+            with closing(_Crew(models)) as crew:
+                return _handed_out(cells, crew, cache, deadline, told)
+        finally:
+            if ours:
+                import ray
+
+                ray.shutdown()
+
+
+def _unanswered(made: Plan, info: ModelInfo, engine: Engine, cache: Cache) -> list[list[_Call]]:
+    """The calls of each cell that has questions without an answer, with those questions alone."""
+    noting = _Noting(engine, identity_of(info), cache)
+    found = []
+    for cell in made.cells:
+        noting.calls = []
+        ask_model(replace(made, cells=(cell,)), info, noting)
+        if noting.calls:
+            found.append(noting.calls)
+    return found
+
+
+class _Noting(Asker):
+    """Asks nothing, and notes what neither the cache nor an earlier note has."""
+
+    def __init__(self, engine: Engine, identity: dict[str, Any], cache: Cache) -> None:
+        super().__init__(engine, identity, cache)
+        self.calls: list[_Call] = []
+        self._noted: set[str] = set()
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score | Failed | NotAsked]:
+        """All failed, so that the caller goes on to whatever else it asks."""
+        self._note("score", pairs)
+        return [Failed("")] * len(pairs)
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation | Failed | NotAsked]:
+        """As `score`."""
+        self._note("generate", requests)
+        return [Failed("")] * len(requests)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        """None, as of an engine that cannot count."""
+        self._note("tokens", texts)
+        return None
+
+    def _note(self, form: str, questions: Sequence[Any]) -> None:
+        keyed = {self.key(form, question): question for question in questions}
+        known = self._noted.union(self._cache.get(keyed, _KINDS[form]))
+        if todo := {key: question for key, question in keyed.items() if key not in known}:
+            self.calls.append((form, todo))
+        self._noted.update(keyed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """What a worker opens, and how."""
+
+    place: str  # a file, folder or address, as it is here
+    reference: str  # where that place is not
+    name: str  # for people: an address without its password
+    identity: dict[str, Any]  # of the model here
+    sharing: int  # engines on a machine
+    asking: Asking | None
+    variables: dict[str, str]  # of the environment here
+
+
+def _models(
+    reference: str, found: Found, info: ModelInfo, asking: Asking | None, *, workers: int, most: int
+) -> list[_Model]:
+    """What each worker is to open: one for each address, or the model as often as asked."""
+    import ray
+
+    cluster: Any = ray
+    machines = len({node["NodeManagerAddress"] for node in cluster.nodes() if node["Alive"]})
+    if found.kind == "url":
+        places = [(one, one) for one in addresses(reference)]
+    else:
+        count = min(workers or max(_LEAST, machines), most)
+        places = [(str(found.path.absolute()), reference)] * count
+    variables = {name: value for name in _SET_HERE if (value := os.environ.get(name))}
+    return [
+        _Model(
+            place=place, reference=other, name=re.sub(r"//[^/@]*@", "//", other), identity=identity_of(info), sharing=-(-len(places) // machines), asking=asking,
+            variables=variables,
+        )
+        for place, other in places
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a worker has of a cell: answers by key, and the fault that ended it."""
+
+    answers: dict[str, Any]
+    fault: RumpunError | None = None
+
+
+class _Worker:
+    """In a process of the cluster: an engine of its own, opened at the first cell."""
+
+    def __init__(self, model: _Model) -> None:
+        self._model = model
+        self._engine: Engine | None = None
+
+    def answer(self, calls: Sequence[_Call], seconds: float | None) -> _Said:
+        """What the engine answers to a cell's questions in so many seconds."""
+        answers: dict[str, Any] = {}
+        try:
+            if self._engine is None:
+                self._engine = self._opened()
+            deadline = None if seconds is None else time.monotonic() + seconds
+            with Cache(Path(":memory:")) as own:
+                asker = Asker(self._engine, self._model.identity, own, self._model.asking, deadline=deadline)
+                ways: dict[str, Callable[[Any], object]] = {
+                    "score": asker.score,
+                    "generate": asker.generate,
+                    "tokens": asker.count_tokens,
+                }
+                for form, questions in calls:
+                    try:
+                        ways[form](list(questions.values()))
+                    finally:  # what was answered before a fault is not lost by it
+                        answers |= own.get(questions, _KINDS[form])
+        except RumpunError as fault:
+            return _Said(answers, fault)
+        return _Said(answers)
+
+    def _opened(self) -> Engine:
+        """The model that the run is of, or an error."""
+        model = self._model
+        os.environ.pop("OMP_NUM_THREADS", None)  # Ray's own, which would change how sums are cut
+        os.environ.update(model.variables)
+        found = resolve(model.place if Path(model.place).exists() else model.reference)
+        engine = open_engine(found, threads=max(1, cores() // model.sharing))
+        own = identity_of(model_info(found, engine))
+        wanted = dict(model.identity)
+        if found.kind == "url":  # which address it is makes no difference, which model does
+            own["model"], wanted["model"] = (str(one["model"]).partition("#")[2] for one in (own, wanted))
+        if own != wanted:
+            engine.close()
+            raise InputError(
+                f"{model.name} on {platform.node()} is another model or runtime than here: {own}, not {wanted}",
+                "have the same model and the same version of rumpun everywhere",
+            )
+        return engine
+
+
+class _Crew:
+    """The workers, each with a process as long as it lives."""
+
+    def __init__(self, models: Sequence[_Model]) -> None:
+        import ray
+
+        self._ray: Any = ray
+        self._start = self._ray.remote(_Worker).options(scheduling_strategy="SPREAD").remote
+        self._models = models
+        self._actors: dict[int, Any] = {}
+        self.free = deque(range(len(models)))
+
+    def ask(self, place: int, calls: Sequence[_Call], seconds: float | None) -> Any:
+        """Begin a cell; what `said` takes comes back at once."""
+        if place not in self._actors:
+            self._actors[place] = self._start(self._models[place])
+        return self._actors[place].answer.remote(calls, seconds)
+
+    def said(self, place: int, begun: Any) -> _Said:
+        """What came of a cell. Its worker is free again, or dead and free to be started again, or gone.
+
+        Raises:
+            RumpunError: what is no machine's fault and would be met again.
+        """
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            said: _Said = self._ray.get(begun)
+        except RayTaskError:  # an error of this program
+            raise
+        except RayError:
+            self._end(place)
+            self.free.append(place)
+            return _Said({}, EnvironmentFault("a worker died and is started again"))
+        if said.fault is None:
+            self.free.append(place)
+            return said
+        if not isinstance(said.fault, EnvironmentFault):
+            raise said.fault
+        return replace(said, fault=EnvironmentFault(f"on without {self._models[place].name}: {said.fault}"))
+
+    def first_ready(self, begun: Sequence[Any]) -> Any:
+        """The first of those that come to an end."""
+        return self._ray.wait(begun, num_returns=1)[0][0]
+
+    def close(self) -> None:
+        """End every process."""
+        for place in list(self._actors):
+            self._end(place)
+
+    def _end(self, place: int) -> None:
+        from ray.exceptions import RayError
+
+        with suppress(RayError):
+            self._ray.kill(self._actors.pop(place))
+
+
+def _handed_out(
+    cells: list[list[_Call]], crew: _Crew, cache: Cache, deadline: float | None, told: Progress
+) -> int:
+    """Every cell to whichever engine is free, until none is left or none can go on; how many answers came."""
+    waiting = deque(range(len(cells)))
+    tries: Counter[int] = Counter()
+    under_way: dict[Any, tuple[int, int]] = {}
+    came, note = 0, ""
+    while True:
+        seconds = None if deadline is None else deadline - time.monotonic()
+        while waiting and crew.free and (seconds is None or seconds > 0):
+            place, number = crew.free.popleft(), waiting.popleft()
+            tries[number] += 1
+            under_way[crew.ask(place, cells[number], seconds)] = place, number
+        told(len(cells) - len(waiting) - len(under_way), len(cells), note)
+        if not under_way:
+            return came
+        begun = crew.first_ready(list(under_way))
+        place, number = under_way.pop(begun)
+        said = crew.said(place, begun)
+        cache.put(said.answers)
+        came += len(said.answers)
+        if said.fault is not None:
+            note = said.fault.message
+            cells[number] = _left(cells[number], said.answers)
+            if cells[number] and tries[number] <= RESUBMISSIONS:
+                waiting.appendleft(number)
+
+
+def _left(calls: Sequence[_Call], answers: Mapping[str, Any]) -> list[_Call]:
+    """A cell's calls without the questions that are answered."""
+    left = [
+        (form, {key: question for key, question in questions.items() if key not in answers})
+        for form, questions in calls
+    ]
+    return [(form, questions) for form, questions in left if questions]

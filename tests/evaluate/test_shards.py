@@ -1,0 +1,258 @@
+"""A suite over several engines on a Ray cluster: the same samples and figures as one engine gives, whatever dies."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+
+from engines.openai_server import App, serving
+from rumpun.engines.fake import Fake
+from rumpun.engines.http import OpenAICompatible
+from rumpun.engines.llamacpp import LlamaCpp
+from rumpun.errors import EnvironmentFault, InputError, MissingPartError
+from rumpun.evaluate.ask import Asking
+from rumpun.evaluate.cache import Cache
+from rumpun.evaluate.run import Settings
+from rumpun.evaluate.runs import plan_suite, run_suite
+from rumpun.evaluate.shards import addresses
+from rumpun.steps import quiet
+from tiny import tiny_gguf
+
+HASTE = Asking(concurrency=2, tries=2, wait_seconds=0.01, failures_max=1)
+DEAD = "127.0.0.1:1"  # a RAY_ADDRESS where nothing listens
+
+
+def planned(*tasks, languages=("id", "th"), limit=2, **more):
+    return plan_suite("region", Settings(languages=languages, limit=limit, **more), tasks)
+
+
+def said(folder):
+    """The run's samples, and its figures but for when and how long."""
+    scores = json.loads((folder / "scores.json").read_text())
+    for name in ("when", "seconds"):
+        scores["made"].pop(name)
+    return (folder / "samples.jsonl").read_bytes(), scores
+
+
+class Served(App):
+    """A stand-in server whose answers come out of the question alone; `hook(self)` is called before each."""
+
+    def __init__(self, hook=lambda self: None, model="served"):
+        super().__init__(Fake(words=6), plain=True)
+        self.hook, self.model, self.broken = hook, model, False
+        self.answered = []
+
+    async def models(self, request):
+        return JSONResponse({"data": [{"id": self.model, "max_model_len": 2048}]})
+
+    async def answer(self, request):
+        try:
+            body = await request.json()
+        except ClientDisconnect:  # its worker was killed
+            return Response(status_code=499)
+        if not body.get("echo"):
+            self.hook(self)
+            if self.broken:
+                return JSONResponse({"error": {"message": "broken"}}, 503)
+            self.answered.append(body["messages"][0]["content"])
+        return await super().answer(request)
+
+
+@contextlib.contextmanager
+def servers(*apps):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(serving(app)) for app in apps]
+
+
+def workers_alive():
+    """Pids of the cluster's workers of this test, which are descendants of this process."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = []
+    for pid in parents:
+        above = pid
+        while above in parents and above != os.getpid():
+            above = parents[above]
+        if above == os.getpid():
+            with contextlib.suppress(OSError):
+                if b"ray::_Worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+    return found
+
+
+@pytest.fixture
+def cluster(ray_cluster, monkeypatch):
+    import ray
+
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster.address)
+    yield monkeypatch
+    assert not ray.is_initialized(), "a cluster that fill() joined, it leaves"
+    assert workers_alive() == []
+
+
+# --- without a cluster
+
+
+@given(st.lists(st.integers(1, 65535), min_size=1, max_size=5, unique=True))
+def test_addresses_are_listed_with_commas_and_nothing_else_is(ports):
+    urls = [f"http://127.0.0.1:{port}/v1" for port in ports]
+    assert addresses(", ".join([*urls, urls[0]]) + ",") == tuple(urls)
+    path = "models/a,b.gguf" + ",".join(map(str, ports))
+    assert addresses(path) == (path,)
+
+
+def test_without_ray_the_part_is_named_and_nothing_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setattr("rumpun.parts.installed", lambda module: module != "ray")
+    app = Served()
+    with servers(app) as [url], pytest.raises(MissingPartError, match="--ray needs the part 'cluster'"):
+        run_suite(planned("nli"), url, into=tmp_path / "run", cache=tmp_path / "c", workers=0)
+    assert app.answered == []
+
+
+# --- on a cluster of two
+
+
+@pytest.mark.slow
+def test_two_engines_give_what_one_gives_to_the_byte_and_then_nothing_is_asked(tmp_path, cluster):
+    model = str(tiny_gguf(tmp_path / "tiny.gguf", context=2048))
+    made = planned(
+        "reading", "nli", "grammar", "bpb", "tokens", "culture", languages=("id", "th", "zh"), limit=3
+    )
+    one = run_suite(made, model, into=tmp_path / "one", cache=tmp_path / "one.sqlite")
+    for ask in ("score", "generate", "count_tokens"):  # in this process; those of the workers are theirs
+        cluster.setattr(LlamaCpp, ask, None)
+
+    def cut_off(done, total=0, note=""):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(
+            made, model, into=tmp_path / "two", cache=tmp_path / "two.sqlite", workers=2,
+            start=lambda name: cut_off if "cluster" in name else quiet,
+        )  # fmt: skip
+    with Cache(tmp_path / "two.sqlite") as cache:
+        before = len(cache)
+    assert 0 < before < one.asked
+    two = run_suite(made, model, into=tmp_path / "two", cache=tmp_path / "two.sqlite", workers=2)
+    assert said(tmp_path / "two") == said(tmp_path / "one")
+    assert (two.asked, two.kept) == (one.asked - before, one.kept + before)
+    assert one.asked > 100
+    assert not any(cell.errors for cell in two.scores.cells)
+    # what is kept needs no cluster, neither for the same run nor for a part of it
+    cluster.setenv("RAY_ADDRESS", DEAD)
+    again = run_suite(made, model, into=tmp_path / "again", cache=tmp_path / "two.sqlite", workers=2)
+    assert said(tmp_path / "again") == said(tmp_path / "one")
+    assert (again.asked, again.kept) == (0, one.asked + one.kept)
+    # and what is not kept does
+    with pytest.raises(EnvironmentFault, match=r"no Ray cluster answers there") as caught:
+        run_suite(planned("causal"), model, into=tmp_path / "x", cache=tmp_path / "two.sqlite", workers=2)
+    assert "unset RAY_ADDRESS to work on this machine" in caught.value.hint
+
+
+@pytest.mark.slow
+def test_servers_share_the_cells_and_neither_killed_workers_nor_a_broken_server_cost_one(tmp_path, cluster):
+    killed = []
+
+    def kill_all(app):
+        if len(app.answered) == 2 and not killed:
+            killed.extend(workers_alive())
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    def breaks(app):
+        app.broken = app.broken or len(app.answered) == 3
+
+    first, second, third = apps = Served(), Served(), Served(breaks)
+    notes = defaultdict(list)
+    made = planned("nli", "reading", "knowledge", runs=2, temperature=0.7)
+    with servers(*apps) as urls:
+        one = run_suite(made, urls[0], into=tmp_path / "one", cache=tmp_path / "one.sqlite", asking=HASTE)
+        alone = Counter(first.answered)
+        first.answered.clear()
+        first.hook = kill_all
+        cluster.setattr(OpenAICompatible, "generate", None)  # in this process
+        found = run_suite(
+            made, ",".join(urls), into=tmp_path / "two", cache=tmp_path / "two.sqlite", asking=HASTE, workers=0,
+            start=lambda name: lambda done, total=0, note="": notes[name].append((done, total, note)),
+        )  # fmt: skip
+    assert said(tmp_path / "two") == said(tmp_path / "one")
+    assert (
+        (found.asked, found.kept) == (one.asked, one.kept) == (2 * 3 * 2 * 2, 0)
+    )  # runs, tasks, languages, items
+    assert killed
+    assert len(third.answered) == 3
+    assert first.answered
+    assert second.answered
+    asked = sum((Counter(app.answered) for app in apps), Counter())
+    assert set(asked) == set(alone)
+    assert all(asked[question] >= times for question, times in alone.items())
+    (told,) = (lines for name, lines in notes.items() if name.endswith("on a cluster"))
+    assert [(done, total) for done, total, _ in told] == sorted((done, 6) for done, *_ in told)
+    assert any(note == "a worker died and is started again" for *_, note in told)
+    assert any(note.startswith(f"on without {urls[2]}: 1 questions in a row") for *_, note in told)
+    assert told[-1][:2] == (6, 6)
+
+
+@pytest.mark.slow
+def test_a_cell_that_kills_every_worker_is_left_to_the_run_and_another_model_is_refused(tmp_path, cluster):
+    deaths = []
+    cluster.setattr("rumpun.evaluate.shards.RESUBMISSIONS", 1)  # so many more would take long
+
+    def kill(app):
+        if pids := workers_alive():
+            deaths.extend(pids)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+
+    deadly = Served(kill)
+    made = planned("nli", languages=("id",))
+    with servers(deadly) as [url]:
+        found = run_suite(made, url, into=tmp_path / "run", cache=tmp_path / "a", asking=HASTE, workers=4)
+    assert len(set(deaths)) == 2
+    assert found.asked == 2
+    assert not any(cell.errors for cell in found.scores.cells)
+    with (
+        servers(Served(), Served(model="other")) as urls,
+        pytest.raises(InputError, match="is another model"),
+    ):
+        run_suite(
+            planned("nli", "reading"), ",".join(urls), into=tmp_path / "mixed", cache=tmp_path / "b", asking=HASTE, workers=0
+        )  # fmt: skip
+
+
+# --- on this machine alone
+
+
+@pytest.mark.slow
+def test_without_an_address_a_cluster_is_started_here_and_stopped_without_a_word(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed (make dev)")
+    model = str(tiny_gguf(tmp_path / "tiny.gguf", context=2048))
+    env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    options = [
+        "--ray", "--tasks", "nli,grammar", "--languages", "id,th", "--limit", "2", "--into", "run", "--cache", "c"
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "rumpun.cli", "eval", "run", "tiny.gguf", *options], env=env, cwd=tmp_path,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    one = run_suite(planned("nli", "grammar"), model, into=tmp_path / "one", cache=tmp_path / "one.sqlite")
+    assert done.returncode == 0, done.stderr
+    assert "tiny on a cluster: 100 %\n" in done.stderr
+    for line in done.stderr.splitlines():  # our own, and none of Ray's
+        assert re.match(r"(items|tiny|tiny on a cluster): +\d+ %", line)
+    assert f"\n{one.asked} questions asked, {one.kept} answered from before\n" in done.stdout
+    assert said(tmp_path / "run") == said(tmp_path / "one")
