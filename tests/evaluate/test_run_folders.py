@@ -30,7 +30,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[list[Counting
         file.write_text(name)
         return Found(name=file.name, kind="gguf", place=str(file))
 
-    def engine(place: Found) -> Counting:
+    def engine(place: Found, **_: Any) -> Counting:
         opened.append(Counting(name=place.place))
         return opened[-1]
 

@@ -65,7 +65,7 @@ class Served(App):
             self.hook(self)
             if self.broken:
                 return JSONResponse({"error": {"message": "broken"}}, 503)
-            self.answered.append(body["messages"][0]["content"])
+            self.answered.append(body["messages"][-1]["content"])
         return await super().answer(request)
 
 
@@ -128,9 +128,8 @@ def test_without_ray_the_part_is_named_and_nothing_is_asked(monkeypatch, tmp_pat
 @pytest.mark.slow
 def test_two_engines_give_what_one_gives_to_the_byte_and_then_nothing_is_asked(tmp_path, cluster):
     model = str(tiny_gguf(tmp_path / "tiny.gguf", context=2048))
-    made = planned(
-        "reading", "nli", "grammar", "bpb", "tokens", "culture", languages=("id", "th", "zh"), limit=3
-    )
+    tasks = ["reading", "nli", "grammar", "bpb", "tokens", "culture", "translation-into-english"]
+    made = planned(*tasks, languages=("id", "th", "zh"), limit=3, temperature=0.7)
     one = run_suite(made, model, into=tmp_path / "one", cache=tmp_path / "one.sqlite")
     for ask in ("score", "generate", "count_tokens"):  # in this process; those of the workers are theirs
         cluster.setattr(LlamaCpp, ask, None)
@@ -178,7 +177,7 @@ def test_servers_share_the_cells_and_neither_killed_workers_nor_a_broken_server_
 
     first, second, third = apps = Served(), Served(), Served(breaks)
     notes = defaultdict(list)
-    made = planned("nli", "reading", "knowledge", runs=2, temperature=0.7)
+    made = planned("nli", "reading", "turns", runs=2, temperature=0.7, judge="not named")
     with servers(*apps) as urls:
         one = run_suite(made, urls[0], into=tmp_path / "one", cache=tmp_path / "one.sqlite", asking=HASTE)
         alone = Counter(first.answered)
@@ -190,9 +189,8 @@ def test_servers_share_the_cells_and_neither_killed_workers_nor_a_broken_server_
             start=lambda name: lambda done, total=0, note="": notes[name].append((done, total, note)),
         )  # fmt: skip
     assert said(tmp_path / "two") == said(tmp_path / "one")
-    assert (
-        (found.asked, found.kept) == (one.asked, one.kept) == (2 * 3 * 2 * 2, 0)
-    )  # runs, tasks, languages, items
+    wanted = 2 * 2 * 2 * (1 + 1 + 2)  # runs, languages, items, turns of three tasks
+    assert (found.asked, found.kept) == (one.asked, one.kept) == (wanted, 0)
     assert killed
     assert len(third.answered) == 3
     assert first.answered
@@ -201,10 +199,12 @@ def test_servers_share_the_cells_and_neither_killed_workers_nor_a_broken_server_
     assert set(asked) == set(alone)
     assert all(asked[question] >= times for question, times in alone.items())
     (told,) = (lines for name, lines in notes.items() if name.endswith("on a cluster"))
-    assert [(done, total) for done, total, _ in told] == sorted((done, 6) for done, *_ in told)
+    shown = [(done, total) for done, total, _ in told]
+    assert shown == sorted(shown, key=lambda one: (-one[1], one[0]))  # first all cells, then second turns
+    assert (6, 6) in shown
     assert any(note == "a worker died and is started again" for *_, note in told)
     assert any(note.startswith(f"on without {urls[2]}: 1 questions in a row") for *_, note in told)
-    assert told[-1][:2] == (6, 6)
+    assert shown[-1] == (2, 2)
 
 
 @pytest.mark.slow

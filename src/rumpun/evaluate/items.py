@@ -36,6 +36,15 @@ class Item:
         return self.group or self.id
 
     @property
+    def texts(self) -> Mapping[str, str]:
+        """Every text that a prompt shows besides options: the fields, and the turns of a talk."""
+        turns = self.more.get("turns")
+        if not isinstance(turns, list):
+            return self.fields
+        told = {f"turn {n}": turn for n, turn in enumerate(turns, 1) if isinstance(turn, str)}
+        return {**self.fields, **told}
+
+    @property
     def right(self) -> str:
         """The right option, or the first reference; empty where there is none."""
         if isinstance(self.gold, int):

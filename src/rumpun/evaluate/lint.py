@@ -109,14 +109,14 @@ def _options(item: Item) -> Iterator[tuple[str, str]]:
 
 
 def _texts(item: Item) -> Iterator[tuple[str, str]]:
-    if not item.fields and not item.options:
+    if not item.texts and not item.options:
         yield "empty text", "neither text nor option"
-    named = [*item.fields.items(), *((f"option {n}", option) for n, option in enumerate(item.options))]
+    named = [*item.texts.items(), *((f"option {n}", option) for n, option in enumerate(item.options))]
     if isinstance(item.gold, tuple):
         named += [(f"reference {n}", text) for n, text in enumerate(item.gold)]
     for name, text in named:
         if empty(text):
-            if name in item.fields:
+            if name in item.texts:
                 yield "empty text", name
             continue
         if what := damage(text):
@@ -136,7 +136,7 @@ def _copies(items: Sequence[Item], labels: Collection[str] | None) -> Iterator[P
     first: dict[tuple[object, ...], Item] = {}
     for item in items:
         chosen = bool(item.options) or labels is not None
-        texts = tuple((name, same(text)) for name, text in sorted(item.fields.items()))
+        texts = tuple((name, same(text)) for name, text in sorted(item.texts.items()))
         rest = tuple(sorted(map(same, item.options))) if chosen else item.gold
         earlier = first.setdefault((item.source, item.language, texts, rest), item)
         if earlier is not item:

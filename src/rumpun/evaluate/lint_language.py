@@ -47,7 +47,7 @@ def foreign(items: Sequence[Item]) -> Iterator[tuple[Item, str]]:
 def _texts(item: Item) -> Iterator[tuple[str, str, str]]:
     """(where, the language it should be in, text) of an item's texts, and of all its texts together."""
     tag = str(item.more.get("from") or item.language)
-    fields = [(name, tag, text) for name, text in item.fields.items() if name not in _ASIDE]
+    fields = [(name, tag, text) for name, text in item.texts.items() if name not in _ASIDE]
     options = [(f"option {number}", item.language, text) for number, text in enumerate(item.options)]
     references = item.gold if "to" in item.more and isinstance(item.gold, tuple) else ()
     every = [*fields, *options, *(("reference", str(item.more["to"]), text) for text in references)]

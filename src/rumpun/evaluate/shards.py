@@ -2,10 +2,10 @@
 
 The run itself comes after it and finds its answers there, so that its samples and figures are made by the same code from
 the same answers as without a cluster. Each cell (a task in a language) is asked whole by one engine, in the batches in
-which one engine alone would ask it, and a question that stands in two cells belongs to the first of them. So scores of
-llama.cpp are equal to the last bit on machines of one kind; its numbers do not hang on the number of threads. Not promised
-across processors of other kinds, whose sums round otherwise, nor for what an engine generates for several requests at once,
-where rounding may turn a close choice, as it may when one engine is asked twice.
+which one engine alone would ask it, and a question that stands in two cells belongs to the first of them. So what
+llama.cpp scores and generates is equal to the last bit on machines of one kind: its numbers do not hang on the number of
+threads, and one request is answered at a time (`slots=1`). Not promised across processors of other kinds, whose sums
+round otherwise, nor for weights that torch runs, nor for servers, which batch as they like.
 
 A cluster at RAY_ADDRESS is joined; without one Ray is started on this machine and stopped again. Every machine of it needs
 this version of rumpun and the model: the same file at the same place, or the name under which it is found there.
@@ -92,15 +92,21 @@ def fill(
     """
     require("--ray", ["cluster"])
     info = model_info(found, engine)
-    cells = _unanswered(made, info, engine, cache)
+    noting = _Noting(engine, identity_of(info), cache)
+    cells = noting.unanswered(made, info)
     if not cells:
         return 0
+    talks = replace(made, cells=tuple(cell for cell in made.cells if cell.task.family == "turns"))
     with environment(QUIET):
         ours = join(cores(), "unset RAY_ADDRESS to work on this machine", lambda _: None)
         try:
             models = _models(reference, found, info, asking, workers=workers, most=len(cells))
+            came = 0
             with closing(_Crew(models)) as crew:
-                return _handed_out(cells, crew, cache, deadline, told)
+                while cells:
+                    came += _handed_out(cells, crew, cache, deadline, told)
+                    cells = noting.unanswered(talks, info)  # the next turns, which hang on the answers
+            return came
         finally:
             if ours:
                 import ray
@@ -108,35 +114,36 @@ def fill(
                 ray.shutdown()
 
 
-def _unanswered(made: Plan, info: ModelInfo, engine: Engine, cache: Cache) -> list[list[_Call]]:
-    """The calls of each cell that has questions without an answer, with those questions alone."""
-    noting = _Noting(engine, identity_of(info), cache)
-    found = []
-    for cell in made.cells:
-        noting.calls = []
-        ask_model(replace(made, cells=(cell,)), info, noting)
-        if noting.calls:
-            found.append(noting.calls)
-    return found
-
-
 class _Noting(Asker):
     """Asks nothing, and notes what neither the cache nor an earlier note has."""
 
     def __init__(self, engine: Engine, identity: dict[str, Any], cache: Cache) -> None:
         super().__init__(engine, identity, cache)
-        self.calls: list[_Call] = []
+        self._calls: list[_Call] = []
         self._noted: set[str] = set()
+        self._talks = False
+
+    def unanswered(self, made: Plan, info: ModelInfo) -> list[list[_Call]]:
+        """The calls of each cell that has questions of which nothing is known yet, with those questions alone."""
+        found = []
+        for cell in made.cells:
+            self._calls, self._talks = [], cell.task.family == "turns"
+            ask_model(replace(made, cells=(cell,)), info, self)
+            if self._calls:
+                found.append(self._calls)
+        return found
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score | Failed | NotAsked]:
-        """All failed, so that the caller goes on to whatever else it asks."""
+        """All failed, which costs the caller nothing to judge, and it goes on to whatever else it asks."""
         self._note("score", pairs)
         return [Failed("")] * len(pairs)
 
     def generate(self, requests: Sequence[Request]) -> list[Generation | Failed | NotAsked]:
-        """As `score`."""
+        """As `score`; but in a conversation what is known, since the next turn is asked with it."""
         self._note("generate", requests)
-        return [Failed("")] * len(requests)
+        keys = [self.key("generate", request) for request in requests]
+        known = self._cache.get(keys, Generation) if self._talks else {}
+        return [known.get(key, Failed("")) for key in keys]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
         """None, as of an engine that cannot count."""
@@ -147,7 +154,7 @@ class _Noting(Asker):
         keyed = {self.key(form, question): question for question in questions}
         known = self._noted.union(self._cache.get(keyed, _KINDS[form]))
         if todo := {key: question for key, question in keyed.items() if key not in known}:
-            self.calls.append((form, todo))
+            self._calls.append((form, todo))
         self._noted.update(keyed)
 
 
@@ -231,7 +238,7 @@ class _Worker:
         os.environ.pop("OMP_NUM_THREADS", None)  # Ray's own, which would change how sums are cut
         os.environ.update(model.variables)
         found = resolve(model.place if Path(model.place).exists() else model.reference)
-        engine = open_engine(found, threads=max(1, cores() // model.sharing))
+        engine = open_engine(found, slots=1, threads=max(1, cores() // model.sharing))
         own = identity_of(model_info(found, engine))
         wanted = dict(model.identity)
         if found.kind == "url":  # which address it is makes no difference, which model does
