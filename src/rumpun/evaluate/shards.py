@@ -46,6 +46,7 @@ _SET_HERE = (
     "OPENAI_API_KEY",
 )  # read by engines, and sent to them
 
+_UNKNOWN = Failed("not known yet")
 _Call = tuple[str, dict[str, Any]]  # form, and questions by their keys: one call of an Asker
 
 
@@ -136,14 +137,14 @@ class _Noting(Asker):
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score | Failed | NotAsked]:
         """All failed, which costs the caller nothing to judge, and it goes on to whatever else it asks."""
         self._note("score", pairs)
-        return [Failed("")] * len(pairs)
+        return [_UNKNOWN] * len(pairs)
 
     def generate(self, requests: Sequence[Request]) -> list[Generation | Failed | NotAsked]:
         """As `score`; but in a conversation what is known, since the next turn is asked with it."""
         self._note("generate", requests)
         keys = [self.key("generate", request) for request in requests]
         known = self._cache.get(keys, Generation) if self._talks else {}
-        return [known.get(key, Failed("")) for key in keys]
+        return [known.get(key, _UNKNOWN) for key in keys]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
         """None, as of an engine that cannot count."""
