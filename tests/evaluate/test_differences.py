@@ -1,8 +1,9 @@
 """Two models on the same items, and means over cells, against numbers worked out by hand."""
 
 import pytest
-from made_samples import LABELS, TASKS, counted, rights, sample
+from made_samples import LABELS, TASKS, counted, labelled, rights, sample
 from scipy.stats import binomtest
+from sklearn import metrics
 
 from rumpun.evaluate.figures import differences
 from rumpun.evaluate.means import means
@@ -28,6 +29,21 @@ def test_two_models_by_mcnemars_test_on_what_both_answered() -> None:
     assert found.p_holm == found.p
     assert found.ci95 is not None
     assert found.ci95[0] > 0
+
+
+def test_labels_are_compared_by_balanced_accuracy() -> None:
+    """Always the commonest label is right in 8 of 10 and worth no more than chance."""
+    gold = ["entailment"] * 8 + ["neutral", "contradiction"]
+    told = ["entailment"] * 4 + ["neutral"] * 4 + ["neutral", "contradiction"]
+    always = ["entailment"] * 10
+    (found,) = differences(
+        TASKS, labelled(list(zip(gold, told, strict=True))), labelled(list(zip(gold, always, strict=True)))
+    )
+    mine = metrics.balanced_accuracy_score(gold, told)
+    theirs = metrics.balanced_accuracy_score(gold, always)
+    assert found.metric == "balanced_accuracy"
+    assert found.difference == pytest.approx(mine - theirs)
+    assert found.difference > 0 > (6 - 8) / 10
 
 
 def test_items_that_one_has_not_are_not_compared() -> None:

@@ -6,7 +6,7 @@ group (translations of one another, questions about one text) are drawn together
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def cell_of(
     table = _table(samples)
     scored = [sample for sample in samples if sample.status != "error"]
     # always the same label gets more than chance where labels are unequally many, but not of the balanced accuracy
-    metric = "balanced_accuracy" if one.family == "label" else metric_of(one)
+    metric = _headline(one)
     found = _metrics(one, table, scored, draws, seed) if scored else {}
     chance = _chance(one, scored)
     headline = found.get(metric)
@@ -217,15 +217,9 @@ def differences(
     Over several tasks each weighs the same, as in a suite's mean. The p-values of one task are corrected over its languages
     (Holm 1979), those over the tasks of a language likewise; the one over all needs none.
     """
-    cells: dict[tuple[str, str], tuple[list[Sample], list[Sample]]] = defaultdict(lambda: ([], []))
-    for place, samples in enumerate((model, against)):
-        for sample in samples:
-            cells[sample.task, sample.language][place].append(sample)
     found: list[Difference] = []
     parts: list[_Part] = []
-    for (name, language), (mine, theirs) in sorted(cells.items()):
-        if not mine or not theirs:
-            continue
+    for (name, language), (mine, theirs) in _both(model, against):
         one = tasks[name]
         if one.family in _RATIOS:
             found += _ratio_difference(one, language, mine, theirs, draws, seed)
@@ -233,8 +227,11 @@ def differences(
         part = _part(name, language, mine, theirs, metric_of(one))
         if np.isnan(item_means(part.values) + item_means(part.others)).all():
             continue
+        metric = _headline(one)
+        if one.family == "label":
+            part = _balanced(part, {sample.id: str(sample.gold) for sample in mine})
         found.append(
-            _difference(name, language, metric_of(one), part.values, part.others, part.clusters, draws, seed)
+            _difference(name, language, metric, part.values, part.others, part.clusters, draws, seed)
         )
         if not one.translates:
             parts.append(part)
@@ -246,15 +243,48 @@ def differences(
     return _corrected(found)
 
 
+def _headline(one: Task) -> str:
+    """The metric that a task is told by."""
+    return "balanced_accuracy" if one.family == "label" else metric_of(one)
+
+
+def _both(
+    model: Sequence[Sample], against: Sequence[Sample]
+) -> list[tuple[tuple[str, str], tuple[list[Sample], list[Sample]]]]:
+    """((Task, language), samples of both models), where both have some."""
+    cells: dict[tuple[str, str], tuple[list[Sample], list[Sample]]] = defaultdict(lambda: ([], []))
+    for place, samples in enumerate((model, against)):
+        for sample in samples:
+            cells[sample.task, sample.language][place].append(sample)
+    return [(where, both) for where, both in sorted(cells.items()) if all(both)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Both models' values of one task in one language, on the items that both have, in the same order."""
 
     task: str
     language: str
+    ids: list[str]
     values: Floats  # [items, runs]
     others: Floats
     clusters: list[tuple[str, ...]]
+
+
+def _balanced(part: _Part, gold: Mapping[str, str]) -> _Part:
+    """Values whose mean is the balanced accuracy: an item of a rare label weighs more.
+
+    Else a model that always says the commonest label would beat one that tells them apart. Where all labels are equally
+    many, right and wrong stay what they are.
+    """
+    labels = np.array([gold[one] for one in part.ids])
+    told = ~np.isnan(item_means(part.values) + item_means(part.others))
+    names, counts = np.unique(labels[told], return_counts=True)
+    if len(set(counts.tolist())) <= 1:
+        return part
+    weight = dict(zip(names.tolist(), told.sum() / (len(names) * counts), strict=True))
+    weights = np.array([weight.get(one, np.nan) for one in labels.tolist()])[:, None]
+    return replace(part, values=part.values * weights, others=part.others * weights)
 
 
 def _part(name: str, language: str, mine: Sequence[Sample], theirs: Sequence[Sample], metric: str) -> _Part:
@@ -266,7 +296,8 @@ def _part(name: str, language: str, mine: Sequence[Sample], theirs: Sequence[Sam
         (name, one.clusters[n]) if one.clusters[n] != one.ids[n] else (name, language, one.ids[n])
         for n in keep
     ]
-    return _Part(name, language, one.values(metric)[keep], other.values(metric)[keep_other], clusters)
+    ids = [one.ids[n] for n in keep]
+    return _Part(name, language, ids, one.values(metric)[keep], other.values(metric)[keep_other], clusters)
 
 
 def _pooled(language: str, parts: Sequence[_Part], draws: int, seed: int) -> list[Difference]:
