@@ -143,13 +143,17 @@ def test_nothing_large_is_tracked_but_the_layers() -> None:
 
 @pytest.mark.base
 def test_what_the_readme_tells_people_to_type_runs(home_with_base: Path, tmp_path: Path) -> None:
-    """Every `rumpun …` line of the README but the servers; a recipe is planned instead of walked."""
+    """Every `rumpun …` line of the README but the servers; a recipe or a suite is planned instead of walked."""
     rows = [
         {"text": "Nenek menanam bambu di tepi sungai.", "language": "id"},
         {"text": "ย่าปลูกไผ่ริมน้ำ", "language": "th"},
     ]
     (tmp_path / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "texts.txt").write_text("".join(row["text"] + "\n" for row in rows))
+    items = [{"id": n, "label": label, "prompts": [{"text": "…"}]} for n, label in enumerate("AB")]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in items))
+    said = [{"id": n, "prediction": "คำตอบ: A"} for n in range(2)]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
     for name in ("layers", "recipes"):
         (tmp_path / name).symlink_to(ROOT / name)
     ran = []
@@ -157,7 +161,7 @@ def test_what_the_readme_tells_people_to_type_runs(home_with_base: Path, tmp_pat
         words = shlex.split(line)
         if page != "README.md" or words[0] != "rumpun" or words[1] == "up":
             continue
-        if words[1] == "run" or words[1:3] == ["corpus", "build"]:
+        if words[1] == "run" or words[1:3] in (["corpus", "build"], ["eval", "run"]):
             words.append("--plan")
         if words[1:3] == ["corpus", "trace"]:  # needs a corpus; tests/cli/test_corpus.py makes one
             continue

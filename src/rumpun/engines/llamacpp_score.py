@@ -10,19 +10,15 @@ import ctypes
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rumpun.engines.llamacpp_memory import available_bytes, cache_bytes, runtime
+from rumpun.engines.llamacpp_rows import Row, log_softmax_at, rows_of
 from rumpun.engines.port import Score
 from rumpun.engines.windows import Work, first_of_continuation, packed_groups, window_tokens, windows
 from rumpun.errors import EnvironmentFault, InputError, UsageError
 from rumpun.weights.gguf_file import GgufAbout
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["Library", "Scorer", "library"]
 
@@ -155,16 +151,6 @@ def library() -> Library:
         MissingPartError: xllamacpp is not installed.
     """
     return Library(str(runtime().xllamacpp.__file__))
-
-
-@dataclass(slots=True)
-class _Row:
-    """One token of a batch: whose it is, and what should follow it."""
-
-    token: int
-    position: int
-    sequences: list[int] = field(default_factory=list)
-    targets: list[tuple[int, int]] = field(default_factory=list)  # (sequence, token)
 
 
 class Scorer:
@@ -322,18 +308,7 @@ class Scorer:
     def _run(self, group: list[tuple[Work, int]]) -> list[float]:
         """Nats of each window, computed together as sequences of one batch; first tokens that are shared once for all."""
         lib = self._library()
-        rows: list[_Row] = []
-        path: list[_Row] = []  # the rows of the window before
-        for sequence, ((_, tokens, w), shared) in enumerate(group):
-            path = path[:shared]
-            for at in range(w.start, w.stop - 1):
-                if at - w.start == len(path):
-                    path.append(_Row(tokens[at], at - w.start))
-                    rows.append(path[-1])
-                row = path[at - w.start]
-                row.sequences.append(sequence)
-                if at + 1 >= w.first:
-                    row.targets.append((sequence, tokens[at + 1]))
+        rows = rows_of(group)
         context = self._need_context(len(rows))
         lib.llama_memory_clear(lib.llama_get_memory(context), False)
         sums = [0.0] * len(group)
@@ -347,7 +322,7 @@ class Scorer:
             lib.llama_batch_free(batch)
         return sums
 
-    def _decode(self, context: int, batch: _Batch, rows: "list[_Row]") -> list[tuple[int, float]]:
+    def _decode(self, context: int, batch: _Batch, rows: Sequence[Row]) -> list[tuple[int, float]]:
         """(Sequence, nats) of each token to predict."""
         import numpy as np
 
@@ -370,7 +345,7 @@ class Scorer:
         logits = np.ctypeslib.as_array(lib.llama_get_logits(context), (len(asked), self._about.vocabulary))
         places = np.repeat(np.arange(len(asked)), list(map(len, asked)))
         wanted = [target for targets in asked for target in targets]
-        nats = _log_softmax_at(logits, places, np.array([token for _, token in wanted], np.int64))
+        nats = log_softmax_at(logits, places, np.array([token for _, token in wanted], np.int64))
         return [(sequence, float(one)) for (sequence, _), one in zip(wanted, nats, strict=True)]
 
     def _need_context(self, tokens: int) -> int:
@@ -445,21 +420,3 @@ class Scorer:
                     f"scoring is refused: {text!r} has {a.logprob:.4f} nats, stored are {nats:.4f}",
                     "install the pinned runtime: pip install -r requirements/runtime.txt",
                 )
-
-
-def _log_softmax_at(
-    logits: "npt.NDArray[np.float32]", places: "npt.NDArray[np.int64]", targets: "npt.NDArray[np.int64]"
-) -> "npt.NDArray[np.float64]":
-    """Natural log-probability of tokens, [targets], each in its row of [rows, vocabulary]; a slice of rows at a time.
-
-    Sums are in float64.
-    """
-    import numpy as np
-
-    base = np.empty(len(logits), np.float64)
-    for begin in range(0, len(logits), 32):
-        part = logits[begin : begin + 32]
-        most = part.max(axis=1, keepdims=True)
-        base[begin : begin + 32] = most[:, 0] + np.log(np.exp(part - most).sum(axis=1, dtype=np.float64))
-    found: npt.NDArray[np.float64] = logits[places, targets].astype(np.float64) - base[places]
-    return found

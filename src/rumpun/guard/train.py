@@ -301,5 +301,5 @@ def row_sources(folder: Path, fitted: "Sequence[Row]", measured: "Sequence[Row]"
 
 
 def _repository(url: str) -> str:
-    """The address of the repository that a file's address lies in: host, owner and name."""
-    return "/".join(url.split("/")[:5])
+    """The address of the repository that a file's address lies in: host, owner and name; "" for what is no address."""
+    return "/".join(url.split("/")[:5]) if "://" in url else ""
