@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -100,6 +101,9 @@ def cluster(ray_cluster, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", ray_cluster.address)
     yield monkeypatch
     assert not ray.is_initialized(), "a cluster that fill() joined, it leaves"
+    until = time.monotonic() + 30  # Ray ends its processes in its own time
+    while workers_alive() and time.monotonic() < until:
+        time.sleep(0.1)
     assert workers_alive() == []
 
 
