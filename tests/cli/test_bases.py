@@ -17,7 +17,8 @@ def test_known_families_are_listed_with_stable_keys(home):
         "SmolLM",
     }
     assert list(record["bases"][0]) == [
-        "name", "kind", "family", "architecture", "parameters", "size_bytes", "licence", "repository", "languages",
+        "name", "kind", "family", "architecture", "parameters", "size_bytes", "licence", "repository", "weights",
+            "hidden", "blocks", "context_tokens", "vocabulary", "languages",
         "released", "note", "at_hand", "path", "problem", "tokens_per_character",
     ]  # fmt: skip
     assert not any(base["at_hand"] for base in record["bases"])

@@ -110,7 +110,7 @@ def test_the_object_has_its_keys_and_the_same_run_again_asks_nothing(home, tmp_p
     }
     assert set(first["made"]) == {
         "when", "version", "seconds", "languages", "tasks", "limit", "method", "template", "seed", "runs", "temperature",
-        "detectable", "lint", "dropped",
+        "max_tokens", "detectable", "lint", "dropped",
     }  # fmt: skip
     assert {c["method"] for c in first["cells"]} == {"generate"}
 

@@ -151,7 +151,7 @@ def test_padding_changes_no_score_and_no_vector(engine):
 
 
 def test_scores_are_those_of_the_whole_matrix_of_logits(engine, monkeypatch):
-    monkeypatch.setattr(engine._head, "_rows", 5)  # slices of the vocabulary's rows
+    monkeypatch.setattr(engine._scorer._head, "rows", 5)  # slices of the vocabulary's rows
     tokens = [engine._start, *engine._plain.encode(TEXTS[3], add_special_tokens=False).ids]
     with torch.inference_mode():
         logits = engine._model(input_ids=torch.tensor([tokens])).logits[0, :-1].double()

@@ -203,7 +203,7 @@ def sentencepiece(tmp_path_factory):
 
 def test_the_space_that_sentencepiece_sets_belongs_to_no_one(sentencepiece):
     made = Scorer(sentencepiece, describe(sentencepiece), 1)
-    assert made.start_token() == 2  # no <|endoftext|>: the end token, and no BOS beside it
+    assert made.start_token() == 1  # its own first token, as the model was trained, and no other beside it
     text = "bambu ไผ่ bambu é"
     whole = made.score([("", text)])[0]
     assert whole.tokens == len(made.tokenize([text])[0])

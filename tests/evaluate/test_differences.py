@@ -206,3 +206,24 @@ def test_a_skill_that_was_wanted_and_is_nowhere_is_missing_in_every_mean() -> No
         "language": ["linguistics"],
         "all": ["linguistics"],
     }
+
+
+def test_a_skill_that_no_table_has_is_in_the_means_after_the_others() -> None:
+    """People's own tasks may name one; it is not dropped without a word."""
+
+    def cell(skill: str, value: float) -> Cell:
+        return Cell(
+            task=skill,
+            language="id",
+            skill=skill,
+            model="m",
+            metric="accuracy",
+            normalised=Figure(value=value),
+        )
+
+    found = means([cell("rice farming", 10), cell("reasoning", 30)], ("id",))
+    assert [(m.over, m.name) for m in found] == [
+        ("skill", "reasoning"), ("skill", "rice farming"), ("language", "id"), ("all", ""),
+    ]  # fmt: skip
+    assert found[-1].cells == ["reasoning", "rice farming"]
+    assert found[-1].figure == Figure(value=20.0)

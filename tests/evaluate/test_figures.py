@@ -230,3 +230,13 @@ def test_what_a_paired_test_would_see() -> None:
     assert gain_seen(TASKS["reading"], 5, 1) is None
     assert gain_seen(TASKS["bpb"], 100, 100) is None
     assert gain_seen(TASKS["translation-into-english"], 100, 100) is None
+
+
+def test_where_there_is_nothing_to_choose_nothing_is_normalised() -> None:
+    """One option, or none that the sample names: no division by nothing, and no NaN in a file."""
+    one = cell_of(TASKS["reading"], "id", [sample("reading", n, 1.0, options=["a"]) for n in range(4)])
+    assert (one.chance, one.normalised) == (1.0, None)
+    none = cell_of(TASKS["reading"], "id", [sample("reading", n, 1.0, options=[]) for n in range(4)])
+    assert none.chance == 0.0
+    assert none.normalised is not None
+    assert none.normalised.value == 100.0

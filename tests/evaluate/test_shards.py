@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,8 @@ from rumpun.evaluate.ask import Asking
 from rumpun.evaluate.cache import Cache
 from rumpun.evaluate.run import Settings
 from rumpun.evaluate.runs import plan_suite, run_suite
-from rumpun.evaluate.shards import addresses
+from rumpun.evaluate.shard_worker import Said
+from rumpun.evaluate.shards import _handed_out, addresses
 from rumpun.steps import quiet
 from tiny import tiny_gguf
 
@@ -70,6 +71,15 @@ class Served(App):
         return await super().answer(request)
 
 
+class Changing(Served):
+    """Has one model where it is asked first, and then another: a worker finds what the run is not of."""
+
+    async def models(self, request):
+        found = await super().models(request)
+        self.model = "other"
+        return found
+
+
 @contextlib.contextmanager
 def servers(*apps):
     with contextlib.ExitStack() as stack:
@@ -89,7 +99,7 @@ def workers_alive():
             above = parents[above]
         if above == os.getpid():
             with contextlib.suppress(OSError):
-                if b"ray::_Worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"ray::Worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
     return found
 
@@ -126,6 +136,34 @@ def test_without_ray_the_part_is_named_and_nothing_is_asked(monkeypatch, tmp_pat
     assert app.answered == []
 
 
+class Faulty:
+    """One engine that answers a part of its cell and then meets a fault that is no machine's."""
+
+    def __init__(self, answers, fault):
+        self.free = deque([0])
+        self._said = Said(answers, fault)
+
+    def ask(self, place, calls, seconds):
+        return place, len(calls), seconds
+
+    def first_ready(self, begun):
+        return begun[0]
+
+    def said(self, place, begun):
+        return self._said
+
+
+def test_what_was_answered_before_a_fault_of_the_question_is_kept(tmp_path):
+    answers = {f"key {n}": n for n in range(3)}
+    fault = InputError("question 4 holds half a character", "mend it")
+    with Cache(tmp_path / "c") as cache:
+        with pytest.raises(InputError, match="half a character"):
+            _handed_out(
+                [[("tokens", dict.fromkeys(answers, "?"))]], Faulty(answers, fault), cache, None, quiet
+            )
+        assert cache.get(list(answers), int) == answers
+
+
 # --- on a cluster of two
 
 
@@ -133,7 +171,7 @@ def test_without_ray_the_part_is_named_and_nothing_is_asked(monkeypatch, tmp_pat
 def test_two_engines_give_what_one_gives_to_the_byte_and_then_nothing_is_asked(tmp_path, cluster):
     model = str(tiny_gguf(tmp_path / "tiny.gguf", context=2048))
     tasks = ["reading", "nli", "grammar", "bpb", "tokens", "culture", "translation-into-english"]
-    made = planned(*tasks, languages=("id", "th", "zh"), limit=3, temperature=0.7)
+    made = planned(*tasks, languages=("id", "th"), limit=3, temperature=0.7)
     one = run_suite(made, model, into=tmp_path / "one", cache=tmp_path / "one.sqlite")
     for ask in ("score", "generate", "count_tokens"):  # in this process; those of the workers are theirs
         cluster.setattr(LlamaCpp, ask, None)
@@ -153,7 +191,7 @@ def test_two_engines_give_what_one_gives_to_the_byte_and_then_nothing_is_asked(t
     two = run_suite(made, model, into=tmp_path / "two", cache=tmp_path / "two.sqlite", workers=2)
     assert said(tmp_path / "two") == said(tmp_path / "one")
     assert (two.asked, two.kept) == (one.asked - before, one.kept + before)
-    assert one.asked > 100
+    assert one.asked > 60
     assert not any(cell.errors for cell in two.scores.cells)
     # what is kept needs no cluster, neither for the same run nor for a part of it
     cluster.setenv("RAY_ADDRESS", DEAD)
@@ -167,12 +205,12 @@ def test_two_engines_give_what_one_gives_to_the_byte_and_then_nothing_is_asked(t
 
 
 @pytest.mark.slow
-def test_servers_share_the_cells_and_neither_killed_workers_nor_a_broken_server_cost_one(tmp_path, cluster):
+def test_servers_share_the_cells_and_neither_a_killed_worker_nor_a_broken_server_costs_one(tmp_path, cluster):
     killed = []
 
-    def kill_all(app):
+    def kill_one(app):
         if len(app.answered) == 2 and not killed:
-            killed.extend(workers_alive())
+            killed.extend(workers_alive()[:1])
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
@@ -186,7 +224,7 @@ def test_servers_share_the_cells_and_neither_killed_workers_nor_a_broken_server_
         one = run_suite(made, urls[0], into=tmp_path / "one", cache=tmp_path / "one.sqlite", asking=HASTE)
         alone = Counter(first.answered)
         first.answered.clear()
-        first.hook = kill_all
+        first.hook = kill_one
         cluster.setattr(OpenAICompatible, "generate", None)  # in this process
         found = run_suite(
             made, ",".join(urls), into=tmp_path / "two", cache=tmp_path / "two.sqlite", asking=HASTE, workers=0,
@@ -229,13 +267,8 @@ def test_a_cell_that_kills_every_worker_is_left_to_the_run_and_another_model_is_
     assert len(set(deaths)) == 2
     assert found.asked == 2
     assert not any(cell.errors for cell in found.scores.cells)
-    with (
-        servers(Served(), Served(model="other")) as urls,
-        pytest.raises(InputError, match="is another model"),
-    ):
-        run_suite(
-            planned("nli", "reading"), ",".join(urls), into=tmp_path / "mixed", cache=tmp_path / "b", asking=HASTE, workers=0
-        )  # fmt: skip
+    with servers(Changing()) as [url], pytest.raises(InputError, match="is another model"):
+        run_suite(made, url, into=tmp_path / "mixed", cache=tmp_path / "b", asking=HASTE, workers=0)
 
 
 # --- on this machine alone

@@ -1,23 +1,14 @@
 """`rumpun eval`: measure models."""
 
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rumpun.cli.evaluate_files import MORE
-from rumpun.errors import UsageError
-
-if TYPE_CHECKING:
-    from rumpun.evaluate.records import Scores
+from rumpun.cli.evaluate_run import DATA, run
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="A mirror of the data folder, for public sets (default: RUMPUN_DATA).",
-)
 
 
 @click.group()
@@ -25,159 +16,8 @@ def evaluate() -> None:
     """Measure models."""
 
 
-@evaluate.command()
-@click.argument("model")
-@click.option("--against", help="A second model, put to the same items: the difference is the headline.")
-@click.option(
-    "--suite", default="region", show_default=True, help="Which tasks: `rumpun eval tasks` lists them."
-)
-@click.option("--tasks", default="", help="Only these, with commas between.")
-@click.option(
-    "--languages", default="", help="Tags, with commas between (default: the eleven working languages)."
-)
-@click.option(
-    "--limit", type=click.IntRange(min=1), help="The first so many items of each task and language."
-)
-@click.option(
-    "--method",
-    type=click.Choice(["likelihood", "letters", "generate"]),
-    help="How options and labels are asked, where the engine and the task can (default: by likelihood).",
-)
-@click.option(
-    "--template",
-    type=click.IntRange(min=0),
-    help="Which variant of the instruction (default: they take turns).",
-)
-@click.option(
-    "--runs",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 100),
-    help="Of what is generated, each with its own seed.",
-)
-@click.option("--temperature", default=0.0, show_default=True, type=click.FloatRange(0, 2))
-@click.option("--seed", default=0, show_default=True, type=int)
-@click.option(
-    "--budget-minutes",
-    "minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Ask nothing new after so long; the same run again goes on.",
-)
-@click.option(
-    "--into", type=click.Path(path_type=Path), help="Folder of scores.json, samples.jsonl and report.html."
-)
-@click.option(
-    "--cache", type=click.Path(path_type=Path), help="File of answers (default: in the cache folder)."
-)
-@click.option(
-    "--concurrency",
-    default=8,
-    show_default=True,
-    type=click.IntRange(1, 256),
-    help="Questions under way at a server.",
-)
-@click.option(
-    "--per-minute",
-    default=0,
-    type=click.IntRange(min=0),
-    help="Questions to a server at most (default: no limit).",
-)
-@click.option(
-    "--ray",
-    is_flag=True,
-    help="Share the work out to several engines on the Ray cluster at RAY_ADDRESS, or on this machine; MODEL may be"
-    " several addresses of one model, with commas between.",
-)
-@click.option(
-    "--ray-workers",
-    type=click.IntRange(1, 1024),
-    help="Engines at once with --ray (default: one a machine, two where there is one).",
-)
-@click.option(
-    "--judge",
-    default="",
-    help="A model that says which criteria a conversation meets: what MODEL may be, usually an address.",
-)
-@click.option(
-    "--judge-labels",
-    "labels",
-    type=click.Path(path_type=Path),
-    help='Lines {"id", "turn", "criterion", "met"} by people: how far the judge agrees with them, by language.',
-)
-@click.option(
-    "--guard-url",
-    default="",
-    help="A guard, such as http://127.0.0.1:8765/v1: it is asked whether answers of the task answerable may pass.",
-)
-@click.option(
-    "--plan", "only_plan", is_flag=True, help="Say what would be asked and what it could see; ask nothing."
-)
-@click.option("--all", "every", is_flag=True, help="Print every difference, not only those that were found.")
-@_DATA
-@_JSON
-def run(  # noqa: PLR0917  (one for each option)
-    model: str, against: str | None, suite: str, tasks: str, languages: str, minutes: float | None, into: Path | None,
-    cache: Path | None, concurrency: int, per_minute: int, ray: bool, ray_workers: int | None, only_plan: bool, every: bool, data: Path | None, as_json: bool,
-    labels: Path | None, guard_url: str, **settings: Any,
-) -> None:  # fmt: skip
-    """Put a suite to MODEL: base, default, a GGUF, a folder of weights, a catalogue name or an address.
-
-    Answers are kept: a run that was cut off goes on, and the same run again asks nothing.
-    """
-    from rumpun.cli.evaluate_show import plan_text, scores_text
-    from rumpun.cli.show import progress_bars, put_json
-    from rumpun.evaluate.ask import Asking
-    from rumpun.evaluate.reviews import Review, reviewers
-    from rumpun.evaluate.run import Settings
-    from rumpun.evaluate.runs import plan_suite, run_suite
-    from rumpun.language.tables import WORKING
-
-    if ray_workers and not ray:
-        raise UsageError(f"--ray-workers {ray_workers} without --ray", "add --ray")
-    tags = tuple(dict.fromkeys(_listed(languages))) or WORKING
-    settings["limit"] = settings["limit"] or 0
-    with progress_bars() as start:
-        made = plan_suite(
-            suite, Settings(languages=tags, **settings), _listed(tasks), data=data, progress=start("items")
-        )
-        if only_plan:
-            found = None
-        else:
-            review = Review(judge=settings["judge"], labels=labels, guard_url=guard_url)
-            with closing(reviewers(review, progress=start("finding"))) as looking:
-                found = run_suite(
-                    made, model, against, into=into, cache=cache, minutes=minutes, start=start, reviewers=looking,
-                    asking=Asking(concurrency=concurrency, per_minute=per_minute), workers=ray_workers or 0 if ray else None,
-                )  # fmt: skip
-    if found is None:
-        put_json(made.facts()) if as_json else click.echo(plan_text(made))
-        return
-    if as_json:
-        put_json(found.scores)
-    else:
-        click.echo(scores_text(found.scores, every=every))
-        click.echo(f"\n{found.asked:,} questions asked, {found.kept:,} answered from before")
-        click.echo(f"{found.folder}: scores.json, samples.jsonl, report.html")
-    _leave(found.scores)
-
-
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",")] if text else []
-
-
-def _leave(scores: "Scores") -> None:
-    """A run with errors is no success, and says so to whatever called it."""
-    errors = sum(cell.errors for cell in scores.cells)
-    if errors:
-        click.echo(
-            f"{errors:,} questions got no answer: they are left out of every figure; run again to ask them again",
-            err=True,
-        )
-        raise SystemExit(5)
-
-
 @evaluate.command("tasks")
-@_DATA
+@DATA
 @_JSON
 def list_tasks(data: Path | None, as_json: bool) -> None:
     """Tasks with their skill, languages, items and licences; suites."""
@@ -213,7 +53,7 @@ def list_tasks(data: Path | None, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help='Lines {"id", "score"}: a neural metric\'s or a judge\'s word on each answer.',
 )
-@_DATA
+@DATA
 @_JSON
 def score(as_json: bool, **options: Any) -> None:
     """Score answers made elsewhere: PREDICTIONS has lines {"id": …, "prediction": "…" or null}."""
@@ -268,5 +108,5 @@ def bpb(model: str, against: str | None, texts: Path, limit: int | None, as_json
     click.echo(bpb_text(table["languages"], names))
 
 
-for command in MORE:
+for command in (run, *MORE):
     evaluate.add_command(command)

@@ -47,7 +47,10 @@ def _guard(scores: Scores, told: Mapping[str, Any]) -> list[str]:
         return []
     if "why" in told:
         return [f"guard: {told['address']}: not asked, {told['why']}"]
-    lines = [f"guard: {told['address']}, {told['answers']:,} answers; those it lets pass, of 100:"]
+    asked = f"guard: {told['address']}, {told['answers']:,} answers"
+    asked += f" and {told['prompts']:,} prompts" if told.get("prompts") else ""
+    passed = any("passed_guard" in cell.metrics for cell in scores.cells)
+    lines = [f"{asked}; those it lets pass, of 100:" if passed else asked]
     for info in scores.models:
         cells = [cell for cell in scores.cells if cell.model == info.name and "passed_guard" in cell.metrics]
         if cells:

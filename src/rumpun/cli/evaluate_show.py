@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rumpun.cli.evaluate_details import detail_lines
 from rumpun.cli.evaluate_reviews import review_lines
+from rumpun.evaluate.costs import costs_of
 from rumpun.evaluate.records import Cell, Difference, Figure, Scores
 from rumpun.evaluate.report.gains import LOWER, Gain, Gains, gain_of, headline, of_metric
 from rumpun.evaluate.report.numbers import DASH, number, p_value, unit_of
@@ -77,6 +79,7 @@ def scores_text(scores: Scores, *, every: bool = False) -> str:
     ]
     if len(scores.models) > 1:
         blocks.append(_gains(scores, languages, every=every))
+    blocks.append(detail_lines(scores, languages))
     blocks.append(review_lines(scores))
     blocks.append(_counts(scores, languages))
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -160,15 +163,23 @@ def _mean(figure: Figure | None) -> str:
 
 
 def _costs(scores: Scores, model: str, languages: Sequence[str]) -> list[str]:
-    """Bits per byte and tokens a character, a line each."""
+    """Bits per byte and tokens a character, a line each; then what a character costs beside English, and of a context."""
     lines = []
-    for metric in ("bits_per_byte", "tokens_per_character"):
+    for metric in ("bits_per_byte", "tokens_per_character", "tokens_against_english"):
         found = {
             c.language: c.metrics[metric] for c in scores.cells if c.model == model and metric in c.metrics
         }
         if found:
             said = "  ".join(f"{tag} {number(found[tag].value, 2)}" for tag in languages if tag in found)
             lines.append(f"{unit_of(metric)}: {said}")
+    told = {one.language: one for one in costs_of(c for c in scores.cells if c.model == model)}
+    if beside := [(tag, told[tag].against_english) for tag in languages if tag in told and "en" in told]:
+        lines.append("a character beside English: " + "  ".join(f"{tag} {number(at)}×" for tag, at in beside))
+    if told:
+        held = "  ".join(
+            f"{tag} {number(told[tag].characters_in_1000_tokens, 0)}" for tag in languages if tag in told
+        )
+        lines.append(f"characters in 1,000 tokens: {held}")
     return lines
 
 

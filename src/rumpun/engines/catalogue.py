@@ -46,6 +46,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     licence: str = ""
     kind: Kind
     repository: str = ""  # owner/name on the hub
+    weights: str = ""  # owner/name of the transformers weights there, which layers are trained on
+    hidden: int | None = None  # width of a token's state
+    blocks: int | None = None
+    context_tokens: int | None = None
+    vocabulary: int | None = None  # rows of the embedding
     file: str = ""  # the GGUF there, or a pattern for it; empty: transformers weights only
     sha256: str = ""
     languages: tuple[str, ...] = ()  # as its publisher names them
@@ -84,7 +89,7 @@ def find(name: str) -> Entry | None:
     """The base of this name, in any case, or of this repository on the hub; local files by their name too."""
     wanted = name.casefold()
     for entry in _known():
-        if wanted in (entry.name, entry.repository.casefold()):
+        if wanted in (entry.name, entry.repository.casefold(), entry.weights.casefold()):
             return msgspec.structs.replace(entry, path=str(at_hand(entry.name) or ""))
     return next((entry for entry in map(_local, _local_files()) if entry.name.casefold() == wanted), None)
 

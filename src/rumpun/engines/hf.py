@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rumpun.engines.characters import whole_characters
 from rumpun.engines.hf_load import check_folder, core_of, device_of, end_tokens, load, torch_or_missing
+from rumpun.engines.hf_score import Scorer
 from rumpun.engines.hf_tokens import Drawing, TextOfTokens
 from rumpun.engines.port import About, Cancelled, Chunk, Generation, Request, Score, Usage, never
 from rumpun.engines.requests import StopCutter, check, need, plain, steering
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Transformers"]
 
-_BATCH_TOKENS: Final = 2048  # of one forward pass, padding included; eight times as many on a GPU
-_LOGIT_BYTES_MAX: Final = 64 << 20  # of a slice of logits in float32
+_BATCH_TOKENS: Final = 2048  # of texts embedded together, padding included
 _GENERATE_ROWS: Final = 16  # requests generated together
+_TRIAL: Final = ("Orang menanam padi di tepi sungai.", "Orang menanam bambu di sana.", "The river is long.")
 
 
 class Transformers:
@@ -66,7 +67,8 @@ class Transformers:
         self._ends, self._start = end_tokens(self._model, tokenizer, self._special)
         config = self._model.config
         self._context = int(getattr(config, "max_position_embeddings", 0) or 0)
-        self._head: _Head | None = _Head(self._model)
+        trial = [[self._start, *self._plain.encode(text, add_special_tokens=False).ids] for text in _TRIAL]
+        self._scorer: Scorer | None = Scorer(self._model, self._device, trial)
         taken = inspect.signature(self._model.forward).parameters
         self._cache = "cache" if "cache" in taken else "past_key_values"  # renamed in transformers 5.24
         can = ("generate", "chat", "score", "embed") if self._chat else ("generate", "score", "embed")
@@ -210,7 +212,9 @@ class Transformers:
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """Log-probability of each (context, continuation); see the port."""
         self._open()
-        sums, counts = [0.0] * len(pairs), [0] * len(pairs)
+        scorer = self._scorer
+        assert scorer is not None
+        counts = [0] * len(pairs)
         size = window_tokens(self._context)
         todo: list[Work] = []
         for number, (context, continuation) in enumerate(pairs):
@@ -221,25 +225,7 @@ class Transformers:
             counts[number] = len(encoded.ids) - first
             tokens = [self._start, *encoded.ids]
             todo += [(number, tokens, window) for window in windows(len(tokens), first + 1, size)]
-        for group in padded_groups(todo, _BATCH_TOKENS * (1 if self._device.type == "cpu" else 8)):
-            for (number, _, _), nats in zip(group, self._nats(group), strict=True):
-                sums[number] += nats
-        return [Score(nats, count) for nats, count in zip(sums, counts, strict=True)]
-
-    def _nats(self, group: list[Work]) -> list[float]:
-        """Nats of each window of a batch."""
-        import torch
-
-        head = self._head
-        assert head is not None
-        hidden = self._hidden([tokens[w.start : w.stop - 1] for _, tokens, w in group])[0]
-        sums: list[float] = []
-        with torch.inference_mode():
-            for row, (_, tokens, w) in enumerate(group):
-                states = hidden[row, w.first - 1 - w.start : w.stop - 1 - w.start]
-                targets = torch.tensor(tokens[w.first : w.stop], device=self._device)
-                sums.append(head.nats(states, targets))
-        return sums
+        return [Score(nats, count) for nats, count in zip(scorer.nats(todo, len(pairs)), counts, strict=True)]
 
     def _hidden(self, rows: list[list[int]]) -> "tuple[torch.Tensor, torch.Tensor]":
         """Last hidden states [n, longest, width] and the mask [n, longest] of tokens padded on the right."""
@@ -299,7 +285,7 @@ class Transformers:
     def close(self) -> None:
         """Free the weights; calling it twice is fine."""
         self._closed = True
-        self._model = self._head = None
+        self._model = self._scorer = None
 
     def _open(self) -> None:
         if self._closed:
@@ -322,29 +308,3 @@ class _Whole:
     def text(self) -> str:
         """The text before the first stop string."""
         return "".join(StopCutter(self._stops).cut([self._text]))
-
-
-class _Head:
-    """From hidden states to log-probabilities, a slice of rows at a time: the whole matrix of logits never exists."""
-
-    def __init__(self, model: Any) -> None:
-        self._weights = model.get_output_embeddings()
-        config = model.config
-        self._softcap = getattr(config, "final_logit_softcapping", None)
-        self._scale = float(getattr(config, "logit_scale", 1.0)) / float(
-            getattr(config, "logits_scaling", 1.0)
-        )
-        self._rows = max(_LOGIT_BYTES_MAX // (4 * int(config.vocab_size)), 1)
-
-    def nats(self, states: "torch.Tensor", targets: "torch.Tensor") -> float:
-        """Summed log-probability of one target a state: [n, width], [n]."""
-        import torch
-
-        total = 0.0
-        for begin in range(0, len(targets), self._rows):
-            logits = self._weights(states[begin : begin + self._rows]).float() * self._scale
-            if self._softcap:
-                logits = torch.tanh(logits / self._softcap) * self._softcap
-            picked = logits.gather(1, targets[begin : begin + self._rows, None])[:, 0]
-            total += float((picked.double() - torch.logsumexp(logits, dim=-1).double()).sum())
-        return total

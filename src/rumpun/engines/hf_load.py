@@ -18,6 +18,7 @@ _ENDS: Final = (
     "<|eot_id|>",
     "<|end|>",
     "<end_of_turn>",
+    "<|assistant_end|>",
     "<|end_of_text|>",
     "</s>",
 )
@@ -96,7 +97,7 @@ def load(folder: Path, dtype: Any, device: "torch.device") -> tuple[Any, Any]:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), **fixed)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **fixed
+            str(folder), dtype=dtype, use_safetensors=True, **fixed
         )
         return model.to(device).eval(), tokenizer
     except MemoryError as error:
@@ -126,7 +127,9 @@ def end_tokens(model: Any, tokenizer: Any, core: Any) -> tuple[frozenset[int], i
     named = model.generation_config.eos_token_id
     ends = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id}
     ends |= {core.token_to_id(token) for token in _ENDS}
-    start = core.token_to_id("<|endoftext|>")
+    begun = tokenizer("")["input_ids"]  # what the tokenizer itself sets before a text
+    first = tokenizer.bos_token_id
+    start = first if first is not None and begun[:1] == [first] else core.token_to_id("<|endoftext|>")
     for token in (tokenizer.eos_token_id, tokenizer.bos_token_id):
         start = token if start is None else start
     if start is None:

@@ -178,8 +178,11 @@ class Scorer:
         return [self._tokens(vocabulary, text.encode("utf-8", "replace")) for text in texts]
 
     def start_token(self) -> int:
-        """The token that stands before a text: `<|endoftext|>` where the vocabulary has it, else the end token."""
+        """The token before a text: the one that the vocabulary sets there itself, else `<|endoftext|>`, else its end."""
         vocabulary, lib = self._vocabulary(), self._library()
+        first = self._about.metadata.get("tokenizer.ggml.bos_token_id")
+        if first is not None and self._about.metadata.get("tokenizer.ggml.add_bos_token"):
+            return int(first)
         found = self._tokens(vocabulary, b"<|endoftext|>", special=True)
         if len(found) == 1:
             return found[0]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from rumpun.engines import catalogue
 from rumpun.engines.assembled import FILE, assembled, find_assembled
-from rumpun.engines.bases import BESIDE
+from rumpun.engines.bases import BESIDE, as_gguf, downloaded
 from rumpun.engines.embedded import BASE_NAME, EMBEDDED, base, described, drop, standing
 from rumpun.engines.hub import fetch as fetch_base
 from rumpun.engines.hub import not_at_hand
@@ -259,13 +259,18 @@ def _base_of_layer(layer: Path, progress: Progress) -> Path:
     if name == BASE_NAME:
         return base(progress)
     entry = catalogue.find(name)
-    if entry is None:
-        raise InputError(
-            f"{layer}: made for the base '{name}', which is not known here", "name the base's GGUF"
-        )
-    if not entry.path:
+    if entry is not None and entry.path:
+        return Path(entry.path)
+    manifest = _manifest(layer)
+    trained_on = Path(str(manifest.maker.params.get("base", ""))).expanduser() if manifest else Path()
+    if trained_on.is_file() or (trained_on / "config.json").is_file():
+        return as_gguf(trained_on, progress)
+    weights = downloaded(name)
+    if weights is not None:
+        return as_gguf(weights, progress)
+    if entry is not None:
         raise not_at_hand(entry)
-    return Path(entry.path)
+    raise InputError(f"{layer}: made for the base '{name}', which is not known here", "name the base's GGUF")
 
 
 def _gguf(path: Path, layer: Path | None, progress: Progress) -> Found:

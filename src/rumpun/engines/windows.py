@@ -84,7 +84,8 @@ def packed_groups(
     """Windows that fill one batch without padding, each with how many first tokens it shares with the one before it.
 
     Texts that begin alike (the options of one question) stand together, so that what they share is computed once and
-    counts once; such families come shortest first. A window with more tokens than a batch stands alone.
+    counts once; such families come shortest first. What all windows of a batch share does not count: the options of a
+    question that is longer than a batch stay together. A window with more tokens than that stands alone.
     """
     families: list[list[Work]] = []
     for item in sorted(todo, key=lambda one: (one[2].start > 0, one[1])):
@@ -93,13 +94,15 @@ def packed_groups(
         else:
             families.append([item])
     group: list[tuple[Work, int]] = []
-    tokens = 0
+    tokens, common = 0, 0  # of the group; that all of it begins with
     for family in sorted(families, key=lambda some: min(map(_size, some))):
         for item in family:
             shared = _shared(group[-1][0], item) if group else 0
-            if group and (tokens + _size(item) - shared > tokens_max or len(group) == sequences_max):
+            beyond = tokens + _size(item) - shared - min(common, shared)
+            if group and (beyond > tokens_max or len(group) == sequences_max):
                 yield group
                 group, tokens, shared = [], 0, 0
+            common = min(common, shared) if group else _size(item)
             group.append((item, shared))
             tokens += _size(item) - shared
     if group:

@@ -115,6 +115,14 @@ class Asker:
         """
         return self._answers("generate", requests, self.engine.generate, Generation)
 
+    def generate_unkept(self, requests: Sequence[Request]) -> list[Generation | Failed | NotAsked]:
+        """As `generate`, but no answer comes out of the cache or goes into it.
+
+        Raises:
+            EnvironmentFault: nothing gets through any more.
+        """
+        return self._answers("generate", requests, self.engine.generate, Generation, keep=False)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
         """Tokens of each text; None where the engine cannot count, or the time is up.
 
@@ -130,10 +138,16 @@ class Asker:
         return found
 
     def _answers(
-        self, form: str, questions: Sequence[Q], ask: Callable[[Sequence[Q]], list[A]], kind: type[A]
+        self,
+        form: str,
+        questions: Sequence[Q],
+        ask: Callable[[Sequence[Q]], list[A]],
+        kind: type[A],
+        *,
+        keep: bool = True,
     ) -> list[A | Failed | NotAsked]:
         keys = [self.key(form, question) for question in questions]
-        found: dict[str, A | Failed] = dict(self._cache.get(keys, kind))
+        found: dict[str, A | Failed] = dict(self._cache.get(keys, kind)) if keep else {}
         self.kept += len(found)
         todo = [(k, q) for k, q in dict(zip(keys, questions, strict=True)).items() if k not in found]
         before = len(found)
@@ -144,7 +158,8 @@ class Asker:
             except (EnvironmentFault, InputError, UsageError) as error:
                 return error
             checked = {key: _sound(each, kind) for (key, _), each in zip(part, said, strict=True)}
-            self._cache.put({key: each for key, each in checked.items() if not isinstance(each, Failed)})
+            if keep:
+                self._cache.put({key: each for key, each in checked.items() if not isinstance(each, Failed)})
             return checked
 
         def told(part: dict[str, A | Failed]) -> None:

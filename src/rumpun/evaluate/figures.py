@@ -15,6 +15,7 @@ from msgspec import structs
 
 from rumpun.evaluate.judged import metric_of
 from rumpun.evaluate.records import Cell, Difference, Figure, Sample
+from rumpun.evaluate.summaries import set_figures
 from rumpun.evaluate.tasks import Task
 from rumpun.evaluate.text_metrics import chrf, language_share
 from rumpun.evaluate.texts import known_language
@@ -28,7 +29,7 @@ __all__ = ["DRAWS", "cell_of", "differences", "even", "gain_seen", "of_labels"]
 
 DRAWS = 2_000
 ALL = "*"  # all tasks, or all languages
-_RATIOS = {"bits": ("bits", "bytes"), "tokens": ("tokens", "characters")}
+_RATIOS = {"bits": ("bits", "bytes"), "tokens": ("tokens", "characters"), "parallel": ("tokens", "tokens_english")}
 Floats = npt.NDArray[np.float64]
 
 
@@ -101,6 +102,8 @@ def _metrics(one: Task, table: _Table, scored: Sequence[Sample], draws: int, see
         found |= _figures(at, scored, draws, seed)
         if even([str(sample.gold) for sample in scored]):
             found["balanced_accuracy"] = found["accuracy"]
+    if one.summarises and all("lead" in sample.more for sample in scored):
+        found |= _figures(set_figures(scored), scored, draws, seed)
     if one.translates:
         found |= _of_translations(one, scored, draws, seed)
     if one.family in ("text", "instructions", "answerable") and "language" not in found:  # else it is a rule
@@ -181,12 +184,15 @@ def _chance(one: Task, scored: Sequence[Sample]) -> float:
     """The share that guessing gets right."""
     if one.family not in ("choice", "label", "pairs") or not scored:
         return 0.0
-    return float(np.mean([1 / len(sample.options) for sample in scored if sample.options]))
+    shares = [1 / len(sample.options) for sample in scored if sample.options]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 def _normalised(one: Task, figure: Figure | None, chance: float) -> Figure | None:
     """0 is chance and 100 the best; below chance is below 0, so that noise does not turn into skill."""
     if figure is None or one.family in _RATIOS:
+        return None
+    if chance >= 1:  # there is nothing to choose
         return None
     if one.translates:
         return figure  # chrF++ goes from 0 to 100 by itself

@@ -24,13 +24,15 @@ __all__ = ["by_likelihood", "by_text", "metric_of", "rules_kept", "text_scores"]
 # family -> the metric that goes up; each sample has it among its scores
 _METRIC = {
     "choice": "accuracy", "label": "accuracy", "pairs": "accuracy", "text": "token_f1", "instructions": "accuracy",
-    "answerable": "answered", "turns": "criteria_met",
+    "answerable": "answered", "harmful": "refused", "turns": "criteria_met", "parallel": "tokens_against_english",
     "bits": "bits_per_byte", "tokens": "tokens_per_character",
 }  # fmt: skip
 
 
 def metric_of(one: Task) -> str:
     """The metric of a task that goes up."""
+    if one.prompt == "summary":
+        return "rouge_l"
     return "chrf" if one.translates else _METRIC[one.family]
 
 
@@ -130,13 +132,14 @@ def rules_kept(item: Item, answer: str) -> dict[str, float]:
 
 def _read(one: Task, question: Question, text: str) -> Read:
     own = prompts(question.asked_in)
+    tags = tuple(dict.fromkeys((*question.tags, *own.tags)))
     if question.shown:
         return read_choice(
-            text, options=question.shown, letters=own.letters[: len(question.shown)], tags=own.tags
+            text, options=question.shown, letters=own.letters[: len(question.shown)], tags=tags
         )
     if one.family == "label":
-        return read_label(text, labels=label_words(question, one), tags=own.tags)
-    return read_text(text, tags=own.tags)
+        return read_label(text, labels=label_words(question, one), tags=tags)
+    return read_text(text, tags=tags)
 
 
 def text_scores(one: Task, language: str, samples: Sequence[Sample]) -> list[Sample]:
@@ -150,6 +153,8 @@ def text_scores(one: Task, language: str, samples: Sequence[Sample]) -> list[Sam
     found = (
         [chrf(said, meant, target)]
         if one.translates
+        else [rouge_l(said, meant, target), chrf(said, meant, target)]
+        if one.summarises
         else [token_f1(said, meant, target), exact(said, meant, target), rouge_l(said, meant, target)]
     )
     done = list(samples)

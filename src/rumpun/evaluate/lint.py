@@ -103,9 +103,11 @@ def _options(item: Item) -> Iterator[tuple[str, str]]:
             yield "space at an option", f"option {number}: {signs}"
     for text, times in Counter(filter(None, texts)).items():
         if times > 1:
+            from rumpun.evaluate.report.text import short  # the report knows the tasks, and those the lint
+
             places = [number for number, other in enumerate(texts) if other == text]
             kind = "right option twice" if item.gold in places else "duplicate option"
-            yield kind, f"options {', '.join(map(str, places))}: {text[:60]!r}"
+            yield kind, f"options {', '.join(map(str, places))}: '{short(text, 60)}'"
 
 
 def _texts(item: Item) -> Iterator[tuple[str, str]]:

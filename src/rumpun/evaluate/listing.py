@@ -1,11 +1,12 @@
 """What `rumpun eval tasks` lists: each task with its languages, items and licences."""
 
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from rumpun.errors import RumpunError
 from rumpun.evaluate.lint import no_gold
+from rumpun.evaluate.public import find_set, rows_of_set
 from rumpun.evaluate.public_rows import items_of as public_items
 from rumpun.evaluate.public_table import Public, describe
 from rumpun.evaluate.tasks import Task, items_of, tasks
@@ -50,19 +51,9 @@ def _row(one: Task, folder: Path | None) -> dict[str, Any]:
 
 def _counted(spec: Public, folder: Path) -> Counter[str] | None:
     """Language -> items of a public set that can be scored; None where its file is not there or cannot be read."""
-    places = (folder / spec.file, folder / PurePosixPath(spec.file).name)
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
-        return None
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError:
-        return None
-    try:
-        rows = pq.read_table(path, columns=list(spec.columns)).to_pylist()
-        found, _ = public_items(spec, rows)
-    except (pa.ArrowException, OSError, KeyError, RumpunError):
+        found, _ = public_items(spec, rows_of_set(find_set(spec, folder), spec))
+    except RumpunError:
         return None
     labels = spec.label_set or None
     return Counter(item.language for item in found if no_gold(item, labels) is None)

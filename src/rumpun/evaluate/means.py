@@ -28,7 +28,8 @@ def means(cells: Sequence[Cell], languages: Sequence[str], wanted: Collection[st
         by: dict[tuple[str, str], list[Cell]] = defaultdict(list)
         for cell in scored:
             by[cell.language, cell.skill].append(cell)
-        there = [skill for skill in skills() if skill in wanted or any(skill == key[1] for key in by)]
+        named = dict.fromkeys((*skills(), *(cell.skill for cell in scored)))
+        there = [skill for skill in named if skill in wanted or any(skill == key[1] for key in by)]
         for language in languages:
             parts = {skill: by[language, skill] for skill in there if (language, skill) in by}
             for skill, own in parts.items():

@@ -48,6 +48,8 @@ class Report:
     errors: int = 0  # predictions that are null
     compat: str = ""
     faults: tuple[str, ...] = ()  # of SEA-HELM, that its figures have in them
+    values: tuple[float, ...] = ()  # each item's score as SEA-HELM's leaderboard reads it
+    labels: tuple[Any, ...] = ()  # and its right answer; empty where an item has none
     problems: tuple[Problem, ...] = field(default=(), repr=False)  # of the items
 
     def facts(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Report:
         }  # fmt: skip
         if self.compat:
             found |= {"compat": self.compat, "faults": list(self.faults)}
+            found |= {"values": list(self.values), "labels": list(self.labels)}
         return found
 
 
@@ -116,6 +119,7 @@ def score_predictions(
     ids = [str(row["id"]) for row in rows]
     said = _aligned(predictions, "prediction", ids)
     if compat:
+        from rumpun.evaluate.seahelm.leaderboard import stored, stored_labels
         from rumpun.evaluate.seahelm.score import score
 
         scored = score(
@@ -128,6 +132,7 @@ def score_predictions(
             task=name, language=language, metrics=scored.metrics, normalised=scored.normalised, n=len(rows),
             parse_failures=scored.parse_failures, ci95={metric: spans.get(metric) for metric in scored.metrics},
             errors=sum(one is None for one in said), compat=compat, faults=scored.faults,
+            values=stored(name, language, scored.values, rows), labels=stored_labels(name, language, rows),
         )  # fmt: skip
     from rumpun.evaluate.predictions_right import score_right
 

@@ -23,10 +23,12 @@ __all__ = [
     "Public",
     "SeaHelmTask",
     "describe",
+    "find_set",
     "load",
     "load_path",
     "load_seahelm",
     "names",
+    "rows_of_set",
 ]
 
 
@@ -59,8 +61,8 @@ def load(
     if repo and folder:
         raise UsageError(f"{name}: both a folder and a hub's data set", "name one of them")
     wanted = tuple(dict.fromkeys(languages))
-    path = fetch(repo, spec.file, say) if repo else _find(spec, folder or source_data())
-    items, dropped = items_of(spec, _rows(path, spec), wanted)
+    path = fetch(repo, spec.file, say) if repo else find_set(spec, folder or source_data())
+    items, dropped = items_of(spec, rows_of_set(path, spec), wanted)
     return linted(
         items, labels=spec.label_set or None, language_check=spec.check_language, mend=mend, languages=wanted, dropped=dropped
     )  # fmt: skip
@@ -90,7 +92,7 @@ def load_path(path: Path, *, labels: Iterable[str] = (), language: str = "", tas
     return linted(kept, labels=known, languages=[language] if language else [], dropped=dropped)
 
 
-def _find(spec: Public, folder: Path) -> Path:
+def find_set(spec: Public, folder: Path) -> Path:
     """The set's file in a folder that is laid out like the data folder, or holds the files side by side."""
     places = [folder / spec.file, folder / PurePosixPath(spec.file).name]
     found = next((path for path in places if path.is_file()), None)
@@ -102,7 +104,7 @@ def _find(spec: Public, folder: Path) -> Path:
     return found
 
 
-def _rows(path: Path, spec: Public) -> Iterator[dict[str, Any]]:
+def rows_of_set(path: Path, spec: Public) -> Iterator[dict[str, Any]]:
     """The rows of a Parquet file, of the columns that are read."""
     try:
         import pyarrow as pa

@@ -9,19 +9,29 @@ from rumpun.engines.port import Message
 from rumpun.errors import InputError, UsageError
 from rumpun.evaluate.items import Item
 from rumpun.evaluate.prompts import Prompts, has_prompts, languages, lettered, prompts
+from rumpun.evaluate.seahelm_prompts import BREAK, SeaHelmPrompts
 from rumpun.evaluate.tasks import Task
 
 __all__ = ["Method", "Question", "check_template", "label_words", "methods_of", "questions", "unaskable"]
 
 Method = Literal["likelihood", "letters", "generate"]
-_MOST_TOKENS = {"choice": 32, "label": 32, "text": 256, "instructions": 1024, "answerable": 512}
+_MOST_TOKENS = {
+    "choice": 32,
+    "label": 32,
+    "text": 256,
+    "instructions": 1024,
+    "answerable": 512,
+    "harmful": 256,
+}
 _OWN_WORDS = (
     "pairs",
     "bits",
     "tokens",
     "instructions",
     "answerable",
+    "harmful",
     "turns",
+    "parallel",
 )  # families whose items need no prompt around them
 
 
@@ -40,11 +50,17 @@ class Question:
     stop: tuple[str, ...] = ()
     asked_in: str = ""  # whose prompts; "" where the item's own words are all
     template: str = ""  # which variant of them
+    tags: tuple[str, ...] = ()  # before an answer, besides those of the prompts
+
+
+def _in_words_of_its_own(one: Task) -> bool:
+    """Whether what is put stands in the items, or in another's configuration, and not in the prompts."""
+    return one.family in _OWN_WORDS or one.helm is not None or not one.prompt
 
 
 def unaskable(one: Task, language: str) -> str:
     """Why a task cannot be asked in a language, whatever the engine; "" where it can."""
-    if one.family in _OWN_WORDS:
+    if _in_words_of_its_own(one):
         return ""
     if one.translates:
         named = language in languages() or prompts("en").name(language)
@@ -52,8 +68,8 @@ def unaskable(one: Task, language: str) -> str:
     if not has_prompts(language):
         return f"no prompts in the language '{language}'"
     if one.family == "label":
-        words = prompts(language).labels(one.prompt)
-        if lacking := [label for label in one.labels if label not in words]:
+        words = _words(one, prompts(language), language)
+        if lacking := [label for label in one.labels_in(language) if label not in words]:
             return f"the prompts have no word for the label '{lacking[0]}'"
     return ""
 
@@ -66,7 +82,7 @@ def check_template(template: int, tasks: Sequence[tuple[Task, str]]) -> None:
     """
     most = 1
     for one, language in tasks:
-        if one.family not in _OWN_WORDS:
+        if not _in_words_of_its_own(one):
             own = _prompts_of(one, language)
             names = ("causal.cause", "causal.effect") if one.prompt == "causal" else (one.prompt,)
             most = max(most, *(len(own.variants(name, form)) for name in names for form in ("cloze", "ask")))
@@ -79,11 +95,13 @@ def check_template(template: int, tasks: Sequence[tuple[Task, str]]) -> None:
 def methods_of(one: Task, can: frozenset[str]) -> tuple[Method, ...]:
     """The ways a task can be put to an engine of these abilities, the one taken by default first."""
     found: list[Method] = []
+    if one.helm is not None:
+        return ("generate",) if can & {"chat", "generate"} else ()
     if one.family in ("choice", "label", "pairs") and "score" in can:
         found += ["likelihood"] if one.family != "choice" else ["likelihood", "letters"]
     if one.family in ("choice", "label", "text", "instructions") and can & {"chat", "generate"}:
         found.append("generate")
-    if one.family in ("answerable", "turns") and "chat" in can:
+    if one.family in ("answerable", "harmful", "turns") and "chat" in can:
         found.append("generate")
     return tuple(found)
 
@@ -111,12 +129,13 @@ def questions(
 def _question(one: Task, item: Item, method: Method, *, chat: bool, template: int | None) -> Question:
     if one.family == "pairs":
         return Question(item=item, method=method, follows=item.options, values=item.options)
-    if one.family in ("instructions", "answerable"):
+    if one.family in ("instructions", "answerable", "harmful"):
         return _to_answer(one, item, item.fields["prompt"], chat=chat)
+    if one.helm is not None:
+        return _in_seahelms_words(one, item, one.helm, chat=chat)
     own, where = _prompts_of(one, item.language), f"{one.name}: item {item.id}"
     name, fields = _named(one, item, own, where)
-    labels = own.labels(one.prompt) if one.family == "label" else {}
-    labels = {label: words for label, words in labels.items() if not one.labels or label in one.labels}
+    labels = _words(one, own, item.language) if one.family == "label" else {}
     if labels:
         fields["labels"] = ", ".join(words[0] for words in labels.values())
     shown = item.options
@@ -165,9 +184,36 @@ def _to_answer(
     )  # fmt: skip
 
 
+def _in_seahelms_words(one: Task, item: Item, helm: SeaHelmPrompts, *, chat: bool) -> Question:
+    """As SEA-HELM puts it: turns of a chat, or one text for a model without a chat."""
+    turns = helm.turns(item, chat=chat)
+    asked = helm.languages[item.language]
+    return Question(
+        item=item, method="generate", messages=turns if chat else (), prompt="" if chat else helm.text(turns),
+        max_tokens=asked.max_tokens or _MOST_TOKENS[one.family], stop=() if chat else (BREAK,), values=one.labels_in(item.language),
+        asked_in=_prompts_of(one, item.language).language, template="SEA-HELM's", tags=(asked.prompt.answer_tag,),
+    )  # fmt: skip
+
+
 def _prompts_of(one: Task, language: str) -> Prompts:
-    """Whose words ask it. A neighbour's translations would be into its own language: those are asked for in English."""
-    return prompts("en" if one.translates and language not in languages() else language)
+    """Whose words ask it, letters and tags among them.
+
+    A neighbour's translations would be into its own language: those are asked for in English. Where an item has its own
+    words, English lends its letters to a language without any.
+    """
+    lacking = (
+        not has_prompts(language)
+        if _in_words_of_its_own(one)
+        else one.translates and language not in languages()
+    )
+    return prompts("en" if lacking else language)
+
+
+def _words(one: Task, own: Prompts, language: str) -> dict[str, tuple[str, ...]]:
+    """Label -> its words: those of the prompt, or the label itself where the prompt is about no labels of its own."""
+    labels = one.labels_in(language)
+    words = own.labels(one.prompt) or {label: (label,) for label in labels}
+    return {label: said for label, said in words.items() if not labels or label in labels}
 
 
 def _named(one: Task, item: Item, own: Prompts, where: str) -> tuple[str, dict[str, str]]:
@@ -186,7 +232,9 @@ def _named(one: Task, item: Item, own: Prompts, where: str) -> tuple[str, dict[s
 
 
 def _variant(own: Prompts, name: str, form: str, item: Item, template: int | None) -> tuple[str, str]:
-    """(Name of the variant, its text)."""
+    """(Name of the variant, its text); where the item has its own words, they are all that is said."""
+    if not name:
+        return "own", "{prompt}\n{options}" if item.options and form == "ask" else "{prompt}"
     choices = own.variants(name, form)
     if template is None:
         place = hashlib.blake2b(item.id.encode(), digest_size=4).digest()[0] % len(choices)
@@ -198,4 +246,5 @@ def _variant(own: Prompts, name: str, form: str, item: Item, template: int | Non
 def label_words(question: Question, one: Task) -> Mapping[str, tuple[str, ...]]:
     """The words by which an answer's label is read."""
     own = prompts(question.asked_in)
-    return {label: words for label, words in own.labels(one.prompt).items() if label in question.values}
+    language = question.item.language
+    return {label: words for label, words in _words(one, own, language).items() if label in question.values}

@@ -16,6 +16,7 @@ __all__ = [
     "Cell",
     "Difference",
     "Figure",
+    "LanguageCost",
     "Mean",
     "ModelInfo",
     "Sample",
@@ -25,6 +26,7 @@ __all__ = [
     "read_scores",
     "write_samples",
     "write_scores",
+    "write_whole",
 ]
 
 SAMPLES, SCORES = "samples.jsonl", "scores.json"
@@ -128,6 +130,21 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     architecture: str = ""
 
 
+class LanguageCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a character of a language costs a model, from its cell of the task `tokens` (see `costs`)."""
+
+    model: str
+    language: str
+    tokens_per_character: float
+    against_english: float | None = (
+        None  # times English's tokens a character; None where those were not counted
+    )
+    characters_in_1000_tokens: float
+    same_text_against_english: float | None = (
+        None  # tokens of sentences, times those of the same sentences in English
+    )
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one run found."""
 
@@ -139,21 +156,22 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     means: list[Mean] = []
     missing: list[dict[str, str]] = []  # {"language", "skill"} without any task
     not_run: list[dict[str, str]] = []  # {"task", "language", "why"}: the budget's end, no engine that can
-    costs: list[dict[str, Any]] = []  # {"model", "language", "tokens_per_character", "bits_per_byte"}
+    costs: list[LanguageCost] = []
     made: dict[str, Any] = {}  # when, by which version, with which seed, how long
 
 
 def write_samples(path: Path, samples: list[Sample]) -> None:
     """One line a sample; the file is there whole or not at all."""
-    _replace(path, b"".join(msgspec.json.encode(sample) + b"\n" for sample in samples))
+    write_whole(path, b"".join(msgspec.json.encode(sample) + b"\n" for sample in samples))
 
 
 def write_scores(path: Path, scores: Scores) -> None:
     """The file is there whole or not at all."""
-    _replace(path, msgspec.json.format(msgspec.json.encode(scores), indent=1) + b"\n")
+    write_whole(path, msgspec.json.format(msgspec.json.encode(scores), indent=1) + b"\n")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """The file is there whole or not at all."""
     beside = path.with_name(f".{path.name}.part")
     beside.write_bytes(content)
     beside.replace(path)

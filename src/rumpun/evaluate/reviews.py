@@ -14,7 +14,7 @@ from rumpun.errors import UsageError
 from rumpun.evaluate.agreement import Label, agreement, read_labels
 from rumpun.evaluate.ask import Asker, Asking
 from rumpun.evaluate.cache import Cache
-from rumpun.evaluate.guarded import GuardAddress, through_guard
+from rumpun.evaluate.guarded import GuardAddress, asks_guard, through_guard
 from rumpun.evaluate.identity import identity_of, model_info
 from rumpun.evaluate.records import Cell, ModelInfo, Sample
 from rumpun.evaluate.verdicts import judged, prompt_digest
@@ -51,6 +51,7 @@ class Reviewers:
 
     judge: Found | None = None
     labels: tuple[Label, ...] = ()
+    labels_name: str = ""  # their file
     guard: GuardAddress | None = None
 
     def look(
@@ -71,7 +72,7 @@ class Reviewers:
         """
         mine = list(samples)
         made: dict[str, Any] = {}
-        if self.guard is not None and any("answered" in one.scores for own in mine for one in own):
+        if self.guard is not None and any(asks_guard(one) for own in mine for one in own):
             if deadline is not None and time.monotonic() >= deadline:
                 made["guard"] = {"address": self.guard.name, "why": _LATE}
             else:
@@ -112,6 +113,7 @@ class Reviewers:
         }  # fmt: skip
         if self.labels:
             judged_ones = [one for own in found for one in own if _talks(one)]
+            made["judge"]["labels"] = self.labels_name
             made["judge"]["agreement"] = agreement(self.labels, judged_ones, infos[0].name, seed=seed)
         return Reviewed(samples=found, not_run=not_run, made=made, asked=asker.asked, kept=asker.kept)
 
@@ -136,7 +138,10 @@ def reviewers(review: Review, *, progress: Progress = quiet) -> Reviewers:
     labels = read_labels(review.labels) if review.labels is not None else []
     judge = resolve(review.judge, progress=progress) if review.judge else None
     return Reviewers(
-        judge=judge, labels=tuple(labels), guard=GuardAddress(review.guard_url) if review.guard_url else None
+        judge=judge,
+        labels=tuple(labels),
+        labels_name=str(review.labels or ""),
+        guard=GuardAddress(review.guard_url) if review.guard_url else None,
     )
 
 
@@ -159,6 +164,12 @@ def noted(cells: Sequence[Cell], made: Mapping[str, Any]) -> list[Cell]:
                 f"passed_guard is the word of the guard at {guard['address']}; it gave none on {guard['errors']:,} "
                 f"of {guard['answers']:,} answers, which are left out."
             )
+        if "stopped" in cell.metrics:
+            guard = made["guard"]
+            notes.append(
+                f"stopped, harmful_answer and harmful_past_guard are the word of the guard at {guard['address']}, which is"
+                " no judge; where it gave none, the item is left out."
+            )
         found.append(structs.replace(cell, notes=[*cell.notes, *notes]))
     return found
 
@@ -171,6 +182,6 @@ def _talks(sample: Sample) -> bool:
 def _summed(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
     errors = [one["error"] for one in told if one["error"]]
     return {
-        "address": told[0]["address"], "answers": sum(one["answers"] for one in told),
+        "address": told[0]["address"], "answers": sum(one["answers"] for one in told), "prompts": sum(one["prompts"] for one in told),
         "errors": sum(one["errors"] for one in told), "error": errors[0] if errors else "",
     }  # fmt: skip

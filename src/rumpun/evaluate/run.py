@@ -6,8 +6,8 @@ are kept as they come (`cache`): a run that was cut off goes on, and the same ru
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,22 @@ from msgspec import structs
 
 from rumpun.engines.port import Request
 from rumpun.errors import UsageError
-from rumpun.evaluate.ask import Asker, Failed, NotAsked
+from rumpun.evaluate.ask import Asker, NotAsked
+from rumpun.evaluate.compat import as_seahelm_reads, cell_as_seahelm
+from rumpun.evaluate.costs import costs_of
 from rumpun.evaluate.figures import DRAWS, cell_of, differences, gain_seen
+from rumpun.evaluate.harmful import answers
 from rumpun.evaluate.items import Item
 from rumpun.evaluate.judged import by_likelihood, by_text, text_scores
 from rumpun.evaluate.lint import Problem
+from rumpun.evaluate.long_context import in_text, parallel_tokens
 from rumpun.evaluate.means import means
+from rumpun.evaluate.passages import LATE, bit_counts, token_counts
 from rumpun.evaluate.questions import Method, Question, check_template, methods_of, questions, unaskable
 from rumpun.evaluate.records import Cell, ModelInfo, Sample, Scores
-from rumpun.evaluate.tasks import COST, Task, items_of, skills, task
+from rumpun.evaluate.summaries import beside_lead
+from rumpun.evaluate.tasks import COST, Task, TaskItems, items_of, skills
 from rumpun.evaluate.turns import converse
-from rumpun.measure.bits import bits
 from rumpun.measure.power import SPREAD, suite_detectable
 from rumpun.steps import Progress, quiet
 from rumpun.version import __version__
@@ -46,6 +51,7 @@ class Settings:
     seed: int = 0
     draws: int = DRAWS
     judge: str = ""  # who says which criteria a conversation meets
+    max_tokens: int = 0  # of an answer that is generated; 0 is what its task allows
 
     def check(self) -> None:
         """Refuse what cannot be meant.
@@ -58,6 +64,8 @@ class Settings:
                 f"{self.runs} runs at temperature 0 give the same answers",
                 "add --temperature 0.7, or ask for one run",
             )
+        if self.max_tokens < 0:
+            raise UsageError(f"--max-tokens {self.max_tokens}", "give 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +95,10 @@ class Plan:
     problems: tuple[tuple[str, Problem], ...] = ()  # task and what the lint found
     dropped: dict[str, int] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()  # tasks that were named in place of the suite's
+    tasks: tuple[Task, ...] = ()
+    made: dict[str, Any] = field(
+        default_factory=dict
+    )  # what scores say of it besides: files of one's own items
 
     def facts(self) -> dict[str, Any]:
         """As one JSON object."""
@@ -103,7 +115,8 @@ class Plan:
     def skills(self) -> set[str]:
         """Those that were asked for; what a language costs is none."""
         named = {cell.task.skill for cell in self.cells} | {one["skill"] for one in self.missing}
-        return (named | {task(one["task"]).skill for one in self.not_run}) - {COST}
+        skill_of = {one.name: one.skill for one in self.tasks}
+        return (named | {skill_of[one["task"]] for one in self.not_run}) - {COST}
 
     @property
     def lint(self) -> dict[str, int]:
@@ -132,8 +145,18 @@ def plan(
     settings: Settings,
     folder: Path | None = None,
     progress: Progress = quiet,
+    *,
+    own: Mapping[str, TaskItems] | None = None,
 ) -> Plan:
     """Read and lint the items of every task and language.
+
+    Args:
+        name: the suite's.
+        tasks: what is asked.
+        settings: how.
+        folder: a mirror of the data folder, for public sets.
+        progress: told of tasks.
+        own: task -> its items, where they are read already.
 
     Raises:
         UsageError: the settings cannot be meant.
@@ -144,7 +167,7 @@ def plan(
     not_run: list[dict[str, str]] = []
     for number, one in enumerate(tasks):
         progress(number, len(tasks), one.name)
-        read = items_of(one, settings.languages, folder)
+        read = (own or {}).get(one.name) or items_of(one, settings.languages, folder)
         problems += [(one.name, problem) for problem in read.problems]
         dropped.update({f"{one.name}: {why}": count for why, count in read.dropped.items()})
         for language in settings.languages:
@@ -169,7 +192,7 @@ def plan(
     )
     return Plan(
         suite=name, settings=settings, cells=tuple(cells), missing=missing, not_run=tuple(not_run), problems=tuple(problems),
-        dropped=dict(dropped),
+        dropped=dict(dropped), tasks=tuple(tasks),
     )  # fmt: skip
 
 
@@ -197,25 +220,30 @@ def ask_model(
     return samples, not_run
 
 
-_LATE = "the time was up"
-
-
 def _asked(
     cell: Planned, settings: Settings, model: str, asker: Asker, can: frozenset[str]
 ) -> list[Sample] | str:
     """The samples of a cell, or why there are none."""
-    if cell.task.family == "tokens":
-        return _tokens(cell, model, asker)
+    if cell.task.family in ("tokens", "parallel"):
+        counts = token_counts if cell.task.family == "tokens" else parallel_tokens
+        return counts(cell.task.name, cell.items, model, asker)
     if cell.task.family in ("bits", "pairs") and "score" not in can:
         return "this engine gives no probabilities of a text"
     if cell.task.family == "bits":
-        return _bits(cell, model, asker)
+        return bit_counts(cell.task.name, cell.items, model, asker)
     ways = methods_of(cell.task, can)
     if not ways:
-        only_chat = cell.task.family in ("answerable", "turns")
+        only_chat = cell.task.family in ("answerable", "harmful", "turns")
         return "this engine has no chat" if only_chat else "this engine can neither generate nor score"
     way = settings.method if settings.method in ways else ways[0]
-    return _put(cell, way, settings, model, asker, chat="chat" in can)
+    chat = "chat" in can
+    if not cell.task.length_tokens:
+        return _put(cell, way, settings, model, asker, chat=chat)
+    return in_text(
+        cell.task, cell.items, way, asker,
+        lambda items: _put(replace(cell, items=tuple(items)), way, settings, model, asker, chat=chat),
+        chat=chat, template=settings.template, answer_tokens=settings.max_tokens, seed=settings.seed,
+    )  # fmt: skip
 
 
 def _put(
@@ -224,10 +252,17 @@ def _put(
     if cell.task.family == "turns":
         runs, seed = settings.runs, settings.seed
         talks = converse(
-            cell.task.name, cell.items, model, asker, runs=runs, temperature=settings.temperature, seed=seed
-        )
-        return _LATE if talks is None else talks
+            cell.task.name, cell.items, model, asker, runs=runs, temperature=settings.temperature, seed=seed,
+            max_tokens=settings.max_tokens,
+        )  # fmt: skip
+        return LATE if talks is None else talks
     put = questions(cell.task, cell.items, way, chat=chat, template=settings.template)
+    if cell.task.family == "harmful":
+        unread = answers(
+            cell.task.name, put, model, asker, runs=settings.runs, temperature=settings.temperature, seed=settings.seed,
+            max_tokens=settings.max_tokens,
+        )  # fmt: skip
+        return LATE if unread is None else unread
     if way == "generate":
         return _generated(cell.task, put, settings, model, asker)
     pairs = [(question.prompt, follow) for question in put for follow in question.follows]
@@ -237,7 +272,7 @@ def _put(
         own = [next(said) for _ in question.follows]
         kept = [one for one in own if not isinstance(one, NotAsked)]
         if len(kept) < len(own):
-            return _LATE
+            return LATE
         found.append(
             by_likelihood(
                 cell.task, question, kept, model, asker.key("score", [question.prompt, question.follows[0]])
@@ -254,58 +289,23 @@ def _generated(
         seed = settings.seed + run
         requests = [
             Request(
-                messages=question.messages, prompt=question.prompt or None, max_tokens=question.max_tokens,
+                messages=question.messages, prompt=question.prompt or None,
+                max_tokens=settings.max_tokens or question.max_tokens,
                 temperature=settings.temperature, seed=seed, stop=question.stop,
             )
             for question in put
         ]  # fmt: skip
         for question, request, said in zip(put, requests, asker.generate(requests), strict=True):
             if isinstance(said, NotAsked):
-                return _LATE
+                return LATE
             key = asker.key("generate", asdict(request))
             found.append(by_text(one, question, said, model, key, run=run, seed=seed))
-    return text_scores(one, put[0].item.language, found) if one.family == "text" else found
-
-
-def _texts(cell: Planned) -> dict[str, Item]:
-    """The texts whose cost is counted; one that stands in several items is counted once."""
-    found: dict[str, Item] = {}
-    for item in cell.items:
-        found.setdefault(item.fields["passage"], item)
-    return found
-
-
-def _counted(cell: Planned, model: str, item: Item, **found: Any) -> Sample:
-    return Sample(
-        task=cell.task.name, language=cell.language, model=model, method="count", id=item.id, group=item.group,
-        prompt=item.fields["passage"], **found,
-    )  # fmt: skip
-
-
-def _tokens(cell: Planned, model: str, asker: Asker) -> list[Sample] | str:
-    texts = _texts(cell)
-    counts = asker.count_tokens(list(texts))
-    if counts is None:
-        return _LATE if asker.late else "this engine does not count tokens"
-    return [
-        _counted(cell, model, item, scores={"tokens": float(count), "characters": float(len(text))})
-        for (text, item), count in zip(texts.items(), counts, strict=True)
-    ]
-
-
-def _bits(cell: Planned, model: str, asker: Asker) -> list[Sample] | str:
-    found = []
-    texts = _texts(cell)
-    for (text, item), said in zip(texts.items(), asker.score([("", text) for text in texts]), strict=True):
-        if isinstance(said, NotAsked):
-            return _LATE
-        key = asker.key("score", ["", text])
-        if isinstance(said, Failed):
-            found.append(_counted(cell, model, item, key=key, status="error", error=said.why))
-        else:
-            sizes = {"bits": bits(said.logprob), "bytes": float(len(text.encode()))}
-            found.append(_counted(cell, model, item, key=key, scores=sizes))
-    return found
+    language = put[0].item.language
+    if one.helm is not None and one.helm.compat:
+        return as_seahelm_reads(one, language, found)
+    if one.family == "text":
+        found = text_scores(one, language, found)
+    return beside_lead([question.item for question in put], found) if one.summarises else found
 
 
 def scores_of(
@@ -335,22 +335,31 @@ def scores_of(
     return Scores(
         suite=made.suite, models=list(models), cells=cells, differences=compared,
         means=means(cells, settings.languages, made.skills), missing=list(made.missing), not_run=[*made.not_run, *not_run],
+        costs=costs_of(cells),
         made={
             "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "version": __version__, "seconds": round(seconds, 2),
             "languages": list(settings.languages), "tasks": ",".join(made.chosen), "limit": settings.limit,
             "method": settings.method,
             "template": settings.template, "seed": settings.seed, "runs": settings.runs,
-            "temperature": settings.temperature, "detectable": made.detectable, "lint": made.lint, "dropped": made.dropped,
+            "temperature": settings.temperature, "max_tokens": settings.max_tokens, "detectable": made.detectable,
+            "lint": made.lint, "dropped": made.dropped, **made.made,
         },
     )  # fmt: skip
 
 
 def _cell(planned: Planned, samples: Sequence[Sample], settings: Settings) -> Cell:
     """A cell with what its items say of it: licences, and whose words they were asked in."""
-    own = cell_of(planned.task, planned.language, samples, draws=settings.draws, seed=settings.seed)
+    draws, seed, helm = settings.draws, settings.seed, planned.task.helm
+    own = cell_of(planned.task, planned.language, samples, draws=draws, seed=seed)
+    if helm is not None and helm.compat:
+        own = cell_as_seahelm(own, planned.task, samples, draws=draws, seed=seed)
     asked = {s.template.partition("/")[0] for s in samples if "/" in s.template} - {planned.language}
     notes = [
         f"{planned.task.name} in {planned.language} was asked in the words of {tag}" for tag in sorted(asked)
     ]
+    if helm is not None and (
+        shown := helm.note(planned.language, chat=not isinstance(samples[0].prompt, str))
+    ):
+        notes.append(shown)
     licences = sorted({item.licence for item in planned.items if item.licence})
-    return structs.replace(own, licences=licences, notes=notes)
+    return structs.replace(own, licences=licences, notes=[*own.notes, *notes])

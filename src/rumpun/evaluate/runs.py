@@ -12,7 +12,9 @@ from rumpun.engines.load import open_engine, resolve
 from rumpun.errors import EnvironmentFault, UsageError, nearest
 from rumpun.evaluate.ask import Asker, Asking
 from rumpun.evaluate.cache import Cache
+from rumpun.evaluate.harmful import sealed
 from rumpun.evaluate.identity import identity_of, model_info
+from rumpun.evaluate.own_files import read_files
 from rumpun.evaluate.public_table import describe
 from rumpun.evaluate.records import (
     SAMPLES,
@@ -29,12 +31,14 @@ from rumpun.evaluate.report.report import REPORT, report_html
 from rumpun.evaluate.reviews import Reviewers, noted
 from rumpun.evaluate.run import Plan, Settings, ask_model, plan, scores_of
 from rumpun.evaluate.shards import addresses, fill
-from rumpun.evaluate.tasks import suite, task
+from rumpun.evaluate.tasks import chosen as tasks_of
+from rumpun.evaluate.tasks import suite
 from rumpun.evaluate.texts import known_language
+from rumpun.records.artefacts import sha256_file
 from rumpun.records.places import cache_folder, data_folder
 from rumpun.steps import Progress, quiet
 
-__all__ = ["Outcome", "plan_suite", "run_suite", "samples_of"]
+__all__ = ["Outcome", "plan_items", "plan_suite", "run_suite", "samples_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +61,81 @@ def plan_suite(
         InputError: a public set is not at hand, or an item is malformed.
     """
     chosen = tuple(dict.fromkeys(tasks))
-    wanted = tuple(task(one) for one in chosen) or suite(name)
+    wanted = tasks_of(chosen) or suite(name)
     theirs = {tag for one in wanted if one.public for tag in describe(one.public).languages}
     for tag in settings.languages:
         if not known_language(tag) and tag not in theirs:
             raise UsageError(f"--languages: no language '{tag}'", "give BCP-47 tags, with commas between")
-    made = replace(plan(name, wanted, settings, data, progress), chosen=chosen)
+    return _asking(replace(plan(name, wanted, settings, data, progress), chosen=chosen))
+
+
+def plan_items(
+    files: Sequence[Path],
+    settings: Settings,
+    *,
+    name: str = "",
+    labels: Sequence[str] = (),
+    config: Path | None = None,
+    compat: bool = False,
+    progress: Progress = quiet,
+) -> Plan:
+    """What files of one's own items will ask, each a task of its own.
+
+    Args:
+        files: in the native layout, or of SEA-HELM's rows.
+        settings: how; with no languages, in those of the files.
+        name: a task of ours whose prompt and skill the items take, or with a config SEA-HELM's name of the task.
+        labels: that right labels are among.
+        config: a task's config.yaml of SEA-HELM's.
+        compat: answers are read and scored as SEA-HELM does.
+        progress: told of files.
+
+    Raises:
+        UsageError: options that do not go together or with the items, or nothing to ask.
+        InputError: a file is malformed; what and where is named.
+    """
+    if config and not name:
+        raise UsageError("--config without --task", "name SEA-HELM's task, as its config calls it")
+    if compat and not config:
+        raise UsageError("--compat without --config", "name the task's config.yaml")
+    if compat and settings.runs > 1:
+        raise UsageError("--compat seahelm scores one run at a time", "leave --runs out")
+    own = read_files(files, settings.languages, name=name, labels=labels, config=config, compat=compat)
+    there = tuple(dict.fromkeys(tag for one in own for tag in one.languages))
+    for tag in settings.languages:
+        if not known_language(tag) and tag not in there:
+            raise UsageError(f"--languages: no language '{tag}'", "give BCP-47 tags, with commas between")
+    asked = [one.task for one in own]
+    made = plan(
+        " + ".join(f"{path.name} sha256:{sha256_file(path)}" for path in files), asked,
+        replace(settings, languages=settings.languages or there), progress=progress,
+        own={one.task.name: one.read for one in own},
+    )  # fmt: skip
+    options = {
+        "items": [str(path) for path in files], "task": name, "labels": ",".join(labels), "config": str(config or ""),
+        "compat": "seahelm" if compat else "",
+    }  # fmt: skip
+    told = [
+        {
+            "task": one.task.name, "file": path.name, "sha256": sha256_file(path), "items": len(one.read.items),
+            "prompt": "SEA-HELM's" if one.task.helm else one.task.prompt or "own",
+        } | ({"config_sha256": sha256_file(config)} if config else {})
+        for path, one in zip(files, own, strict=True)
+    ]  # fmt: skip
+    return _asking(
+        replace(made, made={**options, "files": told}),
+        "mend what is named, or ask the items otherwise: --task, or a field prompt of their own"
+        if made.not_run
+        else f"the files have items in {', '.join(there)}",
+    )
+
+
+def _asking(made: Plan, hint: str = "`rumpun eval tasks` lists tasks with their languages") -> Plan:
+    """A plan that asks something."""
     if not made.cells:
         whys = [f"{one['task']} in {one['language']}: {one['why']}" for one in made.not_run[:1]]
-        what = "; ".join([f"nothing to ask in {', '.join(settings.languages)}", *whys])
-        raise UsageError(what, "`rumpun eval tasks` lists tasks with their languages")
+        what = "; ".join([f"nothing to ask in {', '.join(made.settings.languages)}", *whys])
+        raise UsageError(what, hint)
     return made
 
 
@@ -145,7 +214,8 @@ def run_suite(
         looked = (reviewers or Reviewers()).look(
             samples, infos, answers, asking, seed=made.settings.seed, deadline=deadline, start=start
         )
-    samples, asked, kept = looked.samples, asked + looked.asked, kept + looked.kept
+    samples = [sealed(own) for own in looked.samples]
+    asked, kept = asked + looked.asked, kept + looked.kept
     scores = scores_of(made, infos, samples, [*not_run, *looked.not_run], time.monotonic() - begun)
     scores = structs.replace(scores, cells=noted(scores.cells, looked.made), made=scores.made | looked.made)
     _write(folder, scores, samples)

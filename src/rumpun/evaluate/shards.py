@@ -12,25 +12,24 @@ this version of rumpun and the model: the same file at the same place, or the na
 """
 
 import os
-import platform
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from rumpun.engines.llamacpp_memory import cores
-from rumpun.engines.load import Found, open_engine, resolve
+from rumpun.engines.load import Found
 from rumpun.engines.port import Engine, Generation, Request, Score
-from rumpun.errors import EnvironmentFault, InputError, RumpunError
+from rumpun.errors import EnvironmentFault
 from rumpun.evaluate.ask import Asker, Asking, Failed, NotAsked
 from rumpun.evaluate.cache import Cache
 from rumpun.evaluate.identity import identity_of, model_info
 from rumpun.evaluate.records import ModelInfo
 from rumpun.evaluate.run import Plan, ask_model
+from rumpun.evaluate.shard_worker import KINDS, Call, Model, Said, Worker
 from rumpun.parts import require
 from rumpun.steps import Progress, quiet
 from rumpun.steps.cluster import QUIET, environment, join
@@ -39,7 +38,6 @@ __all__ = ["RESUBMISSIONS", "addresses", "fill"]
 
 RESUBMISSIONS = 3  # how often a cell whose engine was lost is handed out again
 _LEAST = 2  # engines, on one machine
-_KINDS: Mapping[str, type] = {"score": Score, "generate": Generation, "tokens": int}
 _SET_HERE = (
     "OMP_NUM_THREADS",
     "RUMPUN_UPSTREAM_API_KEY",
@@ -47,7 +45,6 @@ _SET_HERE = (
 )  # read by engines, and sent to them
 
 _UNKNOWN = Failed("not known yet")
-_Call = tuple[str, dict[str, Any]]  # form, and questions by their keys: one call of an Asker
 
 
 def addresses(reference: str) -> tuple[str, ...]:
@@ -120,11 +117,11 @@ class _Noting(Asker):
 
     def __init__(self, engine: Engine, identity: dict[str, Any], cache: Cache) -> None:
         super().__init__(engine, identity, cache)
-        self._calls: list[_Call] = []
+        self._calls: list[Call] = []
         self._noted: set[str] = set()
         self._talks = False
 
-    def unanswered(self, made: Plan, info: ModelInfo) -> list[list[_Call]]:
+    def unanswered(self, made: Plan, info: ModelInfo) -> list[list[Call]]:
         """The calls of each cell that has questions of which nothing is known yet, with those questions alone."""
         found = []
         for cell in made.cells:
@@ -146,6 +143,10 @@ class _Noting(Asker):
         known = self._cache.get(keys, Generation) if self._talks else {}
         return [known.get(key, _UNKNOWN) for key in keys]
 
+    def generate_unkept(self, requests: Sequence[Request]) -> list[Generation | Failed | NotAsked]:
+        """All failed, and nothing noted: what is kept nowhere is asked by the run itself."""
+        return [_UNKNOWN] * len(requests)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
         """None, as of an engine that cannot count."""
         self._note("tokens", texts)
@@ -153,28 +154,15 @@ class _Noting(Asker):
 
     def _note(self, form: str, questions: Sequence[Any]) -> None:
         keyed = {self.key(form, question): question for question in questions}
-        known = self._noted.union(self._cache.get(keyed, _KINDS[form]))
+        known = self._noted.union(self._cache.get(keyed, KINDS[form]))
         if todo := {key: question for key, question in keyed.items() if key not in known}:
             self._calls.append((form, todo))
         self._noted.update(keyed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Model:
-    """What a worker opens, and how."""
-
-    place: str  # a file, folder or address, as it is here
-    reference: str  # where that place is not
-    name: str  # for people: an address without its password
-    identity: dict[str, Any]  # of the model here
-    sharing: int  # engines on a machine
-    asking: Asking | None
-    variables: dict[str, str]  # of the environment here
-
-
 def _models(
     reference: str, found: Found, info: ModelInfo, asking: Asking | None, *, workers: int, most: int
-) -> list[_Model]:
+) -> list[Model]:
     """What each worker is to open: one for each address, or the model as often as asked."""
     import ray
 
@@ -187,7 +175,7 @@ def _models(
         places = [(str(found.path.absolute()), reference)] * count
     variables = {name: value for name in _SET_HERE if (value := os.environ.get(name))}
     return [
-        _Model(
+        Model(
             place=place, reference=other, name=re.sub(r"//[^/@]*@", "//", other), identity=identity_of(info), sharing=-(-len(places) // machines), asking=asking,
             variables=variables,
         )
@@ -195,103 +183,41 @@ def _models(
     ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What a worker has of a cell: answers by key, and the fault that ended it."""
-
-    answers: dict[str, Any]
-    fault: RumpunError | None = None
-
-
-class _Worker:
-    """In a process of the cluster: an engine of its own, opened at the first cell."""
-
-    def __init__(self, model: _Model) -> None:
-        self._model = model
-        self._engine: Engine | None = None
-
-    def answer(self, calls: Sequence[_Call], seconds: float | None) -> _Said:
-        """What the engine answers to a cell's questions in so many seconds."""
-        answers: dict[str, Any] = {}
-        try:
-            if self._engine is None:
-                self._engine = self._opened()
-            deadline = None if seconds is None else time.monotonic() + seconds
-            with Cache(Path(":memory:")) as own:
-                asker = Asker(self._engine, self._model.identity, own, self._model.asking, deadline=deadline)
-                ways: dict[str, Callable[[Any], object]] = {
-                    "score": asker.score,
-                    "generate": asker.generate,
-                    "tokens": asker.count_tokens,
-                }
-                for form, questions in calls:
-                    try:
-                        ways[form](list(questions.values()))
-                    finally:  # what was answered before a fault is not lost by it
-                        answers |= own.get(questions, _KINDS[form])
-        except RumpunError as fault:
-            return _Said(answers, fault)
-        return _Said(answers)
-
-    def _opened(self) -> Engine:
-        """The model that the run is of, or an error."""
-        model = self._model
-        os.environ.pop("OMP_NUM_THREADS", None)  # Ray's own, which would change how sums are cut
-        os.environ.update(model.variables)
-        found = resolve(model.place if Path(model.place).exists() else model.reference)
-        engine = open_engine(found, slots=1, threads=max(1, cores() // model.sharing))
-        own = identity_of(model_info(found, engine))
-        wanted = dict(model.identity)
-        if found.kind == "url":  # which address it is makes no difference, which model does
-            own["model"], wanted["model"] = (str(one["model"]).partition("#")[2] for one in (own, wanted))
-        if own != wanted:
-            engine.close()
-            raise InputError(
-                f"{model.name} on {platform.node()} is another model or runtime than here: {own}, not {wanted}",
-                "have the same model and the same version of rumpun everywhere",
-            )
-        return engine
-
-
 class _Crew:
     """The workers, each with a process as long as it lives."""
 
-    def __init__(self, models: Sequence[_Model]) -> None:
+    def __init__(self, models: Sequence[Model]) -> None:
         import ray
 
         self._ray: Any = ray
-        self._start = self._ray.remote(_Worker).options(scheduling_strategy="SPREAD").remote
+        self._start = self._ray.remote(Worker).options(scheduling_strategy="SPREAD").remote
         self._models = models
         self._actors: dict[int, Any] = {}
         self.free = deque(range(len(models)))
 
-    def ask(self, place: int, calls: Sequence[_Call], seconds: float | None) -> Any:
+    def ask(self, place: int, calls: Sequence[Call], seconds: float | None) -> Any:
         """Begin a cell; what `said` takes comes back at once."""
         if place not in self._actors:
             self._actors[place] = self._start(self._models[place])
         return self._actors[place].answer.remote(calls, seconds)
 
-    def said(self, place: int, begun: Any) -> _Said:
-        """What came of a cell. Its worker is free again, or dead and free to be started again, or gone.
-
-        Raises:
-            RumpunError: what is no machine's fault and would be met again.
-        """
+    def said(self, place: int, begun: Any) -> Said:
+        """What came of a cell. Its worker is free again, or dead and free to be started again, or gone."""
         from ray.exceptions import RayError, RayTaskError
 
         try:
-            said: _Said = self._ray.get(begun)
+            said: Said = self._ray.get(begun)
         except RayTaskError:  # an error of this program
             raise
         except RayError:
             self._end(place)
             self.free.append(place)
-            return _Said({}, EnvironmentFault("a worker died and is started again"))
+            return Said({}, EnvironmentFault("a worker died and is started again"))
         if said.fault is None:
             self.free.append(place)
             return said
         if not isinstance(said.fault, EnvironmentFault):
-            raise said.fault
+            return said  # no machine's fault: it would be met again
         return replace(said, fault=EnvironmentFault(f"on without {self._models[place].name}: {said.fault}"))
 
     def first_ready(self, begun: Sequence[Any]) -> Any:
@@ -311,9 +237,13 @@ class _Crew:
 
 
 def _handed_out(
-    cells: list[list[_Call]], crew: _Crew, cache: Cache, deadline: float | None, told: Progress
+    cells: list[list[Call]], crew: _Crew, cache: Cache, deadline: float | None, told: Progress
 ) -> int:
-    """Every cell to whichever engine is free, until none is left or none can go on; how many answers came."""
+    """Every cell to whichever engine is free, until none is left or none can go on; how many answers came.
+
+    Raises:
+        RumpunError: what is no machine's fault and would be met again; what was answered before it is kept.
+    """
     waiting = deque(range(len(cells)))
     tries: Counter[int] = Counter()
     under_way: dict[Any, tuple[int, int]] = {}
@@ -333,13 +263,15 @@ def _handed_out(
         cache.put(said.answers)
         came += len(said.answers)
         if said.fault is not None:
+            if not isinstance(said.fault, EnvironmentFault):
+                raise said.fault
             note = said.fault.message
             cells[number] = _left(cells[number], said.answers)
             if cells[number] and tries[number] <= RESUBMISSIONS:
                 waiting.appendleft(number)
 
 
-def _left(calls: Sequence[_Call], answers: Mapping[str, Any]) -> list[_Call]:
+def _left(calls: Sequence[Call], answers: Mapping[str, Any]) -> list[Call]:
     """A cell's calls without the questions that are answered."""
     left = [
         (form, {key: question for key, question in questions.items() if key not in answers})

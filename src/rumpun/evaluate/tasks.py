@@ -3,20 +3,38 @@
 import functools
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.evaluate.items import Item, read_items, rows_of
 from rumpun.evaluate.lint import Problem, lint, no_gold
+from rumpun.evaluate.long_facts import fact_items, parallel_items
 from rumpun.evaluate.turns import conversation
 from rumpun.recipes import build
 
-__all__ = ["COST", "Family", "Task", "TaskItems", "items_of", "skills", "suite", "suites", "task", "tasks"]
+if TYPE_CHECKING:
+    from rumpun.evaluate.seahelm_prompts import SeaHelmPrompts
 
-Family = Literal["choice", "label", "pairs", "text", "instructions", "answerable", "turns", "bits", "tokens"]
+__all__ = [
+    "COST",
+    "Family",
+    "Task",
+    "TaskItems",
+    "chosen",
+    "items_of",
+    "skills",
+    "suite",
+    "suites",
+    "task",
+    "tasks",
+]
+
+Family = Literal[
+    "choice", "label", "pairs", "text", "instructions", "answerable", "harmful", "turns", "bits", "tokens", "parallel",
+]  # fmt: skip
 _HERE = Path(__file__).parent
 _REGION = _HERE / "suites/region"
 _PARALLEL = _HERE / "suites/news.jsonl"
@@ -30,6 +48,7 @@ class _Kind:
     family: Family
     prompt: str = ""
     about: str = ""
+    length_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +69,31 @@ class Task:
     prompt: str = ""  # a table of the language's prompts
     public: str = ""  # the set of public.toml; "" for a native one
     about: str = ""
+    length_tokens: int = (
+        0  # of the text that an item is hidden in, in the model's own tokens; 0 where it is not
+    )
     labels: tuple[str, ...] = ()  # where the right answer is one of them
+    labels_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # language -> its own labels
+    target: str = ""  # the language of a translation, where its prompt does not say it
+    helm: "SeaHelmPrompts | None" = None  # asked in SEA-HELM's own words
 
     @property
     def translates(self) -> bool:
         """Whether an answer is a translation."""
         return self.prompt.startswith("translation")
 
+    @property
+    def summarises(self) -> bool:
+        """Whether an answer is a summary."""
+        return self.prompt == "summary"
+
     def answered_in(self, language: str) -> str:
         """The language that an answer should be in."""
-        return "en" if self.prompt == "translation.into" else language
+        return self.target or ("en" if self.prompt == "translation.into" else language)
+
+    def labels_in(self, language: str) -> tuple[str, ...]:
+        """Its labels in a language; none where any label of its prompt is meant."""
+        return self.labels_by.get(language, self.labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +124,7 @@ def tasks() -> dict[str, Task]:
     found = {
         name: Task(
             name=name, skill=kind.skill, family=kind.family, prompt=kind.prompt, about=kind.about,
-            labels=tuple(prompts("en").labels(kind.prompt)) if kind.family == "label" else (),
+            length_tokens=kind.length_tokens, labels=tuple(prompts("en").labels(kind.prompt)) if kind.family == "label" else (),
         )
         for name, kind in _table().native.items()
     }  # fmt: skip
@@ -137,6 +171,20 @@ def suite(name: str) -> tuple[Task, ...]:
     return tuple(task(one) for one in suites()[name])
 
 
+def chosen(names: Iterable[str]) -> tuple[Task, ...]:
+    """Tasks by name, those of a suite where a name is a suite's; each once.
+
+    Raises:
+        UsageError: there is no task or suite of a name.
+    """
+    found = [
+        one
+        for name in names
+        for one in (suite(name) if name in suites() and name not in tasks() else (task(name),))
+    ]
+    return tuple({one.name: one for one in found}.values())
+
+
 def items_of(one: Task, languages: Sequence[str], folder: Path | None = None) -> TaskItems:
     """The items of a task in some languages (all where none is named), past the lint.
 
@@ -152,6 +200,11 @@ def items_of(one: Task, languages: Sequence[str], folder: Path | None = None) ->
         from rumpun.evaluate.public import load
 
         loaded = load(one.public, languages=languages, folder=folder)
+        if one.family == "harmful":
+            from rumpun.evaluate.harmful import admitted
+
+            kept, left = admitted(loaded.items)
+            return TaskItems(items=kept, problems=loaded.problems, dropped=loaded.dropped + left)
         return TaskItems(items=loaded.items, problems=loaded.problems, dropped=loaded.dropped)
     items = _native(one, languages or _native_languages())
     if one.family == "turns":
@@ -163,7 +216,7 @@ def items_of(one: Task, languages: Sequence[str], folder: Path | None = None) ->
                 f"suites/{item.source}: item {item.id}: {bad[0]}: {bad[1]}",
                 f"expected one of {', '.join(labels or item.options)}",
             )
-    problems = [] if one.family in ("bits", "tokens") else lint(items, labels=labels)
+    problems = [] if one.family in ("bits", "tokens", "parallel") else lint(items, labels=labels)
     return TaskItems(items=items, problems=problems)
 
 
@@ -175,6 +228,10 @@ def _native_languages() -> tuple[str, ...]:
 def _native(one: Task, languages: Iterable[str]) -> list[Item]:
     if one.translates:
         return _translations(one, languages)
+    if one.length_tokens:
+        return fact_items(one.length_tokens, languages)
+    if one.family == "parallel":
+        return parallel_items(languages)
     skill = "reading" if one.family in ("bits", "tokens") else one.name
     found: list[Item] = []
     for language in languages:

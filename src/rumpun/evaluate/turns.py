@@ -64,12 +64,13 @@ def _texts(value: Any) -> bool:
 
 
 def converse(
-    task: str, items: Sequence[Item], model: str, asker: Asker, *, runs: int, temperature: float, seed: int
-) -> list[Sample] | None:
+    task: str, items: Sequence[Item], model: str, asker: Asker, *, runs: int, temperature: float, seed: int,
+    max_tokens: int = 0,
+) -> list[Sample] | None:  # fmt: skip
     """A sample of each conversation and run, not judged yet; None where the time was up.
 
     Each run has its own seed. A conversation in which a turn failed is an error; one in which a turn was cut off is
-    marked, and goes on.
+    marked, and goes on. An answer has `max_tokens` at most, 0 for 1,024.
 
     Raises:
         EnvironmentFault: the engine is gone.
@@ -82,7 +83,7 @@ def converse(
                 talk.messages.append(Message("user", talk.item.more["turns"][len(talk.said)]))
                 talk.asked = Request(
                     messages=tuple(talk.messages),
-                    max_tokens=_MOST_TOKENS,
+                    max_tokens=max_tokens or _MOST_TOKENS,
                     temperature=temperature,
                     seed=seed + run,
                 )

@@ -14,6 +14,7 @@ from rumpun.evaluate.records import (
     Cell,
     Difference,
     Figure,
+    LanguageCost,
     Mean,
     ModelInfo,
     Sample,
@@ -118,6 +119,7 @@ scores = st.builds(
     cells=st.lists(cells, max_size=4),
     differences=st.lists(differences, max_size=2),
     means=st.lists(st.builds(Mean, model=names, over=st.just("all"), name=st.just(""), figure=st.none() | figures), max_size=1),
+    costs=st.lists(st.builds(LanguageCost, model=names, language=short, tokens_per_character=finite, against_english=st.none() | finite, characters_in_1000_tokens=finite), max_size=1),
     made=st.dictionaries(names, plain_json, max_size=2),
 )  # fmt: skip
 runs = st.tuples(scores, st.lists(samples, max_size=5))

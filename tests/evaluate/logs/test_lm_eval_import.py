@@ -107,8 +107,41 @@ def test_what_becomes_what(tmp_path: Path) -> None:
     assert found.samples == 3
     assert found.left == {"exact_match": 1}  # no metric of that line
     assert [warning for warning in found.warnings if "maths" in warning] == [
-        "maths: its language is not known; say it with languages={'maths': tag}"
+        "maths: its language is not known; name it (--language 'maths=TAG')"
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "gold"),
+    [
+        ("1", [" ใช่", " ไม่"], " ไม่"),  # a number of an option
+        ("ใช่", [" ใช่", " ไม่"], " ใช่"),  # its text
+        ("1", [" 3", " 1", " 2"], " 1"),  # a text before a number
+        ("7", [" ใช่", " ไม่"], "7"),  # neither
+        ("", [" ใช่", " ไม่"], ""),
+    ],
+)
+def test_the_option_that_is_right_and_the_likeliest_one_are_told(
+    tmp_path: Path, target: str, options: list[str], gold: str
+) -> None:
+    arguments = {f"gen_args_{n}": {"arg_0": "ฝน", "arg_1": text} for n, text in enumerate(options)}
+    resps = [[[f"-{3.5 - n}", "False"]] for n in range(len(options))]
+    asked = line(
+        0,
+        target=target,
+        arguments=arguments,
+        resps=resps,
+        filtered_resps=[one[0] for one in resps],
+        metrics=["acc"],
+        acc=1.0,
+    )
+    folder = write(tmp_path / "log", {"t_th": [asked]}, configs={"t_th": {"output_type": "multiple_choice"}})
+    import_lm_eval(folder, tmp_path / "run")
+    (found,) = read_samples(tmp_path / "run" / "samples.jsonl")
+    assert (found.gold, found.parsed, found.options) == (gold, options[-1], options)
+    export_lm_eval(tmp_path / "run", tmp_path / "back")
+    for path in folder.glob("*.jsonl"):
+        assert json.loads(next((tmp_path / "back").rglob(path.name)).read_text()) == asked
 
 
 def test_hashes_are_those_of_the_layout(tmp_path: Path) -> None:

@@ -162,6 +162,26 @@ def test_runs_of_another_kind_stand_apart_with_the_reason() -> None:
     assert [row.rank for row in found.apart] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("setting", "usual", "words"),
+    [
+        ({"template": 0}, {"template": None}, "instruction: 0, not variants by turns"),
+        ({"temperature": 0.7}, {"temperature": 0.0}, "temperature: 0.7, not 0"),
+        ({"max_tokens": 16}, {}, "tokens of an answer: 16, not as the task has it"),
+        ({"compat": "seahelm"}, {"compat": ""}, "scored as: seahelm, not rumpun does"),
+    ],
+)
+def test_runs_that_were_asked_otherwise_stand_apart(setting: dict, usual: dict, words: str) -> None:
+    runs = [
+        (name, scores({name: [cell(name, "reading", "th", value)]}, **how))
+        for name, value, how in (("a", 50, usual), ("b", 40, {}), ("c", 99, setting))
+    ]
+    made = board(runs)
+    assert [row.entry.model.name for row in made.rows] == ["a", "b"]
+    assert [(row.entry.model.name, row.why) for row in made.apart] == [("c", (words,))]
+    assert words in Page(leaderboard_html(runs)).text
+
+
 def test_models_without_a_common_cell_are_not_ranked() -> None:
     html = leaderboard_html([alone("a", 1.0), ("y", scores({"b": [cell("b", "nli", "lo", 2.0)]}))])
     assert "no cell in common" in html

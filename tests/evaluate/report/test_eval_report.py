@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from page_parts import HOSTILE, Page, hostile
 from report_runs import BASE, LANGUAGES, LAYER, TASKS, run
 
+from rumpun.evaluate.costs import costs_of
 from rumpun.evaluate.records import Cell, Difference, Figure, ModelInfo, Sample, Scores
 from rumpun.evaluate.report import report_html
 from rumpun.evaluate.report.gains import gain_of, headline
@@ -142,10 +143,20 @@ def test_what_is_no_number_is_a_dash() -> None:
         Difference(task="reading", language="th", metric="accuracy", difference=nan, ci95=None, p=nan, p_holm=nan, test="x", items=0, clusters=0),
         Difference(task="reading", language="lo", metric="accuracy", difference=0.1, ci95=(nan, inf), p=None, p_holm=None, test="x", items=1, clusters=1),
     ]  # fmt: skip
-    costs = [{"model": LAYER, "language": "th", "tokens_per_character": nan, "bits_per_byte": "many"}, {}]
+    for value in (nan, inf, 0.0):
+        counted = Cell(
+            task="tokens",
+            language="th",
+            skill="cost",
+            model=LAYER,
+            metric="tokens_per_character",
+            metrics={"tokens_per_character": Figure(value=value)},
+        )
+        assert costs_of([counted]) == []
+        cells.append(counted)
     scores = Scores(
         suite="x", models=[ModelInfo(name=LAYER, engine=""), ModelInfo(name=BASE, engine="")], cells=cells, differences=apart,
-        costs=costs, made={"detectable": inf, "lint": ["odd"], "languages": 3, "limit": nan},
+        made={"detectable": inf, "lint": ["odd"], "languages": 3, "limit": nan},
     )  # fmt: skip
     sample = Sample(
         task="reading",
@@ -336,3 +347,31 @@ def test_a_whole_run_of_long_texts_is_small_and_quick() -> None:
     assert len(html.encode()) < 3_000_000
     page = Page(html)
     assert Counter(tag for tag, _ in page.tags)["article"] > 300
+
+
+def test_an_answer_without_a_score_is_called_that_and_not_failed() -> None:
+    """A conversation on which the judge gave no word, an empty answer: only an error is a failure."""
+    sample = Sample(
+        task="answerable", language="th", id="1", model=LAYER, method="generate", prompt="ถาม", answer=""
+    )
+    lost = replace(sample, id="2", status="error", error="time-out")
+    shown = shown_items([sample, lost], [], (LAYER, BASE), ["answerable"], ["th"])
+    said = {
+        one.id: one.answers[0].verdict for _, groups in shown.tasks for group in groups for one in group.items
+    }
+    assert said == {"1": "unscored", "2": "failed"}
+    page = Page(report_html(replace(WHOLE.scores, cells=[]), [sample, lost]))
+    assert "no score" in page.text
+    assert "! failed" in page.text
+
+
+def test_only_what_was_not_measured_is_said_to_be_missing() -> None:
+    assert "how a model reads long texts, and what it answers when it is asked for harm" in report_html(
+        WHOLE.scores, []
+    )
+    long = Cell(
+        task="long-1k", language="th", skill="context", model=LAYER, metric="accuracy", items=3, scored=3
+    )
+    html = report_html(replace(WHOLE.scores, cells=[*WHOLE.scores.cells, long]), [])
+    assert "how a model reads long texts" not in html
+    assert "Not measured here: what it answers when it is asked for harm." in html

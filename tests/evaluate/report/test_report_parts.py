@@ -31,6 +31,13 @@ def test_joiners_of_the_region_s_scripts_stay() -> None:
         assert visible(text) == text
 
 
+def test_a_text_whose_middle_is_one_character_is_shown_whole() -> None:
+    """The letter with its vowel sign reaches over the place of the cut: nothing of it is lost."""
+    text = "aaaaaำa"
+    assert clip(text, 6).head == text
+    assert short(text, 6) == text
+
+
 @given(st.text(st.sampled_from("ab กำรูเ\u0e49ណ្ណែក்ஷ中👩\u200d👧x"), max_size=400), st.integers(6, 120))
 def test_a_cut_text_is_whole_characters_from_both_ends_with_a_true_count(text: str, most: int) -> None:
     found = clip(text, most)

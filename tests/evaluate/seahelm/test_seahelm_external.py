@@ -43,7 +43,7 @@ def test_metricx_is_turned_round_and_averaged() -> None:
         ("translation-xx-en", [1, 25.5], r"item 2 \(id 1\): MetricX-24 score = 25.5, expected 0 to 25"),
         ("mt-bench-judge", None, "no figure without a judge's score"),
         ("syntax-criteria", [0.5, 50], r"judge's score = 50, expected 0 to 1"),
-        ("sentiment-logprobs", None, "no figure without log-probabilities"),
+        ("sentiment-logprobs", None, "no figure without a log-probability"),
         ("sentiment-logprobs", [-1], "1 log-probabilities for 2 items"),
         ("sentiment-logprobs", [-1, 0.7], r"item 2 \(id 1\): log-probability = 0.7, expected 0 or less"),
     ],

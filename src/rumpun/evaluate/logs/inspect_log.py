@@ -23,7 +23,7 @@ def import_inspect(path: Path, into: Path, *, languages: Mapping[str, str] | Non
     Args:
         path: an `.eval` or `.json` log, or a folder of these. Paths that stand in a log are never opened.
         into: a folder that is new or empty.
-        languages: task -> BCP-47 tag, for tasks whose language neither the log nor the task's name says.
+        languages: task -> BCP-47 tag; that of `tally.OTHERS` is for tasks whose language neither the log nor their name says.
 
     Raises:
         InputError: a file is no log of Inspect, is torn or damaged, or unpacks to more than a log should.

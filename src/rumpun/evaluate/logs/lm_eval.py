@@ -21,7 +21,7 @@ def import_lm_eval(path: Path, into: Path, *, languages: Mapping[str, str] | Non
     Args:
         path: a results file (the samples beside it are read too), a folder with such files, or a folder of these.
         into: a folder that is new or empty.
-        languages: task -> BCP-47 tag, for tasks whose language neither the documents nor the task's name says.
+        languages: task -> BCP-47 tag; that of `tally.OTHERS` is for tasks whose language neither the documents nor their name say.
 
     Raises:
         InputError: a file is damaged or is none of lm-eval's.

@@ -132,6 +132,7 @@ def from_lines(
         fields["logprobs"] = [value for value in found if value is not None]
         if fields["options"] == [""] and len(requests) == 1:
             fields["options"] = []
+        fields["parsed"] = _likeliest(fields["options"], fields["logprobs"])
     else:
         answer, parsed = _first(_first(answers)), _first(line.get("filtered_resps"))
         fields["answer"] = answer if isinstance(answer, str) else None
@@ -154,11 +155,27 @@ def from_lines(
         model=model,
         method="likelihood" if likelihood else "generate",
         prompt=_turns(prompt) if isinstance(prompt, str) else _compact(prompt),
-        gold=target if isinstance(target, str) else "" if target is None else _compact(target),
+        gold=_gold(target, fields.get("options", [])),
         scores=scores,
         score=first,
         **fields,
     )
+
+
+def _likeliest(options: Sequence[str], logprobs: Sequence[float]) -> str | None:
+    """The option that `acc` counts: that of the greatest log-probability; None where not every one has one."""
+    if not options or len(options) != len(logprobs):
+        return None
+    return options[max(range(len(options)), key=logprobs.__getitem__)]
+
+
+def _gold(target: Any, options: Sequence[str]) -> str:
+    """The right answer; of options the one that it is but for white space, else the one whose number it is."""
+    said = target if isinstance(target, str) else "" if target is None else _compact(target)
+    same = next((option for option in options if option.strip() == said.strip()), None)
+    if same is None and re.fullmatch(r"\d{1,3}", said) and int(said) < len(options):
+        return options[int(said)]
+    return said if same is None else same
 
 
 def metric_names(line: Mapping[str, Any]) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from rumpun.evaluate.records import Cell, Figure, Sample, Scores
 
-__all__ = ["MANY", "UNKNOWN", "Z95", "Tally", "cautions", "cell", "figure", "language_of"]
+__all__ = ["MANY", "OTHERS", "UNKNOWN", "Z95", "Tally", "cautions", "cell", "figure", "language_of"]
 
+OTHERS = "*"  # in a table task -> language: every task that neither the table nor the log says
 UNKNOWN, MANY = "und", "mul"  # BCP-47: undetermined, more than one
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 _FLORES = re.compile(r"(?:^|_)([a-z]{3})_([A-Z][a-z]{3})(?:_|$)")
@@ -87,19 +88,23 @@ def cautions(scores: Scores) -> list[str]:
                 f"{task}: {times} logs of it for {model} are here; import them apart to compare them"
             )
         if language == UNKNOWN:
-            found.append(f"{task}: its language is not known; say it with languages={{'{task}': tag}}")
+            found.append(f"{task}: its language is not known; name it (--language '{task}=TAG')")
         elif language == MANY:
             found.append(f"{task}: samples in more than one language under one figure")
     return found
 
 
 def language_of(task: str, told: Any, languages: Mapping[str, str]) -> str:
-    """A task's language as the caller says, as the log says, or as the task's name ends; UNKNOWN where none does."""
+    """A task's language as the caller says, as the log says, as the task's name ends, or as the caller says of others.
+
+    UNKNOWN where none of them does.
+    """
     if task in languages:
         return languages[task]
     if isinstance(told, str) and _TAG.fullmatch(told):
         return told
-    return _named(task)
+    named = _named(task)
+    return languages.get(OTHERS, UNKNOWN) if named == UNKNOWN else named
 
 
 @functools.lru_cache(4096)

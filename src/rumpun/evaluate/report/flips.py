@@ -14,7 +14,7 @@ from rumpun.evaluate.report.text import Clipped, clip, short
 from rumpun.evaluate.report.view import in_order
 from rumpun.language.tables import WORKING
 
-__all__ = ["KINDS", "Flip", "Kind", "flips", "flips_html", "flips_text"]
+__all__ = ["KINDS", "Compared", "Flip", "Kind", "compared", "flips", "flips_html", "flips_text"]
 
 Kind = Literal["right to wrong", "wrong to right", "failed", "no longer failed"]
 KINDS: tuple[Kind, ...] = ("right to wrong", "wrong to right", "failed", "no longer failed")
@@ -68,6 +68,44 @@ class Flip:
         return tuple(gold) if isinstance(gold, list) else (gold,) if gold else ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """How many items two runs could be compared on."""
+
+    both: int  # that both have (same task, language, id and run)
+    graded: int  # of those, with a grade or no score in one of them: they cannot flip
+    first: int  # that the first alone has
+    second: int
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        parts = [f"{number(self.both)} items in both"]
+        parts += (
+            [f"{number(self.graded)} of them graded or without a score, which do not flip"]
+            if self.graded
+            else []
+        )
+        alone = ((self.first, "first"), (self.second, "second"))
+        parts += [f"{number(count)} in the {which} alone" for count, which in alone if count]
+        return ", ".join(parts)
+
+
+def compared(a: Sequence[Sample], b: Sequence[Sample]) -> Compared:
+    """What `flips` had to look at.
+
+    Raises:
+        InputError: a run has an item twice.
+    """
+    one, other = _by_key(a, "the first run"), _by_key(b, "the second run")
+    both = one.keys() & other.keys()
+    graded = sum(
+        "error" not in (one[key].status, other[key].status) and None in (right(one[key]), right(other[key]))
+        for key in both
+    )
+    return Compared(both=len(both), graded=graded, first=len(one) - len(both), second=len(other) - len(both))
+
+
 def flips(a: Sequence[Sample], b: Sequence[Sample]) -> list[Flip]:
     """The items of both runs (same task, language, id and run) whose outcome differs, in the order of `a`.
 
@@ -115,7 +153,13 @@ def _said(sample: Sample) -> str:
     return sample.answer if sample.answer is not None else sample.parsed or ""
 
 
-def flips_text(found: Sequence[Flip], *, names: tuple[str, str] = ("a", "b"), limit: int = 20) -> str:
+def flips_text(
+    found: Sequence[Flip],
+    *,
+    names: tuple[str, str] = ("a", "b"),
+    both: Compared | None = None,
+    limit: int = 20,
+) -> str:
     """Flips for a terminal: how many of each kind, then some of each task and language, in their own script.
 
     What a model wrote cannot steer the terminal: controls are shown by their code points.
@@ -123,10 +167,12 @@ def flips_text(found: Sequence[Flip], *, names: tuple[str, str] = ("a", "b"), li
     Args:
         found: the flips.
         names: of the two runs.
+        both: how many items were looked at.
         limit: how many of each kind are shown.
     """
     first, second = (short(name) for name in names)
     lines = [f"{first} → {second}: {_counted(found) or 'no item flipped'}"]
+    lines += [f"  {both.said}"] if both else []
     by: dict[str, list[Flip]] = {}
     for flip in found:
         by.setdefault(flip.task, []).append(flip)
@@ -143,6 +189,9 @@ def flips_text(found: Sequence[Flip], *, names: tuple[str, str] = ("a", "b"), li
                 name, f"error: {sample.error}" if sample.status == "error" else said or "(nothing)"
             )
         lines += _block("right", " / ".join(flip.gold))
+        if flip.a.gold != flip.b.gold:
+            gold = flip.b.gold if isinstance(flip.b.gold, list) else [flip.b.gold]
+            lines += _block(f"right in {second}", " / ".join(gold))
     if len(found) > len(shown):
         lines += ["", f"{number(len(found) - len(shown))} more are not shown"]
     return "\n".join(lines)
@@ -173,12 +222,15 @@ def _block(name: str, text: str) -> list[str]:
     return [f"  {name}:", *(f"    {line}" for line in lines if line.strip())]
 
 
-def flips_html(found: Sequence[Flip], *, names: tuple[str, str] = ("a", "b")) -> str:
+def flips_html(
+    found: Sequence[Flip], *, names: tuple[str, str] = ("a", "b"), both: Compared | None = None
+) -> str:
     """Flips as a page: how many in each task and language, then the items, as many as there is room for.
 
     Args:
         found: the flips.
         names: of the two runs.
+        both: how many items were looked at.
     """
     by: dict[str, dict[str, list[Flip]]] = {}
     for flip in found:
@@ -205,6 +257,7 @@ def flips_html(found: Sequence[Flip], *, names: tuple[str, str] = ("a", "b")) ->
     return render(
         "flips.html.jinja",
         names=names,
+        both=both.said if both else "",
         kinds=KINDS,
         whole=[whole[kind] for kind in KINDS],
         counts=counts,

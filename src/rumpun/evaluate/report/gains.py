@@ -11,7 +11,9 @@ from rumpun.evaluate.report.plots import Mark, Scale, scale_of
 __all__ = ["ALPHA", "LOWER", "Gain", "Gains", "Verdict", "gain_of", "headline", "of_metric", "of_task"]
 
 ALPHA = 0.05
-LOWER = frozenset(("bits_per_byte", "tokens_per_character"))  # metrics of which less is better
+LOWER = frozenset(
+    ("bits_per_byte", "tokens_per_character", "tokens_against_english")
+)  # metrics of which less is better
 ALL = "*"  # all tasks, or all languages
 Verdict = Literal["better", "worse", "unclear"]
 _TONES: dict[Verdict, Literal["dot", "ring"]] = {"better": "dot", "worse": "dot", "unclear": "ring"}

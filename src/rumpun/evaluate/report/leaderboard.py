@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from rumpun.evaluate.records import Cell, Figure, ModelInfo, Scores
+from rumpun.evaluate.costs import costs_of
+from rumpun.evaluate.records import Cell, Figure, LanguageCost, ModelInfo, Scores
 from rumpun.evaluate.report.gains import ALL, headline
 from rumpun.evaluate.report.intervals import weighted
 from rumpun.evaluate.report.numbers import sound
@@ -16,7 +18,12 @@ from rumpun.language.tables import WORKING
 
 __all__ = ["Board", "Entry", "Row", "board", "leaderboard_html"]
 
-_ALIKE = ("suite", "limit", "version")  # what runs must share to stand in one table
+# what runs must share to stand in one table; of those below, where a run says it
+_ALIKE = ("suite", "limit", "version", "instruction", "temperature", "tokens of an answer", "scored as")
+_SETTINGS = {
+    "instruction": ("template", "variants by turns"), "temperature": ("temperature", "0"),
+    "tokens of an answer": ("max_tokens", "as the task has it"), "scored as": ("compat", "rumpun does"),
+}  # fmt: skip
 _Pairs = dict[tuple[int, int], Figure]
 
 
@@ -27,7 +34,7 @@ class Entry:
     place: int  # in the order in which it was met
     model: ModelInfo
     runs: tuple[str, ...]  # by name
-    made: Mapping[str, str]  # suite, limit, version and when
+    made: Mapping[str, str]  # what runs must share, and when
     cells: Mapping[Key, Cell]
 
 
@@ -39,6 +46,7 @@ class Row:
     mean: Figure | None
     languages: Mapping[str, Figure | None]
     skills: Mapping[str, Figure | None]
+    costs: Mapping[str, LanguageCost]  # language -> what a character costs
     rank: int = 0
     tied: bool = False  # with rows above: a paired difference may be zero, and none is not
     paired: bool = False  # whether a run has this row and one of the rank above, item by item
@@ -63,6 +71,11 @@ class Board:
     left: tuple[tuple[str, tuple[str, ...]], ...]  # task -> languages of cells that not all rows have alike
     scale: Scale | None = field(default=None)
 
+    @property
+    def costly(self) -> tuple[str, ...]:
+        """The languages whose tokens were counted of any row."""
+        return in_order([tag for row in (*self.rows, *self.apart) for tag in row.costs], WORKING)
+
 
 def leaderboard_html(runs: Sequence[tuple[str, Scores]]) -> str:
     """A page that puts many runs side by side.
@@ -76,7 +89,7 @@ def leaderboard_html(runs: Sequence[tuple[str, Scores]]) -> str:
 def board(runs: Sequence[tuple[str, Scores]]) -> Board:
     """The rows, ranked.
 
-    Rows stand in one table where suite, limit and version are those of most rows; the mean is over the cells (task and
+    Rows stand in one table where suite, limit, version and how they were asked are those of most rows; the mean is over the cells (task and
     language) that all of them have with the same metric, method and number of items. A row shares the rank of those
     above it where a run that has both says that their paired difference may be zero.
     """
@@ -115,6 +128,7 @@ def _entries(runs: Sequence[tuple[str, Scores]]) -> tuple[list[Entry], _Pairs]:
         made = {
             "suite": scores.suite, "limit": "all items" if limit == 0 else str(limit or ""),
             "version": str(scores.made.get("version") or ""), "when": str(scores.made.get("when") or ""),
+            **{name: _setting(scores.made, *one) for name, one in _SETTINGS.items()},
         }  # fmt: skip
         places = [_place(entries, name, *one, made) for one in zip(found.models, found.cells, strict=True)]
         gains = headline(scores, found.languages)
@@ -123,6 +137,14 @@ def _entries(runs: Sequence[tuple[str, Scores]]) -> tuple[list[Entry], _Pairs]:
         if figure is not None and figure.ci95 and len(places) > 1:
             pairs[places[0], places[1]] = figure
     return entries, pairs
+
+
+def _setting(made: Mapping[str, Any], key: str, usual: str) -> str:
+    """A setting in words; 0 and nothing are as ever, but of an instruction, whose first variant is 0."""
+    value = made.get(key)
+    if not isinstance(value, (str, int, float)) or value == "" or (value == 0 and key != "template"):
+        return usual
+    return str(value)
 
 
 def _place(
@@ -176,6 +198,7 @@ def _row(entry: Entry, keys: Sequence[Key]) -> Row:
         mean=mean_over(cells, keys),
         languages={tag: mean_over(cells, [key for key in keys if key[1] == tag]) for tag in tags},
         skills={name: mean_over(cells, [key for key in keys if cells[key].skill == name]) for name in names},
+        costs={one.language: one for one in costs_of(cells.values())},
     )
 
 

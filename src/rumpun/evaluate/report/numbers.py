@@ -24,6 +24,7 @@ _MINUS = "\u2212"
 SHARES = frozenset(
     (
         "accuracy",
+        "accuracy_loose",
         "accuracy_sum",
         "balanced_accuracy",
         "macro_f1",
@@ -31,14 +32,22 @@ SHARES = frozenset(
         "exact",
         "rouge_l",
         "in_language",
+        "language",
+        "sister_language",
         "answered",
         "passed_guard",
+        "refused",
+        "stopped",
+        "harmful_answer",
+        "harmful_past_guard",
+        "lead_rouge_l",
         "criteria_met",
     )
 )  # stored from 0 to 1, shown in points of 100
 _UNITS = {
     "bits_per_byte": "bits per byte",
     "tokens_per_character": "tokens a character",
+    "tokens_against_english": "tokens for the same text, English 1",
     "chrf": "points of chrF++",
 }
 _DIGITS = {"bits_per_byte": 3, "tokens_per_character": 3}

@@ -5,6 +5,7 @@ from typing import Any
 
 from rumpun.evaluate.records import ModelInfo, Sample, Scores
 from rumpun.evaluate.report import sections
+from rumpun.evaluate.report.again import command
 from rumpun.evaluate.report.gains import Gains, headline
 from rumpun.evaluate.report.numbers import finite, number
 from rumpun.evaluate.report.page import render
@@ -45,6 +46,7 @@ def report_html(scores: Scores, samples: Sequence[Sample], against: Sequence[Sam
         profile=sections.profile(found),
         tables=sections.task_tables(found),
         costs=sections.costs(found),
+        spent=sections.spent(found),
         failures=sections.failures(found),
         sees=finite(scores.made.get("detectable")),
         not_run=sections.not_run(found),
@@ -53,7 +55,8 @@ def report_html(scores: Scores, samples: Sequence[Sample], against: Sequence[Sam
         licences=sections.licences(found),
         limits=sections.limits(found),
         shown=shown_items(samples, against, (*names, "the other model")[:2], found.tasks, found.languages),
-        command=sections.command(found),
+        command=command(found),
+        by_name=any(info.digest and not info.place for info in found.models) and "command" not in scores.made,
     )
 
 

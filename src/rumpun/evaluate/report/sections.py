@@ -1,28 +1,27 @@
 """What the report's parts show: rows and marks, worked out of a view."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from rumpun.errors import InputError
-from rumpun.evaluate.records import Cell, Figure
+from rumpun.evaluate.costs import SAME_TEXT, TOKENS, costs_of
+from rumpun.evaluate.records import Cell, Figure, LanguageCost
 from rumpun.evaluate.report.gains import Gain, Gains, of_metric, of_task
 from rumpun.evaluate.report.intervals import weighted
 from rumpun.evaluate.report.numbers import digits_of, figure_text, finite, number, shown_as, sound, unit_of
 from rumpun.evaluate.report.plots import Bar, Mark, Scale, scale_of, stacked
 from rumpun.evaluate.report.text import short
-from rumpun.evaluate.report.view import View, skill_columns, texts_of
+from rumpun.evaluate.report.view import View, skill_columns
 from rumpun.evaluate.tasks import tasks
 
 __all__ = [
-    "Cost", "Failures", "Licence", "Place", "Profile", "TaskTable", "command", "costs", "failures", "licences", "limits",
-    "not_run", "profile", "skill_rows", "task_tables",
+    "Cost", "Failures", "Licence", "Place", "Profile", "TaskTable", "costs", "failures", "licences", "limits",
+    "not_run", "profile", "skill_rows", "spent", "task_tables",
 ]  # fmt: skip
 
-_USUAL = {"limit": 0, "runs": 1, "temperature": 0.0, "seed": 0}  # options that need not be named
-_COSTS = ("tokens_per_character", "bits_per_byte")
+_COSTS = (TOKENS, SAME_TEXT, "bits_per_byte")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ def _marks(figures: Iterable[Figure | None]) -> tuple[Mark, ...]:
 
 
 def costs(found: View) -> list[Cost]:
-    """Tokens a character and bits per byte, from the cells that measured them, else from the run's own table of costs."""
+    """Tokens a character, tokens beside the same text in English and bits per byte, from the cells that measured them."""
     tables = []
     for metric in _COSTS:
         rows = []
@@ -182,14 +181,13 @@ def _cost(found: View, place: int, metric: str, language: str) -> Figure | None:
     for (_, tag), cell in found.cells[place].items():
         if tag == language and (figure := sound(cell.metrics.get(metric))) is not None:
             return figure
-    name = found.models[place].name
-    told = (
-        finite(row.get(metric))
-        for row in found.scores.costs
-        if row.get("model") == name and row.get("language") == language
-    )
-    value = next((one for one in told if one is not None), None)
-    return None if value is None else Figure(value=value)
+    return None
+
+
+def spent(found: View) -> list[tuple[str, tuple[LanguageCost | None, ...]]]:
+    """What each language costs each model, a row a language; empty where no tokens were counted."""
+    by = [{one.language: one for one in costs_of(own.values())} for own in found.cells]
+    return [(tag, tuple(of.get(tag) for of in by)) for tag in found.languages if any(tag in of for of in by)]
 
 
 def failures(found: View) -> list[Failures]:
@@ -320,31 +318,17 @@ def limits(found: View) -> list[str]:
         "Every figure is of these items in these words: another wording of the same question would give another figure.",
         "A p-value is corrected over the languages of a task (Holm), not over tasks: of many tasks some look different by chance.",
         "An interval tells how far a figure would move with other items of the same kind, not with other kinds of items.",
-        "Long texts are not measured here, nor what a model answers when it is asked for harm.",
     ]
+    names = {cell.task for cell in cells}
+    lacking = [
+        said_so
+        for kind, said_so in (
+            ("context", "how a model reads long texts"),
+            ("harmful", "what it answers when it is asked for harm"),
+        )
+        if not any(name in tasks() and kind in (tasks()[name].skill, tasks()[name].family) for name in names)
+    ]
+    if lacking:
+        said.append(f"Not measured here: {', and '.join(lacking)}.")
     said += dict.fromkeys(short(note, 400) for cell in cells for note in cell.notes)
     return said
-
-
-def command(found: View) -> str:
-    """The command that makes the run again: the one that it stored, else one put together from what it stored."""
-    made = found.scores.made
-    if isinstance(made.get("command"), str):
-        return str(made["command"])
-    if not found.models:
-        return ""
-    words = ["rumpun", "eval", "run", found.models[0].place or found.models[0].name]
-    if len(found.models) > 1:
-        words += ["--against", found.models[1].place or found.models[1].name]
-    words += ["--suite", found.scores.suite]
-    if tags := texts_of(made.get("languages")):
-        words += ["--languages", ",".join(tags)]
-    for key in ("tasks", "limit", "method", "template", "runs", "temperature", "seed"):
-        value = made.get(key)
-        if (
-            isinstance(value, (str, int, float))
-            and not isinstance(value, bool)
-            and value not in ("", _USUAL.get(key))
-        ):
-            words += [f"--{key}", str(value)]
-    return shlex.join(words)

@@ -37,7 +37,7 @@ class Answer:
     """What came of one model."""
 
     model: str
-    verdict: Literal["right", "wrong", "graded", "failed"]
+    verdict: Literal["right", "wrong", "graded", "failed", "unscored"]
     score: str  # of a graded answer
     status: str  # what went wrong on the way; empty where nothing did
     text: Clipped | None  # as written; None where options were scored
@@ -213,10 +213,12 @@ def _nats(sample: Sample, text: str) -> tuple[str, str]:
 
 
 def _answer(model: str, sample: Sample) -> Answer:
-    verdict: Literal["right", "wrong", "graded", "failed"]
+    verdict: Literal["right", "wrong", "graded", "failed", "unscored"]
     told = right(sample)
     if told is None:
-        verdict = "failed" if sample.status == "error" or sample.score is None else "graded"
+        verdict = (
+            "failed" if sample.status == "error" else "unscored" if finite(sample.score) is None else "graded"
+        )
     else:
         verdict = "right" if told else "wrong"
     said = {

@@ -44,6 +44,8 @@ def clip(value: object, most: int) -> Clipped:
     if len(text) <= most:
         return Clipped(visible(text))
     first, last = _between(text, most * 2 // 3), _between(text, len(text) - most // 3)
+    if last <= first:  # one character reaches over all that would be left out
+        return Clipped(visible(text))
     return Clipped(visible(text[:first]), last - first, visible(text[last:]))
 
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rumpun.errors import InputError
-from rumpun.evaluate.seahelm.leaderboard import Cell, Leaderboard, leaderboard, stored
+from rumpun.evaluate.seahelm.leaderboard import Cell, Estimate, Leaderboard, leaderboard, stored
 from rumpun.evaluate.seahelm.tasks import find
 
-__all__ = ["Cell", "Leaderboard", "Mean", "RunTotals", "leaderboard", "run_path", "stored"]
+__all__ = ["Cell", "Estimate", "Leaderboard", "Mean", "RunTotals", "leaderboard", "run_path", "stored"]
 
 _LINGUISTIC = "linguistic-diagnostics"
 _COUNTED = ("mp-r", "mp-r-logprobs", "pragmatics", "pragmatics-logprobs")  # of that competency, in this order

@@ -5,15 +5,13 @@ Source: seahelm_tasks/nlg/translation/translation_metric.py, src/metrics/llm_jud
 seahelm_tasks/multi_turn/mt_bench_judge, seahelm_tasks/lindsea/syntax_criteria.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from rumpun.errors import InputError
 from rumpun.evaluate.seahelm.parse import LINE, extract
-from rumpun.evaluate.seahelm.rows import Rows, categories, name, responses
-from rumpun.evaluate.seahelm.scored import Counts, Floats, Scored, means, parts, ratio, whole
+from rumpun.evaluate.seahelm.rows import Rows, categories, numbers, responses
+from rumpun.evaluate.seahelm.scored import Counts, Floats, Scored, means, parts, ratio, scored
 from rumpun.evaluate.seahelm.tasks import TaskSpec
 
 __all__ = ["judged", "translations"]
@@ -51,16 +49,13 @@ def translations(
             "null_count": counts @ empty,
         }
 
-    metrics = whole(at, len(items))
-    return Scored(
-        task=spec.name,
-        language=language,
-        metrics=metrics,
-        normalised=metrics["normalized_metricx_wmt24_scores"],
-        values=tuple(map(float, values)),
-        answers=tuple(answer for answer, _ in read),
+    return scored(
+        spec,
+        language,
+        at,
+        values=values,
+        answers=[answer for answer, _ in read],
         parse_failures=sum(not tagged for _, tagged in read),
-        at=at,
         faults=_FAULTS_TRANSLATION,
     )
 
@@ -87,34 +82,17 @@ def judged(
             "average_criteria_score": 100 * means(counts, values[:, None])[:, 0]
         }
 
-    metrics = whole(at, len(items))
-    return Scored(
-        task=spec.name,
-        language=language,
-        metrics=metrics,
-        normalised=metrics["average_criteria_score"],
-        values=tuple(map(float, values)),
-        answers=tuple(predictions),
+    return scored(
+        spec,
+        language,
+        at,
+        values=values,
+        answers=predictions,
         parse_failures=sum(prediction is None for prediction in predictions),
-        at=at,
         faults=_FAULTS_JUDGE,
     )
 
 
-def _given(items: Rows, external: Sequence[float | None] | None, what: str, most: float) -> Floats:
-    """The scores as numbers.
-
-    Raises:
-        InputError: one is missing or out of range, or they are not as many as the items.
-    """
-    mend = f"give a {what} (0 to {most:g}) for each item"
-    if external is None:
-        raise InputError(f"this task has no figure without a {what} of each item", mend)
-    if len(external) != len(items):
-        raise InputError(f"{len(external)} scores for {len(items)} items", mend)
-    for place, value in enumerate(external):
-        if value is None or math.isnan(value):
-            raise InputError(f"{name(items, place)}: no {what}", mend)
-        if not 0 <= value <= most:
-            raise InputError(f"{name(items, place)}: {what} = {value:g}, expected 0 to {most:g}", mend)
-    return np.array(external, np.float64)
+def _given(items: Rows, external: Sequence[float | None] | None, each: str, most: float) -> Floats:
+    mend = f"give a {each} (0 to {most:g}) for each item"
+    return numbers(items, external, each, "scores", low=0.0, high=most, every=True, mend=mend)

@@ -10,7 +10,7 @@ import numpy as np
 
 from rumpun.evaluate.seahelm.parse import NULL, Labels
 from rumpun.evaluate.seahelm.rows import Rows, responses, texts
-from rumpun.evaluate.seahelm.scored import At, Counts, Floats, Scored, normalise, parts, ratio, whole
+from rumpun.evaluate.seahelm.scored import At, Counts, Floats, Scored, normalise, parts, ratio, scored
 from rumpun.evaluate.seahelm.tasks import TaskSpec
 
 __all__ = ["label_figures", "labels"]
@@ -23,16 +23,13 @@ def labels(spec: TaskSpec, language: str, items: Rows, predictions: Sequence[str
     reading = Labels(spec.tags[language], gold, often="+", flags=re.IGNORECASE)
     found = [reading.read(response) for response in given]
     at = label_figures(gold, found, chance=1 / len(reading.by_lower))
-    metrics = whole(at, len(items))
-    return Scored(
-        task=spec.name,
-        language=language,
-        metrics=metrics,
-        normalised=metrics["normalized_accuracy"],
-        values=tuple(float(a == b) for a, b in zip(found, gold, strict=True)),
-        answers=tuple(None if answer == NULL else answer for answer in found),
+    return scored(
+        spec,
+        language,
+        at,
+        values=[a == b for a, b in zip(found, gold, strict=True)],
+        answers=[None if answer == NULL else answer for answer in found],
         parse_failures=found.count(NULL),
-        at=at,
         faults=reading.faults,
     )
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from rumpun.errors import InputError, UsageError
-from rumpun.evaluate.seahelm.rows import Rows, said_of
+from rumpun.evaluate.seahelm.rows import Rows, labels, said_of
 from rumpun.evaluate.seahelm.scored import Floats
 from rumpun.evaluate.seahelm.tasks import TaskSpec, find
 
-__all__ = ["SEA", "Cell", "Estimate", "Leaderboard", "leaderboard", "stored"]
+__all__ = ["SEA", "Cell", "Estimate", "Leaderboard", "leaderboard", "stored", "stored_labels"]
 
 SEA = ("id", "vi", "th", "ta", "tl", "ms", "my")
 SEED, DRAWS = 94370244, 30
@@ -72,12 +72,23 @@ def stored(task: str, language: str, values: Sequence[float], items: Rows) -> tu
     """`Scored.values` as the notebook reads them back: NaN is 0, and rows of number_words are dropped in th and my."""
     if len(values) != len(items):
         raise InputError(f"{len(values)} values for {len(items)} items", "give one for each item")
+    kept = _kept(task, language, items)
+    return tuple(0.0 if math.isnan(values[place]) else float(values[place]) for place in kept)
+
+
+def stored_labels(task: str, language: str, items: Rows) -> tuple[Any, ...]:
+    """The right answers beside `stored`; empty where a row has none."""
+    found = labels(find(task, language), items)
+    return tuple(found[place] for place in _kept(task, language, items)) if found else ()
+
+
+def _kept(task: str, language: str, items: Rows) -> list[int]:
     drops = task == "if-eval" and language in _DROPS_NUMBER_WORDS
-    return tuple(
-        0.0 if math.isnan(value) else float(value)
-        for place, value in enumerate(values)
+    return [
+        place
+        for place in range(len(items))
         if not (drops and said_of(items, place, "subcategory") == "length_constraints:number_words")
-    )
+    ]
 
 
 def leaderboard(

@@ -12,13 +12,14 @@ import numpy as np
 
 from rumpun.errors import InputError
 from rumpun.evaluate.seahelm.pairs import POOLED, of_pair
-from rumpun.evaluate.seahelm.rows import Rows, name, phenomena, responses
-from rumpun.evaluate.seahelm.scored import At, Counts, Floats, Scored, ratio, whole
+from rumpun.evaluate.seahelm.rows import Rows, numbers, phenomena, responses
+from rumpun.evaluate.seahelm.scored import At, Counts, Floats, Scored, ratio, scored
 from rumpun.evaluate.seahelm.tasks import TaskSpec
 
 __all__ = ["logprobs"]
 
 _KEY = "average_cumulative_probabilities"
+_MEND = "give the log-probability (nats) of each item's right label, null where there is none"
 _SLACK = 1e-6  # a sum of rounded log-probabilities may be this much above 0
 _FAULTS = (
     "The right label's probability is not compared with that of the other labels, and chance is not taken off.",
@@ -35,7 +36,16 @@ def logprobs(
 ) -> Scored:
     """Score a twin: plain, with figures by phenomenon (mp-r), those alone (a pragmatics task), or both tasks pooled."""
     responses(items, predictions)
-    nats = _given(items, external)
+    nats = numbers(
+        items,
+        external,
+        "log-probability",
+        "log-probabilities",
+        low=-math.inf,
+        high=_SLACK,
+        every=False,
+        mend=_MEND,
+    )
     values = np.where(np.isnan(nats), 0.0, 100 * np.exp(nats))
     faults: tuple[str, ...] = _FAULTS
     stored = values
@@ -53,30 +63,15 @@ def logprobs(
             faults += (
                 "Items' scores are stored by phenomenon, not in the order of the rows they stand beside.",
             )
-    metrics = whole(at, len(items))
-    return Scored(
-        task=spec.name,
-        language=language,
-        metrics=metrics,
-        normalised=None if spec.metric is None else metrics[spec.metric],
-        values=tuple(map(float, stored)),
-        answers=tuple(predictions),
+    return scored(
+        spec,
+        language,
+        at,
+        values=stored,
+        answers=predictions,
         parse_failures=int(np.isnan(nats).sum()),
-        at=at,
         faults=faults,
     )
-
-
-def _given(items: Rows, external: Sequence[float | None] | None) -> Floats:
-    mend = "give the log-probability (nats) of each item's right label, null where there is none"
-    if external is None:
-        raise InputError("this task has no figure without log-probabilities", mend)
-    if len(external) != len(items):
-        raise InputError(f"{len(external)} log-probabilities for {len(items)} items", mend)
-    for place, value in enumerate(external):
-        if value is not None and value > _SLACK:
-            raise InputError(f"{name(items, place)}: log-probability = {value:g}, expected 0 or less", mend)
-    return np.array([math.nan if value is None else value for value in external], np.float64)
 
 
 def _statistics(nats: Floats, values: Floats) -> At:

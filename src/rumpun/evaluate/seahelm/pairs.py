@@ -15,7 +15,7 @@ import numpy as np
 from rumpun.errors import InputError
 from rumpun.evaluate.seahelm.parse import NULL, Labels
 from rumpun.evaluate.seahelm.rows import Rows, phenomena, responses, texts
-from rumpun.evaluate.seahelm.scored import At, Counts, Floats, Scored, normalise, parts, ratio, whole
+from rumpun.evaluate.seahelm.scored import At, Counts, Floats, Scored, normalise, parts, ratio, scored
 from rumpun.evaluate.seahelm.tasks import TaskSpec
 
 __all__ = ["POOLED", "minimal_pairs", "of_pair", "pragmatics", "pragmatics_part"]
@@ -148,16 +148,13 @@ def _scored(
     at: At,
     faults: Sequence[str],
 ) -> Scored:
-    metrics = whole(at, len(found))
-    return Scored(
-        task=spec.name,
-        language=language,
-        metrics=metrics,
-        normalised=None if spec.metric is None else metrics[spec.metric],
-        values=tuple(map(float, right)),
-        answers=tuple(None if answer == NULL else answer for answer in found),
+    return scored(
+        spec,
+        language,
+        at,
+        values=right,
+        answers=[None if answer == NULL else answer for answer in found],
         parse_failures=list(found).count(NULL),
-        at=at,
         faults=(
             *faults,
             "A tag without a label behind it makes the whole response the answer; a later tag is not looked for.",

@@ -11,7 +11,7 @@ import numpy as np
 
 from rumpun.evaluate.seahelm.parse import LINE, extract
 from rumpun.evaluate.seahelm.rows import Rows, references, responses
-from rumpun.evaluate.seahelm.scored import Counts, Floats, Scored, means, whole
+from rumpun.evaluate.seahelm.scored import Counts, Floats, Scored, means, scored
 from rumpun.evaluate.seahelm.tasks import TaskSpec
 
 __all__ = ["plain", "questions", "token_f1"]
@@ -59,16 +59,13 @@ def questions(spec: TaskSpec, language: str, items: Rows, predictions: Sequence[
             "null_count": counts @ empty,
         }
 
-    metrics = whole(at, len(items))
-    return Scored(
-        task=spec.name,
-        language=language,
-        metrics=metrics,
-        normalised=metrics["normalized_f1"],
-        values=tuple(map(float, f1)),
-        answers=tuple(answers),
+    return scored(
+        spec,
+        language,
+        at,
+        values=f1,
+        answers=answers,
         parse_failures=sum(not tagged for _, tagged in read),
-        at=at,
         faults=_FAULTS if cut is None else _FAULTS_CUT,
     )
 

@@ -1,12 +1,27 @@
 """SEA-HELM's rows read: the right answers and what is said of each row. Rows that its code could not score are refused."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from rumpun.errors import InputError
+from rumpun.evaluate.seahelm.scored import Floats
 from rumpun.evaluate.seahelm.tasks import TaskSpec
 
-__all__ = ["Rows", "categories", "name", "phenomena", "references", "responses", "said_of", "texts"]
+__all__ = [
+    "Rows",
+    "categories",
+    "labels",
+    "name",
+    "numbers",
+    "phenomena",
+    "references",
+    "responses",
+    "said_of",
+    "texts",
+]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -70,9 +85,56 @@ def references(spec: TaskSpec, items: Rows) -> list[list[str]]:
     return [list(item[column]) for item in items]
 
 
+def labels(spec: TaskSpec, items: Rows) -> list[Any]:
+    """What stands as right in each row, whatever its kind; empty where a row has nothing."""
+    column = _column(spec, items)
+    found = [item.get(column) for item in items]
+    return [] if any(one is None for one in found) else found
+
+
 def _column(spec: TaskSpec, items: Rows) -> str:
     """SEA-HELM renames `prompt_label` or `response_label` to `label` where the rows have it."""
     return spec.gold if any(spec.gold in item for item in items) else "label"
+
+
+def numbers(
+    items: Rows,
+    external: Sequence[float | None] | None,
+    one: str,
+    many: str,
+    *,
+    low: float,
+    high: float,
+    every: bool,
+    mend: str,
+) -> Floats:
+    """Numbers made elsewhere, one for each item; NaN where there is none.
+
+    Args:
+        items: the rows.
+        external: the numbers, or None where there are none at all.
+        one: what each is called.
+        many: and all of them.
+        low: the least that one can be.
+        high: the greatest.
+        every: whether none may be missing.
+        mend: what to do.
+
+    Raises:
+        InputError: they are not there or not as many as the items, or one is missing or out of range.
+    """
+    if external is None:
+        raise InputError(f"this task has no figure without a {one} of each item", mend)
+    if len(external) != len(items):
+        raise InputError(f"{len(external)} {many} for {len(items)} items", mend)
+    for place, value in enumerate(external):
+        if value is None or math.isnan(value):
+            if every:
+                raise InputError(f"{name(items, place)}: no {one}", mend)
+        elif not low <= value <= high:
+            said = f"{high:.0f} or less" if low == -math.inf else f"{low:g} to {high:g}"
+            raise InputError(f"{name(items, place)}: {one} = {value:g}, expected {said}", mend)
+    return np.array([math.nan if value is None else value for value in external], np.float64)
 
 
 def said_of(items: Rows, place: int, key: str) -> Any:

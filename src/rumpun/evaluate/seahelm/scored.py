@@ -1,12 +1,14 @@
 """What scoring one task in one language gives, and the sums that every family needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["At", "Counts", "Floats", "Scored", "means", "normalise", "parts", "ratio", "whole"]
+from rumpun.evaluate.seahelm.tasks import TaskSpec
+
+__all__ = ["At", "Counts", "Floats", "Scored", "means", "normalise", "parts", "ratio", "scored", "whole"]
 
 Counts = npt.NDArray[np.int64]  # [draws, items]: how often each item is drawn
 Floats = npt.NDArray[np.float64]
@@ -42,6 +44,32 @@ class Scored:
 def whole(at: At, items: int) -> dict[str, float]:
     """The metrics of all items, each once."""
     return {name: float(value[0]) for name, value in at(np.ones((1, items), np.int64)).items()}
+
+
+def scored(
+    spec: TaskSpec,
+    language: str,
+    at: At,
+    *,
+    values: Iterable[float],
+    answers: Iterable[str | None],
+    parse_failures: int,
+    faults: tuple[str, ...],
+) -> Scored:
+    """The figures of all items, where `metrics` is what `at` gives of each item once; see `Scored`."""
+    stored = tuple(map(float, values))
+    metrics = whole(at, len(stored))
+    return Scored(
+        task=spec.name,
+        language=language,
+        metrics=metrics,
+        normalised=None if spec.metric is None else metrics[spec.metric],
+        values=stored,
+        answers=tuple(answers),
+        parse_failures=parse_failures,
+        at=at,
+        faults=faults,
+    )
 
 
 def ratio(top: Floats, bottom: Floats) -> Floats:

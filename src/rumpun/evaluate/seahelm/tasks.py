@@ -10,9 +10,13 @@ from typing import Any
 
 from rumpun.errors import UsageError, nearest
 
-__all__ = ["TaskSpec", "find", "main_set", "tasks"]
+__all__ = ["SKILLS", "TaskSpec", "find", "main_set", "tasks"]
 
 _TWIN = "-logprobs"
+SKILLS: Mapping[str, str] = {  # competency -> the skill of ours that it is
+    "nlu": "understanding", "nlr": "reasoning", "nlg": "generation", "knowledge": "knowledge", "cultural": "culture",
+    "linguistic-diagnostics": "linguistics", "instruction-following": "instructions", "multi-turn": "turns", "safety": "safety",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
