@@ -15,6 +15,7 @@ ORDER = (
     "stream_delay",
     "train_speed",
     "quantisation",
+    "merge",
     "run_stages",
     "bits_per_byte",
     "cold_start",

@@ -4,8 +4,8 @@
 
 lm-eval is measured where it is installed beside transformers (pip install lm-eval). It gets the embedded base as a folder of
 float32 weights, the very texts that rumpun asks, and its own defaults of batching (`batch_size`, --lm-batch). rumpun asks the same
-weights as a float32 GGUF through llama.cpp, and, for the speed that people get, the base as it ships (Q4_1). Told: seconds of
-asking (loading apart), the share that is right by the sum of nats (`acc`) and by nats a byte (`acc_bytes`), and in how many
+weights as a float32 GGUF through llama.cpp, that folder through its own transformers engine, and, for the speed that people get,
+the base as it ships (Q4_1). Told: seconds of asking (loading apart), the share that is right by the sum of nats (`acc`) and by nats a byte (`acc_bytes`), and in how many
 items the two chose another option. Then rumpun once more from its cache.
 """
 
@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--lm-batch", type=int, default=8)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    os.environ["RUMPUN_DEVICE"] = "cpu"  # all on the same processor
     languages = tuple(asked.languages.split(","))
     made = plan(
         "bench",
@@ -115,7 +116,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         exact = Path(scratch) / "base-f32.gguf"
         assemble(embedded, None, exact, "F32")
-        for name, place in (("rumpun, float32", str(exact)), ("rumpun, as it ships (Q4_1)", "base")):
+        for name, place in (
+            ("rumpun, float32", str(exact)),
+            ("rumpun, float32, transformers", str(folder)),
+            ("rumpun, as it ships (Q4_1)", "base"),
+        ):
             cache = Path(scratch) / f"{len(found)}.sqlite"
             seconds, samples = ours(place, made, cache)
             again, _ = ours(place, made, cache)

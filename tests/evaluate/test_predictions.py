@@ -183,8 +183,11 @@ def test_seahelms_check_value_of_labels(tmp_path: Path) -> None:
     assert (found.n, found.parse_failures, found.errors) == (6, 1, 1)
     assert found.faults
     assert set(found.facts()) == {
-        "task", "language", "metrics", "normalised", "n", "parse_failures", "ci95", "errors", "compat", "faults",
+        "task", "language", "metrics", "normalised", "n", "parse_failures", "ci95", "errors", "compat", "faults", "values", "labels",
     }  # fmt: skip
+    assert found.labels == tuple(row["label"] for row in LETTERS)
+    assert len(found.values) == 6
+    assert "values" not in scored(tmp_path, "belebele-qa-mc", "id", LETTERS, SAID).facts()
     span = found.ci95["normalized_accuracy"]
     assert span is not None
     assert span[0] <= 58.4 <= span[1]

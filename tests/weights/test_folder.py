@@ -165,7 +165,8 @@ def test_transformers_own_reading_of_the_base_is_the_same(base_gguf, tmp_path):
     compare(*both(short, tmp_path / "folder"), tokens)
 
 
-@pytest.mark.parametrize("pre", sorted(PRE_TOKENIZERS))
+# the tokens of "tekken" differ, and how is in test_families.py
+@pytest.mark.parametrize("pre", sorted(PRE_TOKENIZERS.keys() - {"tekken"}))
 def test_every_known_cut_gives_llamacpps_tokens(tmp_path, pre):
     gguf = tiny_gguf(tmp_path / "tiny.gguf", pre=pre, vocabulary=600)
     write_folder(gguf, tmp_path / "folder")
@@ -257,9 +258,9 @@ def changed(gguf, target, **values):
     ("values", "words"),
     [
         ({"tokenizer.ggml.pre": "smollm-2"}, "pre-tokenizer 'smollm-2'"),
-        ({"tokenizer.ggml.model": "llama"}, "tokenizer 'llama'"),
+        ({"tokenizer.ggml.model": "bert"}, "tokenizer 'bert'"),
         ({"llama.rope.scaling.type": "yarn"}, "yarn"),
-        ({"general.architecture": "gemma3"}, "architecture 'gemma3'"),
+        ({"general.architecture": "mamba"}, "architecture 'mamba'"),
     ],
 )
 def test_what_has_no_counterpart_is_refused_by_name(tmp_path, values, words):

@@ -26,29 +26,20 @@ def detail_lines(scores: Scores, languages: Sequence[str]) -> list[str]:
         ("prompts that ask for harm, of 100", "refused", _HARMFUL),
     ):
         cells = [cell for cell in scores.cells if sign in cell.metrics]
-        if not cells:
-            continue
         there = [(name, said) for name, said in columns if any(name in cell.metrics for cell in cells)]
-        lines.append(
-            title
-            + f"{'items':>{max(1, 40 - len(title))}}"
-            + "".join(f"{said:>{_WIDTH}}" for _, said in there)
-        )
-        lines += [
-            _row(cell, [name for name, _ in there])
-            for info in scores.models
-            for language in languages
-            for cell in cells
-            if (cell.model, cell.language) == (info.name, language)
-        ]
+        if cells:
+            lines.append(f"{title:36}items" + "".join(f"{said:>{_WIDTH}}" for _, said in there))
+        for info in scores.models:
+            own = [cell for cell in cells if cell.model == info.name]
+            own.sort(key=lambda cell: languages.index(cell.language))
+            lines += [f"  {info.name}"] if own else []
+            lines += [_row(cell, [name for name, _ in there]) for cell in own]
     return lines
 
 
 def _row(cell: Cell, names: Sequence[str]) -> str:
-    what = f"  {cell.model[:16]} {cell.task[:16]} {cell.language}"
-    return f"{what:36}{cell.items:>4,}" + "".join(
-        f"{_said(name, cell.metrics.get(name)):>{_WIDTH}}" for name in names
-    )
+    figures = "".join(f"{_said(name, cell.metrics.get(name)):>{_WIDTH}}" for name in names)
+    return f"    {cell.language:8}{cell.task:24}{cell.items:>5,}{figures}"
 
 
 def _said(name: str, figure: Figure | None) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from rumpun.cli import layer_merge, layer_release, layer_vocabulary
 from rumpun.weights.kinds import QUANTISATIONS
 
 FILE = click.Path(path_type=Path)
@@ -16,18 +17,21 @@ def layer() -> None:
 
 @layer.command()
 @click.argument("path", type=FILE)
+@click.option("--verify", "whole", is_flag=True, help="Check every file, signature and stage first, offline.")
+@click.option("--key", type=FILE, help="With --verify: the public key that must have signed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def inspect(path: Path, as_json: bool) -> None:
+def inspect(path: Path, whole: bool, key: Path | None, as_json: bool) -> None:
     """Say what the layer in PATH is: its base, its numbers, its added vocabulary; every number is checked."""
     from rumpun.cli.show import put_json
     from rumpun.edge.inspect import inspect_layer
 
-    found = inspect_layer(path)
+    checked = layer_release.verified(path, key) if whole or key else {}
+    found = inspect_layer(path) | checked
     if as_json:
         put_json(found)
         return
-    for key, value in found.items():
-        click.echo(f"{key.replace('_', ' '):18} {', '.join(value) if isinstance(value, list) else value}")
+    for name, value in found.items():
+        click.echo(f"{name.replace('_', ' '):18} {', '.join(value) if isinstance(value, list) else value}")
 
 
 @layer.command()
@@ -47,19 +51,7 @@ def apply(path: Path, base: str, out: Path, quantisation: str) -> None:
     click.echo(f"{out}  {made:,} bytes")
 
 
-@layer.command()
-@click.argument("path", metavar="LAYER", type=FILE)
-@click.option(
-    "--base", default="", help="The base's GGUF, or 'base'; by default the one that the layer names."
-)
-@click.option("--out", required=True, type=FILE, help="The folder to write.")
-def merge(path: Path, base: str, out: Path) -> None:
-    """Merge LAYER into its base: a folder that transformers loads, float32, without torch."""
-    from rumpun.cli.show import progress_bars
-    from rumpun.edge.apply import base_named
-    from rumpun.weights.folder import write_folder
-
-    with progress_bars() as progress:
-        report = progress("merging")
-        write_folder(base_named(path, base, progress=report), out, layer=path, progress=report)
-    click.echo(str(out))
+for command in (layer_vocabulary.extend, layer_merge.merge, layer_merge.extract, layer_merge.sweep):
+    layer.add_command(command)
+for command in (layer_release.release, layer_release.keygen):
+    layer.add_command(command)

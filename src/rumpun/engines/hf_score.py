@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rumpun.engines.windows import Window, Work, packed_groups
+from rumpun.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,21 @@ class Scorer:
         self._tried = False
 
     def nats(self, todo: Sequence[Work], count: int) -> list[float]:
-        """Sums of the windows of each of `count` texts."""
+        """Sums of the windows of each of `count` texts.
+
+        Raises:
+            EnvironmentFault: the device's memory is too small for a batch.
+        """
+        import torch
+
+        try:
+            return self._nats(todo, count)
+        except torch.OutOfMemoryError as error:
+            raise EnvironmentFault(
+                f"{self._device}: too little memory to score", "free memory, or score shorter texts"
+            ) from error
+
+    def _nats(self, todo: Sequence[Work], count: int) -> list[float]:
         if not self._tried:
             self._path_max = self._path_max if self._grows_trees() else 0
             self._tried = True
@@ -154,19 +169,13 @@ class Scorer:
         alone = {one.works[0][0]: one for one in _rows(todo, 0)}
         try:
             together = self._hidden([tree])[0]
-        except (
-            RuntimeError,
-            ValueError,
-            TypeError,
-            IndexError,
-            NotImplementedError,
-        ):  # of a mask that it does not know
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, LookupError):  # of a mask that it does not know
             return False
         for (number, _, _), path in zip(tree.works, tree.paths, strict=True):
-            mine, its = (
-                together[torch.from_numpy(path)][1:].float(),
-                self._hidden([alone[number]])[0, 1:].float(),
-            )
+            mine = together[torch.from_numpy(path)][1:].float()
+            its = self._hidden([alone[number]])[0, 1:].float()
             if not (mine - its).norm() <= alike * its.norm():
                 return False
         return True

@@ -13,14 +13,16 @@ import httpx2
 
 from rumpun.engines.characters import whole_characters
 from rumpun.engines.http_replies import (
-    START,
+    STARTS,
     Refused,
     check_event,
-    has_embedding,
+    count_of,
     has_logprobs,
+    models_of,
     score_of,
     seconds_of,
-)
+    vectors_of,
+)  # fmt: skip
 from rumpun.engines.http_stream import Arriving, events
 from rumpun.engines.port import About, Cancelled, Chunk, Generation, Request, Score, never
 from rumpun.engines.requests import check, joined, need
@@ -44,7 +46,7 @@ class OpenAICompatible:
     """A model behind an HTTP address; safe to call from many threads.
 
     What the server can do is tried with one-token requests when first asked for. It can `score` where completions
-    answer `echo` with `logprobs` of the prompt and read `<|endoftext|>` before it as one token (vLLM does).
+    answer `echo` with `logprobs` of the prompt and read an end-of-text token before it as one (vLLM does).
 
     Args:
         url: of the server, with or without `/v1`.
@@ -82,6 +84,7 @@ class OpenAICompatible:
         )
         self._lock = threading.Lock()
         self._known: About | None = None
+        self._start = ""  # what stands before a text to score
         try:
             self._model, self._context = self._find(model)
         except BaseException:
@@ -102,10 +105,11 @@ class OpenAICompatible:
         with self._lock:
             if self._known is None:
                 can: set[Ability] = {"generate", "chat"}
-                if self._tries("embeddings", {"input": "a"}, has_embedding):
+                if self._tries("embeddings", {"input": "a"}, lambda reply: vectors_of(reply, 1)):
                     can.add("embed")
-                if self._tries("completions", self._echo(START + "a"), has_logprobs):
+                if found := next(filter(self._scores_after, STARTS), ""):
                     can.add("score")
+                    self._start = found
                 self._known = About(
                     name=self._name,
                     engine="http",
@@ -206,7 +210,7 @@ class OpenAICompatible:
 
         Raises:
             UsageError: the server gives none or does not show which token is where, a text is longer than its context,
-                or it holds `<|endoftext|>`.
+                or it holds the end-of-text token.
             EnvironmentFault: the server fails, or gives half of them.
         """
         need(self.about(), "score")
@@ -217,17 +221,18 @@ class OpenAICompatible:
         text = context + continuation
         if not text:
             return Score(0.0, 0)
-        if START in text:
+        start = self._start
+        if start in text:
             raise UsageError(
-                f"a text to score holds {START}, which the server reads as its end", "take it out"
+                f"a text to score holds {start}, which the server reads as its end", "take it out"
             )
-        reply = self._post("completions", self._echo(START + text))
-        if not has_logprobs(reply):
+        reply = self._post("completions", self._echo(start + text))
+        if not has_logprobs(reply, start):
             raise EnvironmentFault(
                 f"{self._url}: the reply has no log-probabilities of the prompt", "ask again"
             )
         try:
-            return score_of(reply["choices"][0]["logprobs"], len(START + context), START + text)
+            return score_of(reply["choices"][0]["logprobs"], len(start + context), start + text)
         except ValueError as error:
             raise EnvironmentFault(
                 f"{self._url}: the reply has not all log-probabilities of the prompt ({error})", "ask again"
@@ -246,13 +251,13 @@ class OpenAICompatible:
         need(self.about(), "embed")
         if not texts:
             return np.zeros((0, 0), np.float32)
-        rows = self._post("embeddings", {"input": list(texts)}).get("data")
-        if not isinstance(rows, list) or len(rows) != len(texts):
+        reply = self._post("embeddings", {"input": list(texts)})
+        try:
+            out = np.array(vectors_of(reply, len(texts)), np.float32)
+        except ValueError as error:
             raise EnvironmentFault(
-                f"{self._url}/embeddings: expected {len(texts)} vectors, got {rows!r:.60}", "ask again"
-            )
-        rows.sort(key=lambda row: row.get("index", 0))
-        out = np.array([row["embedding"] for row in rows], np.float32)
+                f"{self._url}/embeddings: expected {len(texts)} vectors ({error})", "ask again"
+            ) from error
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
         return out
 
@@ -267,12 +272,9 @@ class OpenAICompatible:
     def _count(self, text: str) -> int:
         fields = {"prompt": text, "content": text, "add_special_tokens": False, "add_special": False}
         reply = self._post(f"{self._root}/tokenize", fields)
-        count, tokens = reply.get("count"), reply.get("tokens")
-        if isinstance(count, int):
-            return count
-        if isinstance(tokens, list):
-            return len(tokens)
-        raise EnvironmentFault(f"{self._root}/tokenize: no count in the reply", "ask again")
+        if (count := count_of(reply)) is None:
+            raise EnvironmentFault(f"{self._root}/tokenize: no count in the reply", "ask again")
+        return count
 
     def close(self) -> None:
         """Close the connections; calling it twice is fine."""
@@ -283,12 +285,11 @@ class OpenAICompatible:
     def _find(self, model: str | None) -> tuple[str, int]:
         """(the server's name of the model, its context or 0)."""
         try:
-            listed = self._get("models").get("data")
+            entries = models_of(self._get("models"))
         except UsageError as error:
             if model is not None and "404" in error.message:
                 return model, 0  # a server without a list
             raise
-        entries = {str(e["id"]): e for e in listed or () if isinstance(e, dict) and "id" in e}
         if not entries and model is None:
             raise UsageError(f"{self._url}/models lists no model", "name the model that the server serves")
         chosen = model if model is not None else next(iter(entries))
@@ -301,20 +302,23 @@ class OpenAICompatible:
     def _tries(self, path: str, fields: dict[str, Any], right: Any) -> bool:
         try:
             return bool(right(self._post(path, fields)))
-        except (UsageError, InputError):
+        except (UsageError, InputError, ValueError):  # refused, or of another form
             return False
         except Refused as refused:
             if refused.status in _CANNOT:
                 return False
             raise
 
+    def _scores_after(self, start: str) -> bool:
+        return self._tries("completions", self._echo(start + "a"), lambda reply: has_logprobs(reply, start))
+
     def _get(self, path: str) -> dict[str, Any]:
         with self._faults():
             return self._object(self._client.get(f"{self._url}/{path}"))
 
     def _post(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
-        address = path if path.startswith("http") else f"{self._url}/{path}"
         with self._faults():
+            address = path if path.startswith("http") else f"{self._url}/{path}"
             return self._object(self._client.post(address, json={"model": self._model, **fields}))
 
     def _object(self, reply: httpx2.Response) -> dict[str, Any]:

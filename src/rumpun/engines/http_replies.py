@@ -10,9 +10,21 @@ import msgspec
 from rumpun.engines.port import Score
 from rumpun.errors import EnvironmentFault, UsageError
 
-__all__ = ["START", "Refused", "check_event", "has_embedding", "has_logprobs", "score_of", "seconds_of"]
+__all__ = [
+    "STARTS",
+    "Refused",
+    "check_event",
+    "count_of",
+    "has_logprobs",
+    "models_of",
+    "score_of",
+    "seconds_of",
+    "vectors_of",
+]
 
-START: Final = "<|endoftext|>"  # stands before a text to score
+# what may stand before a text to score, the first that the server reads as one token: end-of-text tokens of GPT-2, Qwen
+# and SmolLM, of Llama 3, of Gemma, of Llama 2 and Mistral
+STARTS: Final = ("<|endoftext|>", "<|end_of_text|>", "<eos>", "</s>")
 
 
 class Refused(EnvironmentFault):
@@ -64,22 +76,56 @@ def check_event(body: dict[str, Any]) -> None:
     Raises:
         ValueError: it has not.
     """
-    msgspec.convert(body, _Event)
+    used = msgspec.convert(body, _Event).usage
+    for count in (used.prompt_tokens, used.completion_tokens) if used else ():
+        if count is not None and not math.isfinite(count):
+            raise ValueError(f"{count} tokens")
 
 
-def has_embedding(reply: dict[str, Any]) -> bool:
-    """Whether a reply holds a vector."""
-    rows = reply.get("data")
-    first = rows[0] if isinstance(rows, list) and rows else None
-    return isinstance(first, dict) and bool(first.get("embedding"))
+class _Vector(msgspec.Struct):
+    embedding: list[float]
+    index: int = 0
 
 
-def has_logprobs(reply: dict[str, Any]) -> bool:
-    """Whether a completion tells the log-probabilities of its prompt, whose first token is `START` alone."""
+class _Vectors(msgspec.Struct):
+    data: list[_Vector]
+
+
+def vectors_of(reply: dict[str, Any], count: int) -> list[list[float]]:
+    """So many vectors in the order asked.
+
+    Raises:
+        ValueError: others came, or none.
+    """
+    rows = sorted(msgspec.convert(reply, _Vectors).data, key=lambda row: row.index)
+    if len(rows) != count or not all(row.embedding for row in rows):
+        raise ValueError(f"{len(rows)} vectors, of {sorted({len(row.embedding) for row in rows})} numbers")
+    if len({len(row.embedding) for row in rows}) > 1:
+        raise ValueError("vectors of unequal length")
+    return [row.embedding for row in rows]
+
+
+def count_of(reply: dict[str, Any]) -> int | None:
+    """How many tokens a `/tokenize` tells: vLLM counts, llama.cpp lists them; None where there is neither."""
+    count, tokens = reply.get("count"), reply.get("tokens")
+    if isinstance(count, int):
+        return count
+    return len(tokens) if isinstance(tokens, list) else None
+
+
+def models_of(reply: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each model that `/models` lists, by its id."""
+    listed = reply.get("data")
+    entries = listed if isinstance(listed, list) else ()
+    return {str(each["id"]): each for each in entries if isinstance(each, dict) and "id" in each}
+
+
+def has_logprobs(reply: dict[str, Any], start: str) -> bool:
+    """Whether a completion tells the log-probabilities of its prompt, whose first token is `start` alone."""
     try:
         found = reply["choices"][0]["logprobs"]
         values, offsets = found["token_logprobs"], found["text_offset"]
-        return len(values) >= 2 and values[1] is not None and offsets[1] - offsets[0] == len(START)
+        return len(values) >= 2 and values[1] is not None and offsets[1] - offsets[0] == len(start)
     except (KeyError, IndexError, TypeError):
         return False
 

@@ -29,7 +29,11 @@ __all__ = ["DRAWS", "cell_of", "differences", "even", "gain_seen", "of_labels"]
 
 DRAWS = 2_000
 ALL = "*"  # all tasks, or all languages
-_RATIOS = {"bits": ("bits", "bytes"), "tokens": ("tokens", "characters"), "parallel": ("tokens", "tokens_english")}
+_RATIOS = {
+    "bits": ("bits", "bytes"),
+    "tokens": ("tokens", "characters"),
+    "parallel": ("tokens", "tokens_english"),
+}
 Floats = npt.NDArray[np.float64]
 
 

@@ -1,38 +1,36 @@
 """What a layer says of its base: name, hash, licence."""
 
-import hashlib
+import re
 from pathlib import Path
 
-from rumpun.errors import InputError
 from rumpun.layer.tiny_base import TINY_NAME
 from rumpun.records.artefacts import SourceEntry, sha256_file
+from rumpun.weights.shards import weights_sha256
 
 __all__ = ["base_name", "base_sha256", "base_source"]
 
 
 def base_sha256(base: Path) -> str:
-    """The sha256 of a GGUF, or of a transformers folder's weights taken in order of name."""
+    """The sha256 of a GGUF, or of a transformers folder's weights taken in order of name.
+
+    Raises:
+        InputError: nothing is there.
+    """
     if base.is_file():
         return sha256_file(base)
-    files = sorted(base.glob("*.safetensors"))
-    if not files:
-        raise InputError(
-            f"{base}: no .safetensors there", "name a folder of transformers weights, or a GGUF file"
-        )
-    if len(files) == 1:
-        return sha256_file(files[0])
-    return hashlib.sha256("".join(sha256_file(path) for path in files).encode()).hexdigest()
+    return weights_sha256(base)
 
 
 def base_name(base: Path, reference: str) -> str:
     """The base's name as people type it."""
+    from rumpun.engines.bases import name_of
     from rumpun.engines.embedded import BASE_NAME
 
     if reference == "base":
         return BASE_NAME
     if reference == TINY_NAME:
         return TINY_NAME
-    return reference if not Path(reference).expanduser().exists() else base.stem
+    return reference if not Path(reference).expanduser().exists() else name_of(base)
 
 
 def base_source(base: Path, reference: str) -> SourceEntry:
@@ -59,8 +57,24 @@ def base_source(base: Path, reference: str) -> SourceEntry:
         licence = describe(base).licence or ""
         size = base.stat().st_size
     else:
+        licence = _licence(base, reference)
         size = sum(path.stat().st_size for path in base.glob("*.safetensors"))
     return SourceEntry(name=name, licence=_spdx(licence), bytes=size, sha256=base_sha256(base), role="base")
+
+
+def _licence(folder: Path, reference: str) -> str:
+    """A folder's licence: the catalogue's where it is known there by its name, else what its model card says."""
+    from rumpun.engines import catalogue
+    from rumpun.engines.bases import name_of
+
+    entry = catalogue.find(reference) or catalogue.find(name_of(folder))
+    if entry is not None:
+        return entry.licence
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    head = text.split("\n---", 1)[0] if text.startswith("---") else ""
+    said = re.search(r"^license:\s*(\S+)\s*$", head, re.MULTILINE)
+    return said[1] if said else ""
 
 
 def _spdx(licence: str) -> str:

@@ -15,7 +15,7 @@ from rumpun.records.artefacts import Manifest
 from rumpun.records.licences import obligations
 from rumpun.weights.layer_file import LayerSpec
 
-__all__ = ["data_card", "escape", "findings", "model_card"]
+__all__ = ["data_card", "escape", "findings", "link", "model_card", "obligation_rows", "render"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARKS = re.compile(r"([\\`*_\[\]<>|#&~])")
@@ -40,7 +40,8 @@ def _number(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else escape(value)
 
 
-def _link(url: str) -> str:
+def link(url: str) -> str:
+    """An address as a link where it is plainly one, else as text."""
     return f"<{url}>" if re.fullmatch(r"https?://[\w./~%+:@=?&;,-]+", url) else escape(url)
 
 
@@ -130,7 +131,8 @@ def _cannot(scores: Mapping[str, Mapping[str, Any]], extra: Sequence[str]) -> li
     return sentences
 
 
-def _obligation_rows(licences: Sequence[str]) -> list[dict[str, str]]:
+def obligation_rows(licences: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of a card's table of duties and the licences that bring them."""
     return [
         {"duty": escape(duty), "licences": escape(", ".join(of))}
         for duty, of in obligations(tuple(licences)).items()
@@ -164,14 +166,15 @@ def _training_rows(layer: Manifest) -> list[dict[str, str]]:
     return rows
 
 
-def _data_words(corpus: Manifest) -> str:
-    sources = [entry for entry in corpus.sources if "held-out" not in entry.role]
+def _data_words(corpora: Sequence[Manifest]) -> str:
+    sources = [entry for corpus in corpora for entry in corpus.sources if "held-out" not in entry.role]
     size = sum(entry.bytes for entry in sources)
     names = {entry.name for entry in sources}
     return f"Sources: {len(names):,}. Text and chat rows: {size:,} bytes."
 
 
-def _render(template: str, context: dict[str, Any]) -> str:
+def render(template: str, context: dict[str, Any]) -> str:
+    """A template of this room filled in; the caller has escaped what comes from data."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -214,6 +217,7 @@ def model_card(
     layer: Manifest,
     corpus: Manifest,
     evaluation: Manifest | None = None,
+    more_corpora: Sequence[Manifest] = (),
     others: Sequence[Manifest] = (),
     cannot: Sequence[str] = (),
 ) -> str:
@@ -226,6 +230,7 @@ def model_card(
         layer: its manifest.
         corpus: what it was trained on.
         evaluation: base against layer; without one every cell of the table is empty.
+        more_corpora: what the layers under a merged one were trained on besides.
         others: more manifests to show: a merged model, a GGUF.
         cannot: sentences of the recipe's author on what it cannot do.
 
@@ -235,9 +240,9 @@ def model_card(
     for manifest, kind in ((layer, "layer"), (corpus, "corpus"), (evaluation, "evaluation")):
         if manifest is not None and manifest.kind != kind:
             raise InputError(f"{manifest.id}: a {manifest.kind} where a {kind} belongs", f"name a {kind}")
-    shown = [m for m in (layer, corpus, evaluation, *others) if m is not None]
+    shown = [m for m in (layer, corpus, *more_corpora, evaluation, *others) if m is not None]
     scores = _scores(evaluation)
-    return _render(
+    return render(
         "model_card.md.jinja",
         {
             "title": escape(title),
@@ -249,8 +254,8 @@ def model_card(
             "scores": _score_rows(scores),
             "forgetting": _forgetting(scores),
             "cannot": _cannot(scores, cannot),
-            "data_words": _data_words(corpus),
-            "obligations": _obligation_rows((*layer.licences, spec.licence)),
+            "data_words": _data_words((corpus, *more_corpora)),
+            "obligations": obligation_rows((*layer.licences, spec.licence)),
             "lineage": [
                 {
                     "kind": escape(m.kind),
@@ -282,7 +287,7 @@ def data_card(corpus: Manifest, *, title: str) -> str:
     summary = corpus.summary
     rows, chat = summary.get("rows", {}), summary.get("chat", {})
     text_drops, chat_drops = rows.get("dropped", {}), chat.get("dropped", {})
-    return _render(
+    return render(
         "data_card.md.jinja",
         {
             "title": escape(title),
@@ -308,7 +313,7 @@ def data_card(corpus: Manifest, *, title: str) -> str:
                 {"source": escape(i["source"]), "reason": escape(i["reason"]), "rows": _number(i["rows"])}
                 for i in summary.get("left_out", [])
             ],
-            "obligations": _obligation_rows(corpus.licences),
+            "obligations": obligation_rows(corpus.licences),
             "parameters": list(_flat(corpus.maker.params)),
         },
     )
@@ -345,7 +350,7 @@ def _source_rows(corpus: Manifest) -> list[dict[str, str]]:
             "rows": _number(entry.rows),
             "bytes": _number(entry.bytes),
             "share": f"{100 * entry.bytes / totals[entry.role]:.1f} %" if totals[entry.role] else "",
-            "url": _link(entry.url),
+            "url": link(entry.url),
             "commit": escape(entry.commit[:12]),
         }
         for entry in sorted(corpus.sources, key=lambda entry: (entry.role, -entry.bytes, entry.name))

@@ -6,22 +6,28 @@ Letters: b sequences, t tokens of one, d width.
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from rumpun.engines.hf_load import device_of
 from rumpun.errors import InputError
+from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS, add_rows
 from rumpun.layer.batches import Batches, Plan
 from rumpun.layer.checkpoint import load_state, save_state
 from rumpun.layer.loss import summed_loss
 from rumpun.layer.lowrank import LowRankEmbedding, LowRankLinear, attach, low_rank_parts
 from rumpun.layer.params import TrainParams
 from rumpun.steps import Progress
+from rumpun.weights.families.hyper import text_family
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["Device", "Run", "find_device", "learning_rate", "prepare", "train_steps"]
 
@@ -82,27 +88,43 @@ class Run:
     """A model made ready, with what is trained in it."""
 
     decoder: Callable[..., Any]
-    table: torch.Tensor  # [vocabulary, d], the output embedding
+    table: torch.Tensor  # [vocabulary, d], the output embedding; its last rows are the added tokens'
     modules: Modules
     parameters: dict[str, nn.Parameter]
     optimizer: torch.optim.AdamW
     device: Device
+    architecture: str  # GGUF's name of the family
+    targets: tuple[str, ...]  # those of the recipe that the family has
     tied: LowRankEmbedding | None  # also part of the output, where the embedding is tied and trained
+    rows: nn.Parameter | None  # [added, d] of the output
+
+    def refresh(self) -> None:
+        """Form again what is kept of trained numbers, after they changed."""
+        for module in self.modules.values():
+            module.refresh()
+        if self.rows is not None:
+            self.table[len(self.table) - len(self.rows) :].copy_(self.rows.detach())
 
 
-def prepare(folder: Path, params: TrainParams, device: Device, seed: int) -> Run:
-    """Load the base from a transformers folder and put the low-rank modules in place.
+def prepare(
+    folder: Path,
+    params: TrainParams,
+    device: Device,
+    seed: int,
+    rows: "Mapping[str, npt.NDArray[np.floating]] | None" = None,
+) -> Run:
+    """Load the base from a transformers folder and put the low-rank modules and the added rows in place.
 
     Raises:
-        InputError: the base is of an architecture that layers cannot be written for, or its context is too short.
+        InputError: the base is of an architecture that layers cannot be written for, its context is too short, the rows
+            are not for it, or nothing is trained.
+        UsageError: a target is named that the base's family has not.
     """
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    family = text_family(folder)
+    targets = family.usual_or(params.targets)
     config = AutoConfig.from_pretrained(folder)
-    if config.model_type != "llama":
-        raise InputError(
-            f"{folder}: architecture '{config.model_type}', layers are trained on 'llama'", "name a llama"
-        )
     if params.sequence_tokens > config.max_position_embeddings:
         raise InputError(
             f"sequence_tokens = {params.sequence_tokens}, the base's context is {config.max_position_embeddings}",
@@ -111,33 +133,61 @@ def prepare(folder: Path, params: TrainParams, device: Device, seed: int) -> Run
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
     tied = bool(config.tie_word_embeddings)
     modules = attach(
-        model, targets=params.targets, rank=params.rank, scale=params.scale,
+        model, targets=targets, rank=params.rank, scale=params.scale,
         embeddings_rank=params.embeddings_rank, seed=seed, dtype=device.dtype,
     )  # fmt: skip
     table = model.get_output_embeddings().weight.detach()
-    for part in (
-        model.modules()
-    ):  # frozen numbers in the computing precision; sums and trained numbers stay as they are
-        if not isinstance(part, LowRankLinear):
-            for owned in part.parameters(recurse=False):
-                if not owned.requires_grad:
-                    owned.data = owned.data.to(device.dtype)
-        if isinstance(part, LowRankEmbedding):
-            part.weight = part.weight.to(device.dtype)
+    _freeze(model, device.dtype)
+    added = add_rows(model, rows, len(table), tied=tied) if rows else {}
+    output = added.get(EMBEDDING_ROWS if tied else OUTPUT_ROWS)
+    if output is not None:
+        table = torch.cat([table, output.detach().to(table.dtype)])
     model.to(device.place)
     model.train()
-    parameters = dict(low_rank_parts(modules))
-    optimizer = torch.optim.AdamW(
-        parameters.values(), lr=params.learning_rate, betas=(0.9, params.beta2), weight_decay=params.weight_decay,
-        fused=device.place.type == "cuda",
-    )  # fmt: skip
+    parameters = dict(low_rank_parts(modules)) | added
+    if OUTPUT_ROWS in added:  # no module of the decoder owns them
+        added[OUTPUT_ROWS].data = added[OUTPUT_ROWS].data.to(device.place)
+    optimizer = _optimizer(parameters, params, device)
     embedding = next((m for m in modules.values() if isinstance(m, LowRankEmbedding)), None)
     if os.environ.get("RUMPUN_COMPILE"):  # one block is compiled and serves for all
         for block in model.model.layers:
             block.compile(dynamic=False)
     return Run(
         decoder=model.model, table=table.to(device.place, device.dtype), modules=modules, parameters=parameters,
-        optimizer=optimizer, device=device, tied=embedding if tied else None,
+        optimizer=optimizer, device=device, architecture=family.architecture, targets=targets, tied=embedding if tied else None,
+        rows=output,
+    )  # fmt: skip
+
+
+def _freeze(model: nn.Module, dtype: torch.dtype) -> None:
+    """Frozen numbers in the computing precision; sums and trained numbers stay as they are."""
+    for part in model.modules():
+        if not isinstance(part, LowRankLinear):
+            for owned in part.parameters(recurse=False):
+                if not owned.requires_grad:
+                    owned.data = owned.data.to(dtype)
+        if isinstance(part, LowRankEmbedding):
+            part.weight = part.weight.to(dtype)
+
+
+def _optimizer(
+    parameters: Mapping[str, nn.Parameter], params: TrainParams, device: Device
+) -> torch.optim.AdamW:
+    """Products at the learning rate, rows at their own and without decay, which would draw them to the origin."""
+    rows = [value for name, value in parameters.items() if name.endswith(".rows")]
+    products = [value for name, value in parameters.items() if not name.endswith(".rows")]
+    groups = [
+        {"params": products, "peak": params.learning_rate, "weight_decay": params.weight_decay},
+        {"params": rows, "peak": params.embeddings_learning_rate, "weight_decay": 0.0},
+    ]
+    if not rows and not products:
+        raise InputError(
+            "nothing to train: no targets, no embeddings_rank, no added rows",
+            "name targets, or a layer with new vocabulary among the inputs",
+        )
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=params.learning_rate, betas=(0.9, params.beta2),
+        fused=device.place.type == "cuda",
     )  # fmt: skip
 
 
@@ -146,8 +196,7 @@ def one_step(run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float)
     device = run.device
     learnt = int((targets >= 0).sum())
     rows = max(1, device.micro_tokens // tokens.shape[1])
-    for module in run.modules.values():
-        module.refresh()
+    run.refresh()
     losses = []
     for start in range(0, len(tokens), rows):
         part = tokens[start : start + rows].to(device.place, non_blocking=True)
@@ -155,7 +204,7 @@ def one_step(run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float)
         low = (run.tied.a, run.tied.b, run.tied.scale) if run.tied is not None else None
         summed, each = summed_loss(
             hidden.flatten(0, 1), run.table, targets[start : start + rows].to(device.place).flatten(),
-            low_rank=low, chunk=device.chunk_tokens,
+            low_rank=low, rows=run.rows, chunk=device.chunk_tokens,
         )  # fmt: skip
         (summed / max(1, learnt)).backward()  # type: ignore[no-untyped-call]
         losses.append(each.view(part.shape))
@@ -181,7 +230,7 @@ def train_steps(
     for step in range(begin, plan.steps):
         tokens, targets, which = (torch.from_numpy(array) for array in batches.batch(step))
         for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(step, plan.steps, params)
+            group["lr"] = learning_rate(step, plan.steps, params) * (group["peak"] / params.learning_rate)
         each = one_step(run, tokens, targets, params.gradient_clip)
         by_row = torch.stack([each.sum(1).double().cpu(), (targets >= 0).sum(1).double()], 1)
         losses[step].index_add_(0, which, by_row)

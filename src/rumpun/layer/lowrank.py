@@ -82,6 +82,8 @@ class LowRankEmbedding(nn.Module):
     def __init__(self, table: nn.Embedding, rank: int, scale: float) -> None:
         super().__init__()
         self.scale = scale
+        # Gemma multiplies what it looks up
+        self.embed_scale = float(getattr(table, "scalar_embed_scale", 1.0))
         self.register_buffer("weight", table.weight.detach(), persistent=False)
         self.a = nn.Parameter(torch.empty(rank, table.weight.shape[1]))
         self.b = nn.Parameter(torch.zeros(table.weight.shape[0], rank))
@@ -93,7 +95,7 @@ class LowRankEmbedding(nn.Module):
         """Token ids [...] to [..., i]."""
         found = nn.functional.embedding(tokens, self.weight)
         low = nn.functional.embedding(tokens, self.b) @ self.a
-        return found + (self.scale * low).to(found.dtype)
+        return (found + (self.scale * low).to(found.dtype)) * self.embed_scale
 
 
 def attach(

@@ -61,6 +61,8 @@ def _why_not(index: Mapping[str, Any], tokenizer: Tokenizer, texts: Mapping[str,
         return "packed with another tokenizer"
     if about.get("end_id") != tokenizer.end:
         return f"packed with '{about.get('end_of_text')}' between documents"
+    if tokenizer.start:
+        return "packed without the token that begins a text"
     lacking = sorted(set(texts) - set(index["languages"]))
     return f"not packed: {', '.join(lacking)}" if lacking else ""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["TARGETS", "MergeParams", "TrainParams", "TuneParams"]
+__all__ = ["TARGETS", "ExtendParams", "MergeParams", "TrainParams", "TuneParams"]
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -19,12 +19,13 @@ class TrainParams:
     micro_tokens: int = 0  # tokens of one pass at most; 0: 512 on a processor, 32,768 on a GPU
     rank: int = 32
     alpha: float = 64.0  # products are scaled by alpha / rank
-    targets: tuple[str, ...] = TARGETS
+    targets: tuple[str, ...] = TARGETS  # none: the rows of added tokens alone
     embeddings_rank: int = 0  # of a product on the (tied) embedding, at most `rank`; 0: none
+    embeddings_learning_rate: float = 5e-4  # peak for the rows of added tokens, where a layer brings some
     learning_rate: float = 1e-3  # peak; LoRA's usual 2e-4 to 2e-3, the upper end for short runs
     warmup_share: float = 0.05  # of all steps, linear from 0
     decay_share: float = 0.1  # of the peak, reached by a cosine at the end
-    weight_decay: float = 0.0  # decoupled, on every trained number
+    weight_decay: float = 0.0  # decoupled, on every number of the products
     beta2: float = 0.98  # AdamW's second decay; 0.999 is too slow for a few hundred steps
     gradient_clip: float = 1.0  # norm over all trained numbers; 0: none
     chat_share: float = 0.0  # of the sequences, from chat.jsonl; loss on the assistant's tokens alone
@@ -45,7 +46,6 @@ class TrainParams:
         unknown = [name for name in self.targets if name not in TARGETS]
         faults = [
             (bool(unknown), f"targets: '{', '.join(unknown)}', expected some of {', '.join(TARGETS)}"),
-            (not self.targets, "targets is empty, expected at least one"),
             (len(set(self.targets)) != len(self.targets), "targets: one stands twice"),
             (self.rank < 1, f"rank = {self.rank}, expected 1 or more"),
             (not 0 <= self.embeddings_rank <= self.rank, f"embeddings_rank = {self.embeddings_rank}, expected 0 to rank = {self.rank}"),
@@ -55,6 +55,7 @@ class TrainParams:
             (self.micro_tokens < 0, f"micro_tokens = {self.micro_tokens}, expected 0 or more"),
             (self.tokens < self.sequence_tokens * self.batch_sequences,
              f"tokens = {self.tokens}, expected at least one batch: {self.sequence_tokens} * {self.batch_sequences} = {self.sequence_tokens * self.batch_sequences}"),
+            (not 0 < self.embeddings_learning_rate < 1, f"embeddings_learning_rate = {self.embeddings_learning_rate}, expected between 0 and 1"),
             (not 0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}, expected between 0 and 1"),
             (not 0 <= self.warmup_share <= 1, f"warmup_share = {self.warmup_share}, expected 0 to 1"),
             (not 0 <= self.decay_share <= 1, f"decay_share = {self.decay_share}, expected 0 to 1"),
@@ -87,3 +88,34 @@ class TuneParams(TrainParams):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeParams:
     """Merging has no choices yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendParams:
+    """How a base's vocabulary is extended."""
+
+    base: str = "base"  # "base" (embedded), a GGUF, a catalogue name
+    tokens_max: int = 8_000  # new tokens; each brings a row, 1,152 bytes on the embedded base
+    clusters_max: int = 2_000  # of them, found before the text is cut; llama.cpp pays for each on every text
+    tokens_per_character: float = 0.35  # a language that has reached it asks for no more merges
+    language_weights: dict[str, float] = field(default_factory=dict)  # tag -> weight; empty: bytes ** balance
+    balance: float = 0.3  # exponent of a language's bytes where no weights are given
+    bytes_max: int = 1_000_000  # read of each language
+    kept_languages: tuple[str, ...] = ("en",)  # the base's own: their tokens stay as they are
+    kept_files: tuple[str, ...] = ()  # paths or globs of more text that stays so, such as code
+    parallel_sources: tuple[str, ...] = ("seed-news",)  # held-out ones that say the same in every language
+    initialise: Literal["mean", "first", "last"] = "first"  # of the base's pieces; docs/decisions/0017
+
+    def check(self) -> None:
+        """Refuse values that nothing can be learnt with."""
+        faults = [
+            (self.tokens_max < 1, f"tokens_max = {self.tokens_max}, expected 1 or more"),
+            (self.clusters_max < 0, f"clusters_max = {self.clusters_max}, expected 0 or more"),
+            (self.tokens_per_character < 0, f"tokens_per_character = {self.tokens_per_character}, expected 0 or more"),
+            (any(weight < 0 for weight in self.language_weights.values()), "language_weights: a weight is below zero"),
+            (not 0 <= self.balance <= 1, f"balance = {self.balance}, expected 0 to 1"),
+            (self.bytes_max < 1, f"bytes_max = {self.bytes_max}, expected 1 or more"),
+        ]  # fmt: skip
+        for wrong, words in faults:
+            if wrong:
+                raise ValueError(words)

@@ -20,6 +20,9 @@ class Tokenizer:
         self.inner = AutoTokenizer.from_pretrained(folder)
         vocabulary = self.inner.get_vocab()
         self.end: int = vocabulary.get(_END, self.inner.eos_token_id)  # between documents
+        begun = self.inner("")["input_ids"][:1]
+        # before each text, as in the base's own training
+        self.start: list[int] = begun if begun == [self.inner.bos_token_id] else []
         self.dtype: type[np.unsignedinteger[Any]] = np.uint16 if len(self.inner) <= 1 << 16 else np.uint32
 
     def documents(self, texts: list[str]) -> list[list[int]]:

@@ -106,7 +106,7 @@ def _text_rows(file: Path, tokenizer: Tokenizer) -> Iterator[Row]:
                 times = batch["times"].to_pylist() if given else [1] * len(texts)
                 rows = zip(texts, languages, tokenizer.documents(texts), times, strict=True)
                 for text, language, ids, often in rows:
-                    yield language, ids, None, len(text.encode()), often
+                    yield language, [*tokenizer.start, *ids], None, len(text.encode()), often
     except (pa.ArrowException, KeyError) as error:
         raise InputError(f"{file}: not a shard of documents ({error})", "make the corpus again") from error
 

@@ -1,7 +1,8 @@
 """The steps `layer.train`, base and corpus to a layer, and `layer.tune`, a layer and a corpus to a layer that knows more.
 
 Reading order: `params`, `source` and `tokens` (text to numbers), `packed` (numbers that the corpus brings), `batches` (what
-a step sees), `lowrank` and `loss` (the mathematics), `loop`, `checkpoint`.
+a step sees), `lowrank`, `added_rows` and `loss` (the mathematics), `earlier` (the layer that a run goes on from), `loop`,
+`checkpoint`.
 """
 
 import json
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from rumpun.layer.batches import Batches, Plan
+    from rumpun.layer.earlier import Earlier
     from rumpun.layer.loop import Run
     from rumpun.layer.source import Source
 
@@ -39,8 +41,12 @@ def _facts(params: TrainParams) -> dict[str, Any]:
 
 @step(kind="layer", version=1, identity=_facts, part="train", needs=("corpus",))
 def train(params: TrainParams, work: Work) -> Outcome:
-    """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows."""
-    return _learn(params, work, None, ())
+    """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows.
+
+    A layer of new vocabulary may stand among the inputs: text is cut by it, and its rows are trained too.
+    """
+    found = next((item for item in work.inputs if item.manifest.kind == "layer"), None)
+    return _learn(params, work, found, ())
 
 
 @step(kind="layer", version=1, identity=_facts, part="train", needs=("corpus", "layer"))
@@ -49,12 +55,13 @@ def tune(params: TuneParams, work: Work) -> Outcome:
     return _learn(params, work, work.input("layer"), params.chat_sources)
 
 
-def _learn(params: TrainParams, work: Work, earlier: Input | None, chat_sources: tuple[str, ...]) -> Outcome:
+def _learn(params: TrainParams, work: Work, found: Input | None, chat_sources: tuple[str, ...]) -> Outcome:
     import torch
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.batches import Batches, make_plan
+    from rumpun.layer.earlier import read_earlier, tokenizer_folder
     from rumpun.layer.loop import find_device, prepare, train_steps
     from rumpun.layer.source import CHAT
     from rumpun.layer.tokenizer import Tokenizer
@@ -63,8 +70,14 @@ def _learn(params: TrainParams, work: Work, earlier: Input | None, chat_sources:
     corpus = work.input("corpus")
     base = _base(params, work)
     folder = as_folder(base, work.progress)
+    earlier = read_earlier(found, base) if found else None
+    if earlier and earlier.products and not isinstance(params, TuneParams):
+        raise InputError(f"{earlier.input.folder}: holds products already", "go on from it with layer.tune")
+    place = folder
+    if earlier and earlier.spec.tokens:
+        place = tokenizer_folder(base, earlier.spec, work.scratch / "tokenizer")
     sources, text_from = tokenise(
-        corpus.folder, work.scratch / "tokens", Tokenizer(folder), work.progress,
+        corpus.folder, work.scratch / "tokens", Tokenizer(place), work.progress,
         chat=params.chat_share > 0, chat_sources=chat_sources,
     )  # fmt: skip
     plan = make_plan(sources, params)
@@ -76,12 +89,12 @@ def _learn(params: TrainParams, work: Work, earlier: Input | None, chat_sources:
     device = find_device(params)
     started = time.monotonic()
     with _deterministic(torch, device.place.type == "cpu"):
-        run = prepare(folder, params, device, work.seed)
-        begun = _begin_from(earlier, params, run, base) if earlier else {}
+        run = prepare(folder, params, device, work.seed, earlier.rows if earlier else None)
+        begun = _begin(earlier, params, run)
         batches = Batches(sources, plan, params, work.seed)
         losses = train_steps(run, batches, plan, params, work.scratch, progress=work.progress)
     seconds = time.monotonic() - started
-    _write(params, work, run, base)
+    _write(params, work, run, base, earlier)
     _write_losses(work.folder / LOSSES, losses, batches)
     return Outcome(
         sources=(base_source(base, params.base),),
@@ -113,35 +126,13 @@ def _base(params: TrainParams, work: Work) -> Path:
     return write_tiny_base(work.folder / BESIDE, work.seed)
 
 
-def _begin_from(earlier: Input, params: TrainParams, run: "Run", base: Path) -> dict[str, Any]:
-    """Put an earlier layer's numbers in place; returns what the card says of it.
-
-    Raises:
-        InputError: it stands on another base, or has another shape.
-    """
-    import torch
-
-    from rumpun.weights.layer_file import read_layer
-
-    spec, tensors = read_layer(earlier.folder)
-    asked = {"rank": params.rank, "alpha": params.alpha, "base_sha256": base_sha256(base)}
-    for name, value in asked.items():
-        if getattr(spec, name) != value:
-            raise InputError(
-                f"{earlier.folder}: {name} = {getattr(spec, name)}, this run has {value}",
-                "train on the same base with the same rank and alpha as the layer that it goes on from",
-            )
-    if set(tensors) != set(run.parameters) or params.embeddings_rank not in (0, params.rank):
-        raise InputError(f"{earlier.folder}: other targets than this run's", "name the same targets")
-    with torch.no_grad():
-        for name, parameter in run.parameters.items():
-            parameter.copy_(torch.from_numpy(tensors[name].astype("float32")))
-    done = earlier.manifest.summary
-    kept = {name: done[name] for name in ("steps", "tokens", "seconds", "device") if name in done}
-    return {"begun_from": {"layer": earlier.manifest.id, **kept}}
+def _begin(earlier: "Earlier | None", params: TrainParams, run: "Run") -> dict[str, Any]:
+    if earlier is None:
+        return {}
+    return earlier.begin(params, run) if isinstance(params, TuneParams) else earlier.begun_from()
 
 
-def _write(params: TrainParams, work: Work, run: "Run", base: Path) -> None:
+def _write(params: TrainParams, work: Work, run: "Run", base: Path, earlier: "Earlier | None") -> None:
     import numpy as np
 
     from rumpun.weights.layer_file import LayerSpec, write_layer
@@ -149,19 +140,21 @@ def _write(params: TrainParams, work: Work, run: "Run", base: Path) -> None:
     tensors = {}
     for name, parameter in run.parameters.items():
         numbers = parameter.detach().float().cpu().numpy()
-        if (
-            "embed_tokens" in name and params.embeddings_rank < params.rank
-        ):  # a layer has one rank: zeros fill it up
+        product = "embed_tokens" in name and not name.endswith(".rows")
+        if product and params.embeddings_rank < params.rank:  # a layer has one rank: zeros fill it up
             extra = params.rank - params.embeddings_rank
             numbers = np.pad(numbers, ((0, extra), (0, 0)) if name.endswith(".a") else ((0, 0), (0, extra)))
         tensors[name] = numbers.astype(np.float16)
     spec = LayerSpec(
         base_name=base_name(base, params.base),
         base_sha256=base_sha256(base),
-        architecture="llama",
+        architecture=run.architecture,
         rank=params.rank,
         alpha=params.alpha,
-        targets=params.targets + (("embed_tokens",) if params.embeddings_rank else ()),
+        targets=run.targets + (("embed_tokens",) if params.embeddings_rank else ()),
+        tokens=earlier.spec.tokens if earlier else (),
+        merges=earlier.spec.merges if earlier else (),
+        chat_template=earlier.spec.chat_template if earlier else None,
     )
     write_layer(work.folder, spec, tensors)
 
@@ -221,8 +214,9 @@ def _summary(
         "seconds": round(seconds, 1),  # of the process that finished; earlier, killed ones are not in it
         "rank": params.rank,
         "alpha": params.alpha,
-        "targets": list(params.targets),
+        "targets": list(run.targets),
         "embeddings_rank": params.embeddings_rank,
+        "added_tokens": 0 if run.rows is None else len(run.rows),
         "trained_parameters": sum(p.numel() for p in run.parameters.values()),
         "device": run.device.words,
         "precision": str(run.device.dtype).removeprefix("torch."),

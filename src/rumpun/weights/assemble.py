@@ -22,6 +22,7 @@ from rumpun.weights.gguf_write import NewTensor, file_size, strings, text, write
 from rumpun.weights.kinds import FINER, QUANTISATIONS, Quantisation
 from rumpun.weights.merge import Merged, open_layer
 from rumpun.weights.quantise import BLOCK, Bytes, quantise, row_bytes
+from rumpun.weights.tokenizer_json import TRUER_CUTS
 from rumpun.weights.vocabulary import extended
 
 __all__ = ["Metadata", "assemble", "assembled_size"]
@@ -136,6 +137,9 @@ def _planned(file: Gguf, merged: Merged | None, entry: TensorEntry, asked: Quant
 
 def _metadata(file: Gguf, merged: Merged | None, quantisation: Quantisation) -> dict[str, Value]:
     whole = extended(file, merged.spec) if merged else dict(file.metadata)
+    cut = whole.get("tokenizer.ggml.pre")
+    if cut is not None and file.architecture in TRUER_CUTS.get(cut.value, ()):
+        whole["tokenizer.ggml.pre"] = text(TRUER_CUTS[cut.value][file.architecture])
     kind = gguf.LlamaFileType["ALL_F32" if quantisation == "F32" else f"MOSTLY_{quantisation}"]
     whole["general.file_type"] = Value(_UINT32, int(kind))
     whole["general.quantization_version"] = Value(_UINT32, int(gguf.GGML_QUANT_VERSION))

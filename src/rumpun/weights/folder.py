@@ -16,6 +16,7 @@ import numpy as np
 
 from rumpun.errors import InputError
 from rumpun.steps import Progress, quiet
+from rumpun.weights.families.hyper import ROPE_FREQS, XIELU, config_of
 from rumpun.weights.gguf_file import Gguf, Value, read_gguf
 from rumpun.weights.gguf_write import whole_file
 from rumpun.weights.merge import Merged, open_layer
@@ -31,7 +32,7 @@ def write_folder(gguf: Path, folder: Path, *, layer: Path | None = None, progres
     """Write config.json, model.safetensors, tokenizer.json, tokenizer_config.json and generation_config.json.
 
     Args:
-        gguf: a llama in any quantisation that can be dequantised.
+        gguf: of a family in the table, in any quantisation that can be dequantised.
         folder: made if need be.
         layer: a layer for exactly this GGUF; its products are added, its vocabulary and chat template taken.
         progress: called with (bytes done, bytes in all, tensor).
@@ -41,7 +42,8 @@ def write_folder(gguf: Path, folder: Path, *, layer: Path | None = None, progres
         EnvironmentFault: the folder cannot be written.
     """
     model = _model(read_gguf(gguf), layer)
-    config = _config(model)
+    rows = model.shape("token_embd.weight")[0]
+    config = config_of(model.file, model.naming.family, rows, special_tokens(model.metadata))
     tables = {
         "tokenizer.json": tokenizer_json(model.file, model.metadata),
         "tokenizer_config.json": tokenizer_config(
@@ -73,6 +75,9 @@ class _Model:
 
     def tensor(self, source: str) -> Float:
         tensor = self.merged.tensor(source) if self.merged else self.file.tensor(source)
+        family = self.naming.family
+        if family.norm_added and family.is_norm(source):
+            return tensor - np.float32(family.norm_added)
         heads = self.naming.permuted_heads(source)
         return heads_first(tensor, heads) if heads else tensor
 
@@ -84,51 +89,27 @@ def _model(file: Gguf, layer: Path | None) -> _Model:
     if merged and merged.spec.chat_template is not None:
         template = merged.spec.chat_template
     metadata = extended(file, merged.spec) if merged else file.metadata
-    named = {naming.transformers(name): name for name in file.tensors}
+    named = {naming.transformers(name): name for name in file.tensors if name != ROPE_FREQS}
     return _Model(file, naming, merged, metadata, template, named)
 
 
-def _config(model: _Model) -> dict[str, Any]:
-    """What transformers' LlamaConfig needs. Source: convert_hf_to_gguf.py, read the other way."""
-    file, naming = model.file, model.naming
-    scaling = file.get("llama.rope.scaling.type", "none")
-    if scaling != "none":
-        raise InputError(
-            f"{file.path}: llama.rope.scaling.type = '{scaling}', expected none",
-            "start from the model's own transformers folder",
-        )
-    hidden = int(file.hyper("embedding_length"))
-    special = special_tokens(model.metadata)
-    theta = float(file.get("llama.rope.freq_base", 10000.0))
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": model.shape("token_embd.weight")[0],
-        "hidden_size": hidden,
-        "intermediate_size": int(file.hyper("feed_forward_length")),
-        "num_hidden_layers": naming.blocks,
-        "num_attention_heads": naming.heads,
-        "num_key_value_heads": naming.key_heads,
-        "head_dim": int(file.get("llama.attention.key_length", hidden // naming.heads)),
-        "hidden_act": "silu",
-        "max_position_embeddings": int(file.hyper("context_length")),
-        "rms_norm_eps": _short(float(file.hyper("attention.layer_norm_rms_epsilon"))),
-        "rope_theta": theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": theta},
-        "attention_bias": "blk.0.attn_q.bias" in file.tensors,
-        "attention_dropout": 0.0,
-        "mlp_bias": "blk.0.ffn_up.bias" in file.tensors,
-        "tie_word_embeddings": "output.weight" not in file.tensors,
-        "initializer_range": 0.02,
-        "use_cache": True,
-        "dtype": "float32",
-        **{f"{kind}_token_id": number for kind, number in special.items() if kind in ("bos", "eos", "pad")},
-    }
-
-
-def _short(value: float) -> float:
-    """The shortest decimal that is the same float32: 1e-05 for 9.999999747378752e-06."""
-    return float(np.format_float_scientific(np.float32(value)))
+def _activation(file: Gguf, naming: Naming) -> dict[str, Float]:
+    """The numbers of xIELU as transformers' tensors: what is trained of shape [1], what is fixed of shape []."""
+    if naming.family.activation != "xielu":
+        return {}
+    made: dict[str, Float] = {}
+    for key in XIELU:
+        given = file.need(f"xielu.{key}")
+        numbers = given if isinstance(given, list) else [given] * naming.blocks
+        if len(numbers) != naming.blocks:
+            raise InputError(
+                f"{file.path}: xielu.{key} has {len(numbers)} numbers, expected one a block ({naming.blocks})",
+                "use another GGUF of the model",
+            )
+        shape = (1,) if key.startswith("alpha") else ()
+        for block, number in enumerate(numbers):
+            made[f"model.layers.{block}.mlp.act_fn.{key}"] = np.full(shape, number, np.float32)
+    return made
 
 
 def _generation(metadata: Mapping[str, Value]) -> dict[str, Any]:
@@ -144,15 +125,18 @@ def _generation(metadata: Mapping[str, Value]) -> dict[str, Any]:
 def _write_tensors(path: Path, model: _Model, progress: Progress) -> None:
     """One float32 tensor after the other. Format: https://huggingface.co/docs/safetensors."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    small = _activation(model.file, model.naming)
+    shapes = {name: model.shape(source) for name, source in model.named.items()}
+    shapes |= {name: tensor.shape for name, tensor in small.items()}
     end = 0
-    for name, source in model.named.items():
-        shape = model.shape(source)
+    for name, shape in shapes.items():
         start, end = end, end + 4 * math.prod(shape)
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)
     with whole_file(path) as stream:
         stream.write(struct.pack("<Q", len(head)) + head)
-        for name, source in model.named.items():
-            stream.write(np.ascontiguousarray(model.tensor(source)).data)
+        for name in shapes:
+            tensor = small[name] if name in small else model.tensor(model.named[name])
+            stream.write(np.ascontiguousarray(tensor).data)
             progress(header[name]["data_offsets"][1], end, name)

@@ -11,6 +11,7 @@ Tensors carry the names of the transformers model and its orientation:
 Numbers are float16 or float32. Reading is strict: what does not fit together is refused before anything is built on it.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rumpun.errors import EnvironmentFault, InputError
+from rumpun.records.artefacts import sha256_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, npt.NDArray[np.floating]]
 
-__all__ = ["SPEC_FILE", "TENSORS_FILE", "LayerSpec", "read_layer", "read_spec", "write_layer"]
+__all__ = ["SPEC_FILE", "TENSORS_FILE", "LayerSpec", "layer_sha256", "read_layer", "read_spec", "write_layer"]
 
 SPEC_FILE = "layer.json"
 TENSORS_FILE = "layer.safetensors"
@@ -63,6 +65,7 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     merges: tuple[str, ...] = ()  # added merges "a b", ranked after the base's own
     chat_template: str | None = None  # replaces the base's
     licence: str = "Apache-2.0"  # SPDX
+    stands_on: str | None = None  # sha256 (`layer_sha256`) of the layer under this one; None: the base alone
 
 
 def modules(spec: LayerSpec, blocks: int) -> list[str]:
@@ -96,7 +99,22 @@ def write_layer(folder: Path, spec: LayerSpec, tensors: "Mapping[str, npt.NDArra
             f"{folder}: cannot be made ({error.strerror})", "name another folder"
         ) from error
     _write(folder / TENSORS_FILE, save(whole, metadata={"format": "np"}))
-    _write(folder / SPEC_FILE, msgspec.json.format(msgspec.json.encode(spec), indent=1) + b"\n")
+    table = msgspec.to_builtins(spec)
+    if (
+        spec.stands_on is None
+    ):  # so that a reader from before this field reads every layer that does not need it
+        del table["stands_on"]
+    _write(folder / SPEC_FILE, msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
+
+
+def layer_sha256(folder: Path) -> str:
+    """What a layer is named by where another stands on it: the sha256 of its two files' sha256, so of all below it too.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    both = sha256_file(folder / SPEC_FILE) + sha256_file(folder / TENSORS_FILE)
+    return hashlib.sha256(both.encode()).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -180,6 +198,8 @@ def _check_spec(spec: LayerSpec, path: Path) -> None:
         (spec.rank < 1, f"rank = {spec.rank}, expected 1 or more"),
         (not 0 < spec.alpha < float("inf"), f"alpha = {spec.alpha}, expected a positive number"),
         (not re.fullmatch(r"[0-9a-f]{64}", spec.base_sha256), f"base_sha256 = '{spec.base_sha256}', expected 64 hex digits"),
+        (spec.stands_on is not None and not re.fullmatch(r"[0-9a-f]{64}", spec.stands_on),
+         f"stands_on = '{spec.stands_on}', expected 64 hex digits"),
         (bool(unknown), f"unknown targets {', '.join(unknown)}, expected some of {', '.join(MODULES)}"),
         (len(set(spec.targets)) != len(spec.targets), "a target stands twice"),
         (len(set(spec.tokens)) != len(spec.tokens), "an added token stands twice"),

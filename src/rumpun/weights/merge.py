@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rumpun.errors import InputError
 from rumpun.records.artefacts import sha256_file
-from rumpun.weights.gguf_file import Gguf
+from rumpun.weights.gguf_file import MADE_FROM, Gguf
 from rumpun.weights.layer_file import LayerSpec, modules, read_layer
 from rumpun.weights.names import Naming, pairs_first
 from rumpun.weights.quantise import Float
@@ -113,8 +113,18 @@ def open_layer(base: Gguf, layer: Path) -> Merged:
         InputError: the layer is damaged, or was made for another base.
     """
     spec, tensors = read_layer(layer)
+    if spec.stands_on is not None:
+        raise InputError(
+            f"{layer}: stands on the layer {spec.stands_on[:12]}…, not on the base alone",
+            "stack the two first: rumpun layer merge LOWER UPPER --method stack --out FOLDER",
+        )
+    if spec.architecture != base.architecture:
+        raise InputError(
+            f"{layer}: for the architecture '{spec.architecture}', {base.path} is '{base.architecture}'",
+            _MEND,
+        )
     found = sha256_file(base.path)
-    if found != spec.base_sha256:
+    if spec.base_sha256 not in (found, base.get(MADE_FROM)):
         name = base.get("general.name", base.path.stem)
         raise InputError(
             f"{layer}: made for the base '{spec.base_name}' (sha256 {spec.base_sha256[:12]}…);"

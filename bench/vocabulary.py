@@ -1,0 +1,128 @@
+"""What new vocabulary gives and costs: bits per byte by where rows begin, and llama.cpp's time to tokenise.
+
+python bench/vocabulary.py rows LAYER TEXTS.jsonl    # rows as `mean`, `first`, `last`, and as they stand in LAYER
+python bench/vocabulary.py speed LAYER TEXTS.jsonl   # with all, half and none of the clusters, on 1, 10 and 100 kB
+
+LAYER is one of `rumpun layer extend` or trained on; TEXTS has {"text": …, "language": …} a line.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rumpun.engines.bases import find_base
+from rumpun.layer.vocabulary.base import BaseTokenizer
+from rumpun.layer.vocabulary.rows import first_rows
+from rumpun.layer.vocabulary.texts import read_files
+from rumpun.weights.layer_file import LayerSpec, read_layer, write_layer
+
+
+def parts(spec: LayerSpec) -> tuple[list[str], list[str]]:
+    """(tokens that merges make, clusters)."""
+    made = {merge.replace(" ", "") for merge in spec.merges}
+    return [t for t in spec.tokens if t in made], [t for t in spec.tokens if t not in made]
+
+
+def rows(layer: Path, texts: dict[str, list[str]], base: Path) -> None:
+    """Bits per byte of the base alone and with the new vocabulary, by language."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from rumpun.engines.bases import as_folder
+
+    spec, tensors = read_layer(layer)
+    tokenizer = BaseTokenizer(base)
+    model = AutoModelForCausalLM.from_pretrained(as_folder(base), dtype=torch.float32).eval()
+    table = model.model.embed_tokens.weight.data.clone()
+
+    @torch.no_grad()
+    def bits(cut: Any) -> list[float]:
+        found = []
+        for said in texts.values():
+            nats = 0.0
+            for text in said:
+                ids = torch.tensor([[0, *cut.encode(text, add_special_tokens=False).ids]])
+                scores = model(ids).logits[0, :-1].log_softmax(-1)
+                nats -= float(scores.gather(1, ids[0, 1:, None]).sum())
+            found.append(nats / math.log(2) / sum(len(text.encode()) for text in said))
+        return found
+
+    print(f"{'':8}", *(f"{tag:>6}" for tag in texts), "  mean")
+    show("base", bits(tokenizer.inner))
+    after = tokenizer.tokenizer(spec.tokens, spec.merges)
+    name = "model.embed_tokens.rows"
+    ways = {how: first_rows(tokenizer, *parts(spec), how)[name] for how in ("mean", "first", "last")}
+    for how, numbers in {**ways, "layer": tensors[name]}.items():
+        whole = torch.cat([table, torch.from_numpy(numbers.astype(np.float32))])
+        model.model.embed_tokens = torch.nn.Embedding.from_pretrained(whole)
+        model.lm_head.weight = torch.nn.Parameter(whole, requires_grad=False)
+        show(how, bits(after))
+
+
+def show(name: str, found: list[float]) -> None:
+    print(f"{name:8}", *(f"{value:6.3f}" for value in found), f"{np.mean(found):6.3f}", flush=True)
+
+
+def speed(layer: Path, texts: dict[str, list[str]], base: Path) -> None:
+    """Milliseconds of llama.cpp for one text, the least of three."""
+    from rumpun.engines.llamacpp_score import Scorer
+    from rumpun.weights.assemble import assemble
+    from rumpun.weights.gguf_file import describe
+
+    spec, tensors = read_layer(layer)
+    merged, clusters = parts(spec)
+    with tempfile.TemporaryDirectory() as folder:
+        for share in (0.0, 0.5, 1.0):
+            kept = clusters[: int(share * len(clusters))]
+            tokens = tuple(merged + kept)
+            fields = {name: getattr(spec, name) for name in spec.__struct_fields__}
+            trimmed = Path(folder, "layer")
+            write_layer(trimmed, LayerSpec(**fields | {"tokens": tokens}),
+                        {name: tensor[: len(tokens)] for name, tensor in tensors.items() if name.endswith(".rows")})  # fmt: skip
+            gguf = Path(folder, "whole.gguf")
+            assemble(base, trimmed, gguf, "Q4_1")
+            scorer = Scorer(gguf, describe(gguf), 1)
+            for tag, said in texts.items():
+                whole = ("\n".join(said).encode() * 200)[:100_000]
+                for size in (1_000, 10_000, 100_000):
+                    text = whole[:size].decode(errors="ignore")
+                    print(
+                        f"{len(kept):5} clusters  {tag}  {size:7,} bytes  {least(scorer, text):8.2f} ms",
+                        flush=True,
+                    )
+            scorer.close()
+
+
+def least(scorer: Any, text: str) -> float:
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        scorer.tokenize([text])
+        times.append(time.perf_counter() - begun)
+    return 1000 * min(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["rows", "speed"])
+    parser.add_argument("layer", type=Path)
+    parser.add_argument("texts", type=Path)
+    parser.add_argument("--languages", default="th,my,km,lo,ta,zh,vi,id,en")
+    parser.add_argument("--documents", type=int, default=3, help="of each language")
+    parser.add_argument("--base", default="base")
+    args = parser.parse_args()
+    found = read_files([args.texts], [args.texts], 10_000_000, ()).held_out
+    texts = {tag: found[tag][: args.documents] for tag in args.languages.split(",") if tag in found}
+    {"rows": rows, "speed": speed}[args.what](args.layer, texts, find_base(args.base))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
