@@ -18,12 +18,19 @@ def test_figures_are_of_the_file_and_plausible(gguf):
     found = measure(gguf, prompt_tokens=32, decode_tokens=16, runs=2, threads=1)
     assert (found.file, found.size_bytes, found.quantisation) == (str(gguf), gguf.stat().st_size, "Q8_0")
     assert (found.threads, found.runs) == (1, 2)
-    assert 32 <= found.prompt_tokens < 32 + 64
+    assert 32 <= found.prompt_tokens < 32 + 8
     assert 1 <= found.decode_tokens <= 17
     assert 1 < found.prompt_tokens_per_second < 1e7
     assert 1 < found.decode_tokens_per_second < 1e6
     assert 0 < found.load_seconds < 60
     assert 20e6 < found.resident_bytes < 2e9
+
+
+def test_the_whole_context_can_be_used_and_no_more(gguf):
+    assert measure(gguf, prompt_tokens=440, decode_tokens=64, runs=1).prompt_tokens >= 440
+    with pytest.raises(UsageError, match=r"the context of .* is 512") as caught:
+        measure(gguf, prompt_tokens=441, decode_tokens=64, runs=1)
+    assert "504" in caught.value.hint
 
 
 def test_resident_memory_is_the_models_and_not_this_processs(gguf):

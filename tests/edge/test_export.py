@@ -166,3 +166,24 @@ def test_the_file_alone_names_the_layers_sources(made, tmp_path):
     write_manifest(named, msgspec.structs.replace(read_manifest(layer), sources=sources))
     STEP.function(ExportParams(measure=False), work_on(tmp_path / "out", base, named))
     assert sources_of_gguf(tmp_path / "out" / "model.gguf") == sources
+
+
+def test_a_file_made_by_hand_names_what_it_was_made_of_and_takes_no_others_id(made, tmp_path):
+    from rumpun.edge.apply import apply_layer
+    from rumpun.engines.load import sources_of_gguf
+
+    base, layer = made
+    named = tmp_path / "named"
+    shutil.copytree(layer, named)
+    sources = (SourceEntry(name="surat", licence="CC-BY-4.0", url="https://example.org/surat", rows=3),)
+    write_manifest(named, msgspec.structs.replace(read_manifest(layer), sources=sources))
+    apply_layer(named, str(base / "base.gguf"), tmp_path / "hand.gguf", "Q8_0")
+    file = read_gguf(tmp_path / "hand.gguf")
+    assert file.get("rumpun.parents") == [read_manifest(layer).id]
+    assert file.get("general.name") == "Tiny 21+layer"
+    assert sources_of_gguf(tmp_path / "hand.gguf") == sources
+    STEP.function(ExportParams(measure=False), work_on(tmp_path / "out", base, named))
+    apply_layer(None, str(tmp_path / "out" / "model.gguf"), tmp_path / "again.gguf", "Q4_0")
+    again = read_gguf(tmp_path / "again.gguf")
+    assert not again.get("rumpun.id")
+    assert again.get("rumpun.parents") == [KEY]

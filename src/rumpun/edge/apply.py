@@ -1,25 +1,30 @@
-"""A layer put on a base by hand: what `rumpun layer apply` and `rumpun edge export` call."""
+"""A model named by hand: what `rumpun layer apply`, `rumpun edge export` and `rumpun edge trim` call."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rumpun.edge.export import ExportParams, base_of_layer, write_fitting
+from rumpun.edge.export import ExportParams, base_of_layer, layer_metadata, write_fitting
+from rumpun.edge.trim import Trimmed, TrimParams, trim_file
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.records.artefacts import MANIFEST, read_manifest
 from rumpun.steps import Progress, quiet
 from rumpun.weights.kinds import QUANTISATIONS
 
-__all__ = ["apply_layer", "base_named"]
+if TYPE_CHECKING:
+    from rumpun.weights.gguf_file import Gguf
+
+__all__ = ["apply_layer", "base_named", "trim_model"]
 
 
 def base_named(layer: Path | None, base: str, *, progress: Progress = quiet) -> Path:
-    """The GGUF that a person named, or the one that the layer names where `base` is empty.
+    """The GGUF that a person named (of a transformers folder, one made in the cache), or the one that the layer names where `base` is empty.
 
     Raises:
         UsageError: neither a layer nor a base is named, or no base has the name.
         InputError: the file is not there.
     """
     from rumpun.engines import catalogue, embedded
+    from rumpun.engines.bases import as_gguf
 
     if not base:
         if layer is None:
@@ -28,8 +33,8 @@ def base_named(layer: Path | None, base: str, *, progress: Progress = quiet) -> 
     if base in ("base", embedded.BASE_NAME):
         return embedded.base(progress)
     path = Path(base).expanduser()
-    if path.is_file():
-        return path
+    if path.is_file() or (path / "config.json").is_file():
+        return as_gguf(path, progress)
     if path.suffix == ".gguf" or "/" in base:
         raise InputError(f"{base}: no such file", "name the base's GGUF, or 'base' for the embedded one")
     entry = catalogue.find(base)
@@ -66,12 +71,48 @@ def apply_layer(
     found = base_named(layer, base, progress=progress)
     if target.resolve() == found.resolve():
         raise UsageError(f"--out = {target} is the base itself", "name another file")
-    write_fitting(found, layer, target, params, metadata=_metadata(layer), progress=progress)
+    write_fitting(found, layer, target, params, metadata=_metadata(layer, found), progress=progress)
     return target.stat().st_size
 
 
-def _metadata(layer: Path | None) -> dict[str, Any]:
-    """The layer's id, where it is a finished artefact, so that a lineage can be walked from the file."""
+def trim_model(
+    reference: str, target: Path | None, params: TrimParams, *, plan: bool = False, progress: Progress = quiet
+) -> Trimmed:
+    """Trim a model by the name or path that a person gives; with `plan` nothing is written.
+
+    Raises:
+        UsageError: the name is unknown, it lies elsewhere, or what `trim_file` refuses.
+        InputError: the model is no GGUF that can be trimmed.
+        EnvironmentFault: the target cannot be written.
+    """
+    from rumpun.engines.load import resolve
+    from rumpun.weights.gguf_file import read_gguf
+
+    if target is None and not plan:
+        raise UsageError("no --out", "name the file to write, such as --out phone.gguf, or add --plan")
+    found = resolve(reference, progress=progress)
+    if found.kind != "gguf":
+        raise UsageError(f"{reference}: only a GGUF can be trimmed", "make one: rumpun edge export --help")
+    file = read_gguf(found.path)
+    name = params.name or f"{file.get('general.name', found.name)} trimmed"
+    metadata: dict[str, Any] = {"general.name": name, "rumpun.id": ""} | _parents(file)
+    return trim_file(found.path, target, params, metadata=metadata, progress=progress)
+
+
+def _metadata(layer: Path | None, base: Path) -> dict[str, Any]:
+    """Name, sources and parents, so that a lineage can be walked from the file; no id, which only a store gives."""
+    from rumpun.weights.gguf_file import read_gguf
+
+    file = read_gguf(base)
+    found: dict[str, Any] = {"rumpun.id": ""} if file.get("rumpun.id") else {}
     if layer is None or not (layer / MANIFEST).is_file():
-        return {}
-    return {"rumpun.parents": [read_manifest(layer).id]}
+        return found | _parents(file)
+    manifest = read_manifest(layer)
+    name = f"{file.get('general.name', base.stem)}+{manifest.name or layer.resolve().name}"
+    return found | layer_metadata(manifest) | {"general.name": name, "rumpun.parents": [manifest.id]}
+
+
+def _parents(file: "Gguf") -> dict[str, list[str]]:
+    """The artefact that a file is, as the parent of what is made of it; else its own parents stay."""
+    own = file.get("rumpun.id")
+    return {"rumpun.parents": [str(own)]} if own else {}

@@ -1,7 +1,6 @@
 """The process that `bench.measure` starts: load one GGUF, time it, print one JSON line."""
 
 import json
-import os
 import resource
 import sys
 import time
@@ -14,11 +13,12 @@ __all__ = ["main"]
 
 
 def _run(path: Path, counts: dict[str, Any]) -> dict[str, Any]:
-    from rumpun.edge.bench import measure_engine
+    from rumpun.edge.bench import SLACK_TOKENS, measure_engine
     from rumpun.engines.llamacpp import LlamaCpp
+    from rumpun.engines.llamacpp_memory import cores
 
-    threads = counts["threads"] or len(os.sched_getaffinity(0))
-    context = counts["prompt_tokens"] + counts["decode_tokens"] + 64
+    threads = counts["threads"] or cores()
+    context = counts["prompt_tokens"] + counts["decode_tokens"] + SLACK_TOKENS
     started = time.perf_counter()
     engine = LlamaCpp(path, name=path.stem, context_tokens=context, threads=threads, slots=1)
     loaded = time.perf_counter() - started

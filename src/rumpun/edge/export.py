@@ -13,12 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from rumpun.errors import InputError, RumpunError, UsageError
-from rumpun.records.artefacts import read_manifest
+from rumpun.records.artefacts import Manifest, read_manifest
 from rumpun.records.lineage import SOURCES_KEY, pack_sources
 from rumpun.steps import Outcome, Progress, Work, quiet, step
 from rumpun.weights.kinds import Quantisation
 
-__all__ = ["Choice", "ExportParams", "base_of_layer", "export", "write_fitting"]
+__all__ = [
+    "FILE",
+    "Choice",
+    "ExportParams",
+    "base_of_layer",
+    "export",
+    "given_base",
+    "layer_metadata",
+    "measured",
+    "tools",
+    "write_fitting",
+]
 
 FILE = "model.gguf"
 Metadata = Mapping[str, str | list[str]]
@@ -63,18 +74,16 @@ class Choice:
 def export(params: ExportParams, work: Work) -> Outcome:
     """Inputs: a layer, and a base where it is not the embedded one or known by name. Writes `model.gguf`."""
     layer = work.input("layer")
-    base = _given_base(work) or base_of_layer(layer.folder, work.progress)
+    base = given_base(work) or base_of_layer(layer.folder, work.progress)
     base_name = _base_name(layer.folder)
     name = params.name or f"{base_name}+{layer.manifest.name or layer.name}"
     metadata: dict[str, str | list[str]] = {
         "general.name": name,
         "rumpun.parents": [item.manifest.id for item in work.inputs],
     }
-    metadata[SOURCES_KEY] = pack_sources(layer.manifest.sources)
     if work.key:
         metadata["rumpun.id"] = work.key
-    if layer.manifest.licences:
-        metadata["general.license"] = " AND ".join(layer.manifest.licences)
+    metadata |= layer_metadata(layer.manifest)
     target = work.folder / FILE
     choice = write_fitting(base, layer.folder, target, params, metadata=metadata, progress=work.progress)
     summary = {
@@ -83,8 +92,8 @@ def export(params: ExportParams, work: Work) -> Outcome:
         **_summary(target, params, choice),
     }
     if params.measure:
-        summary["bench"] = _measured(target, params.measure_tokens)
-    return Outcome(name=name, summary=summary, tools=_tools())
+        summary["bench"] = measured(target, params.measure_tokens)
+    return Outcome(name=name, summary=summary, tools=tools())
 
 
 def write_fitting(
@@ -138,43 +147,55 @@ def _choose(base: Path, layer: Path | None, params: ExportParams, metadata: Meta
     )
 
 
+def layer_metadata(layer: Manifest) -> dict[str, str | list[str]]:
+    """What a file says of the layer in it: the sources, and the licences of all of them."""
+    found: dict[str, str | list[str]] = {SOURCES_KEY: pack_sources(layer.sources)}
+    if layer.licences:
+        found["general.license"] = " AND ".join(layer.licences)
+    return found
+
+
 def base_of_layer(layer: Path, progress: Progress = quiet) -> Path:
     """The GGUF that a layer stands on: beside it, the embedded base, at hand in the catalogue, or where it was trained.
+
+    A layer that was trained on a transformers folder stands on a GGUF that is made of it, in the cache.
 
     Raises:
         InputError: the base is not known, not at hand, or no GGUF.
     """
     from rumpun.engines import catalogue, embedded
-    from rumpun.engines.bases import BESIDE
+    from rumpun.engines.bases import BESIDE, as_gguf
 
     if (layer / BESIDE).is_file():
         return layer / BESIDE
     name = _base_name(layer)
     if name == embedded.BASE_NAME:
         return embedded.base(progress)
+    trained_on = _trained_on(layer, name, progress)
+    if trained_on is not None:
+        return as_gguf(trained_on, progress)
     entry = catalogue.find(name)
-    if entry is not None and entry.path:
-        return Path(entry.path)
-    trained_on = _trained_on(layer)
-    if trained_on.is_file():
-        return trained_on
-    if trained_on.is_dir():
-        words = f"the folder {trained_on}, and a GGUF is needed"
-    else:
-        words = "which is not known here" if entry is None else "which is known and not at hand"
+    words = "which is not known here" if entry is None else "which is known and not at hand"
     raise InputError(
         f"{layer}: made for the base '{name}', {words}",
         "name the base's GGUF: --base FILE, or in a recipe a step of kind base in `needs`",
     )
 
 
-def _trained_on(layer: Path) -> Path:
-    """The path that the layer's recipe named; a path that does not exist where it named none."""
+def _trained_on(layer: Path, name: str, progress: Progress) -> Path | None:
+    """What the layer's recipe named, or its `layer.json`; None where neither is at hand."""
+    from rumpun.engines.bases import find_base
+
     try:
         reference = str(read_manifest(layer).maker.params.get("base", ""))
     except InputError:
         reference = ""
-    return Path(reference).expanduser() if reference else layer / "no base named"
+    for said in filter(None, (reference, name)):
+        try:
+            return find_base(said, progress)
+        except RumpunError:
+            continue
+    return None
 
 
 def _base_name(layer: Path) -> str:
@@ -183,7 +204,12 @@ def _base_name(layer: Path) -> str:
     return read_spec(layer).base_name
 
 
-def _given_base(work: Work) -> Path | None:
+def given_base(work: Work) -> Path | None:
+    """The GGUF of a base among the inputs, where one is there.
+
+    Raises:
+        InputError: the base has not exactly one.
+    """
     for item in work.inputs:
         if item.manifest.kind != "base":
             continue
@@ -211,7 +237,7 @@ def _summary(target: Path, params: ExportParams, choice: Choice) -> dict[str, An
     }
 
 
-def _measured(target: Path, tokens: int) -> dict[str, Any]:
+def measured(target: Path, tokens: int) -> dict[str, Any]:
     """Figures, or why there are none: a file that is whole is kept even where it cannot be timed."""
     import msgspec
 
@@ -225,7 +251,8 @@ def _measured(target: Path, tokens: int) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if key not in ("file", "size_bytes", "quantisation")}
 
 
-def _tools() -> dict[str, str]:
+def tools() -> dict[str, str]:
+    """Libraries that bear on the file -> their versions."""
     from importlib.metadata import version
 
     return {name: version(name) for name in ("gguf", "numpy")}
