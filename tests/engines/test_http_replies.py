@@ -13,9 +13,11 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from rumpun.engines.fake import Fake
 from rumpun.engines.http import OpenAICompatible
-from rumpun.engines.http_replies import START, Refused, score_of, seconds_of
+from rumpun.engines.http_replies import STARTS, Refused, score_of, seconds_of
 from rumpun.engines.port import Request
 from rumpun.errors import EnvironmentFault, UsageError
+
+START = STARTS[0]
 
 # --- scores
 
@@ -154,3 +156,80 @@ def test_a_server_that_cannot_says_so_in_many_ways(trouble):
     app.trouble = trouble
     with serving(app) as url:
         assert OpenAICompatible(url, name="a").about().can == {"generate", "chat", "embed"}
+
+
+# --- other families, and nonsense
+
+
+class Family(App):
+    """Reads `own` as one token before a text, and the end-of-text tokens of others as characters."""
+
+    def __init__(self, engine, own):
+        super().__init__(engine)
+        self.own = own
+
+    def echoed(self, body):
+        prompt = body["prompt"]
+        head = [self.own] if prompt.startswith(self.own) else []
+        text = prompt.removeprefix(self.own) if head else prompt
+        known = self.engine.score([(text[:at], text[at]) for at in range(len(text))])
+        tokens = [*head, *text, "."]
+        found = {
+            "tokens": tokens,
+            "token_logprobs": [*([None] if head else []), *(one.logprob for one in known), -1.0],
+            "text_offset": [0, *itertools.accumulate(map(len, tokens[:-1]))],
+        }
+        return JSONResponse({"choices": [{"logprobs": found}]})
+
+
+@pytest.mark.parametrize("own", STARTS)
+def test_models_of_every_family_are_scored_after_their_own_end_of_text(own):
+    fake = Fake()
+    with serving(Family(fake, own)) as url:
+        engine = OpenAICompatible(url, name="a")
+        assert "score" in engine.about().can
+        for one, other in zip(engine.score([("ba", "mbu 竹")]), fake.score([("ba", "mbu 竹")]), strict=True):
+            assert (one.tokens, one.logprob) == (other.tokens, pytest.approx(other.logprob))
+        with pytest.raises(UsageError, match="reads as its end"):
+            engine.score([("", f"a{own}b")])
+        engine.close()
+
+
+def test_a_model_whose_end_of_text_is_not_known_is_not_scored():
+    with serving(Family(Fake(), "<end>")) as url:
+        assert "score" not in OpenAICompatible(url, name="a").about().can
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {},
+        {"data": None},
+        {"data": [1, 2]},
+        {"data": [{"index": 0}, {"index": 1}]},
+        {"data": [{"index": 0, "embedding": [1.0]}]},
+        {"data": [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": "AAAA"}]},
+        {"data": [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [1.0, 2.0]}]},
+        {"data": [{"index": 0, "embedding": []}, {"index": 1, "embedding": []}]},
+    ],
+)
+def test_vectors_that_are_none_are_an_error(reply):
+    class Odd(App):
+        async def embeddings(self, request):
+            good = isinstance((await request.json())["input"], str)  # the one that is tried
+            return JSONResponse({"data": [{"embedding": [1.0]}]} if good else reply)
+
+    with serving(Odd(Fake())) as url:
+        engine = OpenAICompatible(url, name="a")
+        with pytest.raises(EnvironmentFault, match="expected 2 vectors"):
+            engine.embed(["a", "b"])
+
+
+@pytest.mark.parametrize("data", [5, True, {"id": "x"}])
+def test_a_list_of_models_that_is_none_is_said(data):
+    class Odd(App):
+        async def models(self, request):
+            return JSONResponse({"data": data})
+
+    with serving(Odd(Fake())) as url, pytest.raises(UsageError, match="lists no model"):
+        OpenAICompatible(url, name="a")

@@ -347,3 +347,19 @@ def test_what_texts_share_at_their_beginning_stands_in_a_batch_once(texts, most)
         assert len(prefixes) <= computed <= len(prefixes) + 3 * len(group)  # fewer than four are not shared
         for (before, _), (item, shared) in itertools.pairwise(group):
             assert before[1][:shared] == item[1][:shared]
+
+
+@given(st.lists(st.integers(2, 30), min_size=1, max_size=20), st.integers(0, 90), st.integers(12, 60))
+def test_what_all_of_a_batch_share_does_not_count(sizes, shared, most):
+    """Options of one question stay together though the question alone is longer than a batch."""
+    question = list(range(100, 100 + shared))
+    todo = [
+        (n, [*question, n, *range(size)], Window(0, shared + 1 + size, 1)) for n, size in enumerate(sizes)
+    ]
+    groups = list(packed_groups(todo, most, 8))
+    for group in groups:
+        alike = shared if len(group) > 1 and shared >= 4 else 0
+        beyond = sum(item[2].stop - 1 - known for item, known in group) - alike
+        assert beyond <= most or len(group) == 1
+    if shared >= 4 and sum(sizes) <= most:
+        assert len(groups) == -(-len(sizes) // 8)

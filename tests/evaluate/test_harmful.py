@@ -24,6 +24,7 @@ from rumpun.evaluate.harmful import NEVER, Unseen, sealed, unseen
 from rumpun.evaluate.public_table import describe, names
 from rumpun.evaluate.records import read_samples, read_scores, write_samples
 from rumpun.evaluate.run import Settings, ask_model, plan
+from rumpun.evaluate.shards import _Noting
 from rumpun.evaluate.tasks import chosen, items_of, suites, task
 from rumpun.guard.sets import sets
 
@@ -170,6 +171,15 @@ def test_a_guard_looks_at_prompts_and_answers(data, tmp_path):
     assert (made["prompts"], made["answers"], made["errors"]) == (6, 6, 1)
     assert "rambutan" not in json.dumps(made)
     assert len(told.bodies) == 13, "and one to see whether it is there"
+
+
+def test_no_such_prompt_is_handed_to_a_cluster(data, tmp_path):
+    """What a cluster answers is kept in the cache, so these prompts are left to the run itself."""
+    made = plan("test", [task("multijail")], Settings(languages=("vi",)), data)
+    engine = Counting(reply=answer, context_tokens=90_000)
+    with Cache(tmp_path / "a.sqlite") as cache:
+        assert _Noting(engine, {"model": "fake"}, cache).unanswered(made, INFO) == []
+    assert engine.seen == []
 
 
 @pytest.fixture

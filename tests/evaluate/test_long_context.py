@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 import rumpun.evaluate.tasks as module
 from rumpun.engines.fake import Fake
+from rumpun.engines.load import Found, open_engine, resolve
 from rumpun.engines.port import Score
 from rumpun.errors import UsageError
 from rumpun.evaluate.ask import Asker
 from rumpun.evaluate.cache import Cache
 from rumpun.evaluate.items import rows_of
-from rumpun.evaluate.long_context import in_text
+from rumpun.evaluate.long_context import context_wanted, in_text
 from rumpun.evaluate.long_facts import DEPTHS, fact_items, filler, parallel_items
 from rumpun.evaluate.questions import questions
 from rumpun.evaluate.run import Settings, ask_model, plan, scores_of
@@ -52,7 +53,7 @@ NAMES = {name for tag in WORKING for item in fact_items(512, (tag,)) for name in
 
 
 def asker_of(engine, folder):
-    return Asker(engine, {"model": engine.name}, Cache(folder / "answers.sqlite"))
+    return Asker(engine, {"model": engine.about().name}, Cache(folder / "answers.sqlite"))
 
 
 def put(name, language, engine, folder, method="likelihood", chat=False, seed=0):
@@ -224,3 +225,30 @@ def test_a_suites_name_stands_for_its_tasks():
 def test_the_plan_can_be_written(tmp_path):
     made = plan("long", chosen(["long"]), Settings(languages=("lo",), limit=5))
     assert len(json.loads(json.dumps(made.facts()))["cells"]) == 10
+
+
+# --- a real tokenizer
+
+
+def test_the_embedded_base_counts_what_it_is_given(base_gguf, tmp_path):
+    found = resolve(str(base_gguf))
+    assert context_wanted([task("long-4k"), task("reading")], found) is None
+    assert context_wanted([task("long-8k")], found) == 8192
+    assert context_wanted([task("long-128k")], found) == 8192, "as much as it was trained for"
+    assert context_wanted([task("long-128k")], Found(name="x", kind="url", place="http://x/v1")) is None
+    engine = open_engine(found, slots=1)
+    try:
+        characters = {}
+        for language in ("en", "th", "my"):
+            came, made = put("long-2k", language, engine, tmp_path)
+            assert came == []
+            asked = questions(task("long-2k"), made, "likelihood")
+            counts = engine.count_tokens([one.prompt + max(one.follows, key=len) for one in asked])
+            assert max(counts) <= 2048 - 8
+            assert min(counts) > 2048 - 400, "a line more would not fit: Burmese lines are long"
+            characters[language] = sum(len(item.fields["passage"]) for item in made)
+        assert characters["en"] > 2 * characters["th"] > 2 * characters["my"], "what a language costs"
+        came, _ = put("long-512", "my", engine, tmp_path)
+        assert came == "the facts and the question alone are longer"
+    finally:
+        engine.close()

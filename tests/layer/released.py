@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from rumpun.edge.apply import apply_layer
+from rumpun.edge.export import ExportParams, layer_metadata, write_fitting
 from rumpun.layer.release_folder import Settings, build_release
 from rumpun.layer.signing import make_key, open_key
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, write_manifest
@@ -68,8 +68,9 @@ def released(layer, base, target, key=None, **settings):
     own = Path(target).parent / "maker.pem"
     key = key or (open_key(own) if own.exists() else make_key(own))
 
-    def put_together(folder, file, form):
-        apply_layer(folder, str(base), file, form)
+    def put_together(file, form, about):
+        metadata = {"general.name": about.name, "rumpun.parents": [about.id]} | layer_metadata(about)
+        write_fitting(base, layer, file, ExportParams(quantisation=form), metadata=metadata)
 
     return build_release(layer, target, Settings(**settings), base=base, key=key, put_together=put_together)
 

@@ -12,11 +12,12 @@ from released import NEWS, artefact, released, rewrite, store_of
 
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.release_folder import read_forms
+from rumpun.layer.release_pages import hub_readme
 from rumpun.layer.release_verify import verify_release
-from rumpun.records.artefacts import read_manifest, write_manifest
+from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, write_manifest
 from rumpun.records.lineage import verify_lineage, walk
 from rumpun.weights.gguf_file import describe, read_gguf
-from rumpun.weights.layer_file import read_layer
+from rumpun.weights.layer_file import LayerSpec, read_layer
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_a_release_holds_everything_that_it_promises(made):
     assert names(folder) == {
         "layer.json", "layer.safetensors", "tokenizer.json", "tokenizer_config.json", "manifest.json",
         "CARD.md", "DATA.md", "LICENCES.md", "README.md", "SHA256SUMS", "key.pub",
-        "gguf/first-Q8_0.gguf", "gguf/first-F16.gguf", "lineage/release.intoto.jsonl",
+        "first-Q8_0.gguf", "first-F16.gguf", "lineage/release.intoto.jsonl",
         *(f"merged/{name}" for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")),
         *(f"lineage/{stage}.{end}" for stage in stages for end in ("json", "intoto.jsonl")),
     }  # fmt: skip
@@ -59,12 +60,12 @@ def test_its_forms_are_models_with_the_layers_words_and_sources(made):
     folder, _, layer, base = made
     rows = len(read_gguf(base).get("tokenizer.ggml.tokens"))
     for form in ("Q8_0", "F16"):
-        path = folder / "gguf" / f"first-{form}.gguf"
+        path = folder / f"first-{form}.gguf"
         assert describe(path).quantisation == form
         file = read_gguf(path)
         assert file.get("tokenizer.ggml.tokens")[rows:] == ["kampung", "sungai"]
         assert file.get("rumpun.parents") == ["a" * 32]
-        assert walk(path.parent.parent).complete
+        assert file.get("general.license") == "Apache-2.0 AND CC-BY-SA-4.0 AND CC0-1.0"
     assert read_layer(folder)[0] == read_layer(layer)[0]
 
 
@@ -227,7 +228,7 @@ def test_a_layer_on_a_layer_goes_alone_and_not_as_a_model(tmp_path, home):
     assert read_layer(tmp_path / "first")[0].stands_on == "5" * 64
 
 
-@pytest.mark.parametrize("seen", ["layer.json", "gguf/.*", "gguf/*.gguf", "lineage/*.intoto.jsonl"])
+@pytest.mark.parametrize("seen", ["layer.json", ".*Q8_0.gguf*", "*Q8_0.gguf", "lineage/*.intoto.jsonl"])
 def test_a_release_that_is_killed_does_not_stand(tmp_path, home, seen):
     """Killed as soon as a part of it is there; then made again."""
     layer, base = store_of(tmp_path)
@@ -264,6 +265,30 @@ def test_what_stands_is_not_written_over(made, tmp_path):
     with pytest.raises(UsageError, match="there already"):
         released(layer, base, folder, key=make_key(tmp_path / "other.pem"))
     assert (folder / "SHA256SUMS").read_bytes() == before
+
+
+def test_a_release_is_not_released_again(made, tmp_path):
+    folder, _, _, base = made
+    with pytest.raises(UsageError, match="a finished release already"):
+        released(folder, base, tmp_path / "again")
+
+
+def test_a_readmes_head_takes_nothing_odd_from_data(home):
+    trained = Manifest(
+        kind="layer", id="a" * 32, maker=Maker(step="layer.train", version=1, params={}, rumpun="0"), languages=("th", "no"),
+        licences=("Apache-2.0",),
+        sources=tuple(SourceEntry(name=name, licence="Apache-2.0") for name in ("plain", "a/b", "x\nlicense: mit", "- y", "a: b")),
+    )  # fmt: skip
+    spec = LayerSpec(base_name="tiny", base_sha256="b" * 64, rank=2, alpha=4.0, targets=("q_proj",))
+    readme = hub_readme("# Card\n", trained, spec, forms=())
+    _, head, card = readme.split("---\n", 2)
+    assert yaml.safe_load(head) == {
+        "language": ["th", "no"],
+        "license": "apache-2.0",
+        "datasets": ["a/b", "plain"],
+        "tags": ["rumpun", "layer"],
+    }
+    assert card == "\n# Card\n"
 
 
 def test_a_form_that_cannot_be_made_leaves_nothing(tmp_path, home):

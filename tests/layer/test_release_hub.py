@@ -1,5 +1,6 @@
 """A release on a hub is the release byte for byte, or nothing of it is to be seen. The hub is a loopback server."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -209,7 +210,7 @@ def test_what_is_not_whole_is_not_sent(hub, made, tmp_path):
     assert not hub.asked
 
 
-@pytest.mark.parametrize("name", ["gguf/layer-a-Q8_0.gguf", "layer.safetensors"])
+@pytest.mark.parametrize("name", ["layer-a-Q8_0.gguf", "layer.safetensors"])
 def test_what_arrives_otherwise_is_named(hub, made, name):
     hub.lie[name] = "0" * 64
     with pytest.raises(InputError, match=f"{name} arrived as another sha256"):
@@ -250,10 +251,19 @@ def command(*arguments, **environment):
     )  # fmt: skip
 
 
+def lineage(path):
+    done = subprocess.run(
+        [sys.executable, "-m", "rumpun.cli", "lineage", str(path), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_the_command_releases_checks_and_sends(hub, tmp_path, home):
     """As people type it, in processes of their own."""
-    import json
-
     layer, base = store_of(tmp_path)
     folder = tmp_path / "first"
     done = command(
@@ -261,10 +271,16 @@ def test_the_command_releases_checks_and_sends(hub, tmp_path, home):
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["name"], told["forms"]) == ("first", ["gguf/first-Q4_0.gguf"])
+    assert (told["name"], told["forms"]) == ("first", ["first-Q4_0.gguf"])
     public = home / "config" / "release-key.pub"
     shown = command("inspect", folder, "--verify", "--key", public)
     assert (shown.returncode, "ed25519 " in shown.stdout) == (0, True), shown.stderr
+    walked = lineage(folder / "first-Q4_0.gguf")
+    assert walked["root"] == "a" * 32, "in its folder it is a file of the release"
+    shutil.copyfile(folder / "first-Q4_0.gguf", tmp_path / "alone.gguf")
+    walked = lineage(tmp_path / "alone.gguf")
+    assert walked["nodes"][0]["parents"] == ["a" * 32]
+    assert {source["name"] for source in walked["sources"]} == {"news", "held", "tiny"}
     unsigned = command("inspect", layer, "--verify")
     assert "signature          not signed\n" in unsigned.stdout
     sent = command("release", folder, "--to", "hub:someone/first", "--json")
@@ -284,6 +300,34 @@ def test_the_command_releases_checks_and_sends(hub, tmp_path, home):
     for text in (done, shown, unsigned, sent):
         assert TOKEN not in text.stdout + text.stderr
         assert "PRIVATE" not in text.stdout + text.stderr
+
+
+def test_the_command_makes_a_release_on_its_way_to_a_hub(hub, tmp_path, home, monkeypatch):
+    layer, base = store_of(tmp_path)
+    asked = (
+        "release",
+        layer,
+        "--to",
+        "hub:someone/built@v2",
+        "--base",
+        base,
+        "--forms",
+        "F16",
+        "--name",
+        "built",
+    )
+    done = command(*asked, HF_TOKEN="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("rumpun: HF_TOKEN is not set\n"), "before any work"
+    done = command(*asked)
+    assert done.returncode == 0, done.stderr
+    back = tmp_path / "back"
+    for name, content in there(hub, "someone/built", "v2").items():
+        (back / name).parent.mkdir(parents=True, exist_ok=True)
+        (back / name).write_bytes(content)
+    assert verify_release(back, home / "config" / "release-key.pub").stages == 4
+    assert (back / "built-F16.gguf").is_file()
+    assert not list((home / "cache").iterdir()), "nothing is left behind"
 
 
 def test_public_needs_a_yes(hub, made):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rumpun.errors import EnvironmentFault, InputError, UsageError
+from rumpun.errors import EnvironmentFault, InputError, MissingPartError, UsageError
 from rumpun.layer.signing import default_key, make_key, open_key, open_public
 
 
@@ -125,3 +125,11 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFault, match="cannot be written"):
         make_key(tmp_path / "file" / "a.pem")
+
+
+def test_without_the_library_the_part_is_named(tmp_path, home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    for call in (open_key, lambda: make_key(tmp_path / "a.pem"), lambda: open_public(tmp_path / "a.pub")):
+        with pytest.raises(MissingPartError, match=r"signing .* \(cryptography\)"):
+            call()
+    assert not list(tmp_path.glob("a.*"))

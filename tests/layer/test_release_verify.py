@@ -13,7 +13,7 @@ from rumpun.errors import InputError
 from rumpun.layer.release_verify import is_release, verify_release
 from rumpun.layer.seal import RELEASE_STATEMENT, SUMS, digests_of, sums
 from rumpun.layer.signing import make_key, open_key
-from rumpun.records.artefacts import Manifest, sha256_file
+from rumpun.records.artefacts import FileEntry, Manifest, sha256_file
 from rumpun.records.attestation import (
     RELEASE,
     Statement,
@@ -49,6 +49,23 @@ def reseal(folder, key):
     statement = Statement(subject=subjects, predicate_type=RELEASE, predicate=facts)
     (folder / RELEASE_STATEMENT).write_bytes(envelope(statement, key.id, key.sign))
     (folder / SUMS).write_text(sums(whole | {RELEASE_STATEMENT: sha256_file(folder / RELEASE_STATEMENT)}))
+
+
+def refact(folder, key, facts):
+    """Sign the release anew with another predicate."""
+    opened = open_key(key)
+    new = msgspec.structs.replace(payload_unchecked(folder / RELEASE_STATEMENT), predicate=facts)
+    (folder / RELEASE_STATEMENT).write_bytes(envelope(new, opened.id, opened.sign))
+    (folder / SUMS).write_text(sums(digests_of(folder, skip=(SUMS,))))
+
+
+def rehash(folder):
+    """Make manifest.json fit to the files as they are."""
+    manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+    files = tuple(
+        msgspec.structs.replace(entry, sha256=sha256_file(folder / entry.path)) for entry in manifest.files
+    )
+    rewrite(folder / "manifest.json", files=files)
 
 
 def restage(folder, key, stage, **facts):
@@ -130,7 +147,7 @@ def test_every_file_that_is_taken_away_is_named(made):
 
 
 @pytest.mark.parametrize(
-    "name", ["more.txt", "lineage/more.json", "lineage/x.intoto.jsonl", "gguf/more.gguf", ".hidden"]
+    "name", ["more.txt", "lineage/more.json", "lineage/x.intoto.jsonl", "more.gguf", ".hidden"]
 )
 def test_every_file_that_is_added_is_named(copy, name):
     folder, _ = copy
@@ -239,13 +256,23 @@ def test_other_numbers_than_the_layers_stage_are_named_though_everything_is_sign
     folder, key = copy
     path = folder / "layer.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
-    manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-    files = tuple(
-        msgspec.structs.replace(entry, sha256=sha256_file(folder / entry.path)) for entry in manifest.files
-    )
-    rewrite(folder / "manifest.json", files=files)
+    rehash(folder)
     reseal(folder, key)
     with pytest.raises(InputError, match=r"layer\.safetensors: sha256 .*aaaa\.json says"):
+        verify_release(folder)
+
+
+def test_another_file_than_the_layers_own_stage_says_is_named_though_everything_is_signed(copy):
+    folder, key = copy
+    entry = FileEntry(path="CARD.md", sha256="0" * 64, size=1)
+    own = msgspec.json.decode((folder / "lineage" / f"{'a' * 32}.json").read_bytes(), type=Manifest)
+    changed_manifest(folder, key, "a" * 32, files=(*own.files, entry))
+    rehash(folder)
+    reseal(folder, key)
+    facts = payload_unchecked(folder / RELEASE_STATEMENT).predicate
+    facts["layer"]["digest"]["sha256"] = sha256_file(folder / "lineage" / f"{'a' * 32}.json")
+    refact(folder, key, facts)
+    with pytest.raises(InputError, match=r"CARD\.md: sha256 .*aaaa\.json says 000000"):
         verify_release(folder)
 
 
@@ -261,11 +288,7 @@ def test_a_manifest_that_names_another_hash_is_named(copy):
 @pytest.mark.parametrize(("fact", "value"), [("licences", []), ("layer", {}), ("obligations", {})])
 def test_a_release_that_says_otherwise_than_its_stages_is_named(copy, fact, value):
     folder, key = copy
-    opened = open_key(key)
-    old = payload_unchecked(folder / RELEASE_STATEMENT)
-    new = msgspec.structs.replace(old, predicate=old.predicate | {fact: value})
-    (folder / RELEASE_STATEMENT).write_bytes(envelope(new, opened.id, opened.sign))
-    (folder / SUMS).write_text(sums(digests_of(folder, skip=(SUMS,))))
+    refact(folder, key, payload_unchecked(folder / RELEASE_STATEMENT).predicate | {fact: value})
     with pytest.raises(InputError, match=rf"release\.intoto\.jsonl: other {fact} than the manifests"):
         verify_release(folder)
 
@@ -290,6 +313,7 @@ def test_a_release_without_its_signatures_is_not_signed(copy):
     (folder / "key.pub").unlink()
     for path in (folder / "lineage").glob("*.intoto.jsonl"):
         path.unlink()
+    assert is_release(folder)
     with pytest.raises(InputError, match="SHA256SUMS: says something else"):
         verify_release(folder)
     (folder / SUMS).write_text(sums(digests_of(folder, skip=(SUMS,))))

@@ -96,7 +96,7 @@ _REVIEWS = (
     ),
     click.option(
         "--guard-url", default="",
-        help="A guard, such as http://127.0.0.1:8765/v1: it is asked whether answers of the task answerable may pass.",
+        help="A guard, such as http://127.0.0.1:8765/v1: it is asked about the answers of answerable, and the prompts and answers of harmful.",
     ),
 )  # fmt: skip
 # What is shown.

@@ -9,6 +9,8 @@ import click
 if TYPE_CHECKING:
     from rumpun.layer.publish import HubPlace, Published, Sending
     from rumpun.layer.release_folder import Released, Settings
+    from rumpun.records.artefacts import Manifest
+    from rumpun.weights.kinds import Quantisation
 
 __all__ = ["keygen", "release", "verified"]
 
@@ -70,15 +72,17 @@ def release(
 
 def _made(path: Path, target: Path, settings: "Settings", base: str, key: Path | None) -> "Released":
     from rumpun.cli.show import progress_bars
-    from rumpun.edge.apply import apply_layer, base_named
+    from rumpun.edge.apply import base_named
+    from rumpun.edge.export import ExportParams, write_fitting
     from rumpun.layer.release_folder import build_release
     from rumpun.layer.signing import open_key
 
     with progress_bars() as progress:
         found = base_named(path, base, progress=progress("base"))
 
-        def put_together(layer: Path, file: Path, form: str) -> None:
-            apply_layer(layer, str(found), file, form, progress=progress(form))
+        def put_together(file: Path, form: "Quantisation", about: "Manifest") -> None:
+            params, said = ExportParams(quantisation=form), _said(about, form)
+            write_fitting(found, path, file, params, metadata=said, progress=progress(form))
 
         return build_release(
             path,
@@ -91,15 +95,30 @@ def _made(path: Path, target: Path, settings: "Settings", base: str, key: Path |
         )
 
 
+def _said(about: "Manifest", form: str) -> "dict[str, str | list[str]]":
+    """What a form says of itself, so that its lineage can be walked wherever the file lies."""
+    from rumpun.edge.export import layer_metadata
+    from rumpun.records.artefacts import artefact_id
+
+    own = artefact_id("gguf", "layer.release", 1, {"quantisation": form}, [about.id])
+    said: dict[str, str | list[str]] = {
+        "general.name": about.name,
+        "rumpun.id": own,
+        "rumpun.parents": [about.id],
+    }
+    return said | layer_metadata(about)
+
+
 def _to_hub(
     path: Path, place: "HubPlace", settings: "Settings", base: str, key: Path | None, *, public: bool
 ) -> "Published":
-    from rumpun.layer.publish import publish
+    from rumpun.layer.publish import publish, token_for
     from rumpun.layer.release_verify import is_release
     from rumpun.records.places import cache_folder
 
     if is_release(path):
         return publish(path, place, public=public, tell=_tell)
+    token_for(place)  # before the work of a release
     cache_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="release-") as folder:
         target = Path(folder) / "release"

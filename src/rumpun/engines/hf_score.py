@@ -23,7 +23,7 @@ _ROW_TOKENS: Final = 512  # of one tree beyond what all of it shares: attention 
 _ROW_WINDOWS: Final = 256
 # of one forward pass, padding included: more gain nothing on a CPU; 32 times as many on a GPU
 _BATCH_TOKENS: Final = 512
-_LOGIT_BYTES_MAX: Final = 64 << 20  # of a slice of logits in float32
+_LOGIT_BYTES_MAX: Final = 16 << 20  # of a slice of logits in float32; 32 times as many on a GPU
 _FULL: Final = ("full_attention", "sliding_attention", "chunked_attention")  # layers that keep to a mask
 # the share of its states by which a tree may differ, as kernels round
 _ALIKE_FLOAT32: Final = 1e-3
@@ -51,8 +51,9 @@ class Scorer:
 
     def __init__(self, model: Any, device: "torch.device", trial: Sequence[Sequence[int]]) -> None:
         self._model, self._device, self._trial = model, device, trial
-        self._head = _Head(model)
-        self._batch_tokens = _BATCH_TOKENS * (1 if device.type == "cpu" else 32)
+        times = 1 if device.type == "cpu" else 32
+        self._batch_tokens = _BATCH_TOKENS * times
+        self._head = _Head(model, _LOGIT_BYTES_MAX * times)
         self._path_max = _path_tokens(model.config)
         self._tried = False
 
@@ -224,14 +225,14 @@ def _batches(rows: Iterator[_Row], tokens_max: int) -> Iterator[list[_Row]]:
 class _Head:
     """From hidden states to log-probabilities, a slice of rows at a time: the whole matrix of logits never exists."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, bytes_max: int) -> None:
         self._weights = model.get_output_embeddings()
         config = model.config
         self._softcap = getattr(config, "final_logit_softcapping", None)
         self._scale = float(getattr(config, "logit_scale", 1.0)) / float(
             getattr(config, "logits_scaling", 1.0)
         )
-        self.rows = max(_LOGIT_BYTES_MAX // (4 * int(config.vocab_size)), 1)
+        self.rows = max(bytes_max // (4 * int(config.vocab_size)), 1)
 
     def nats(
         self, states: "torch.Tensor", places: "npt.NDArray[np.int64]", targets: "npt.NDArray[np.int64]"
@@ -242,7 +243,9 @@ class _Head:
 
         found = np.empty(len(targets), np.float64)
         for begin in range(0, len(states), self.rows):
-            logits = self._weights(states[begin : begin + self.rows]).float() * self._scale
+            logits = self._weights(states[begin : begin + self.rows]).float()
+            if self._scale != 1:
+                logits = logits * self._scale
             if self._softcap:
                 logits = torch.tanh(logits / self._softcap) * self._softcap
             mine = (places >= begin) & (places < begin + self.rows)

@@ -17,7 +17,7 @@ from rumpun.engines.http_replies import (
     Refused,
     check_event,
     count_of,
-    has_logprobs,
+    first_size,
     models_of,
     score_of,
     seconds_of,
@@ -107,9 +107,9 @@ class OpenAICompatible:
                 can: set[Ability] = {"generate", "chat"}
                 if self._tries("embeddings", {"input": "a"}, lambda reply: vectors_of(reply, 1)):
                     can.add("embed")
-                if found := next(filter(self._scores_after, STARTS), ""):
+                self._start = self._begins()
+                if self._start:
                     can.add("score")
-                    self._start = found
                 self._known = About(
                     name=self._name,
                     engine="http",
@@ -227,7 +227,7 @@ class OpenAICompatible:
                 f"a text to score holds {start}, which the server reads as its end", "take it out"
             )
         reply = self._post("completions", self._echo(start + text))
-        if not has_logprobs(reply, start):
+        if first_size(reply) != len(start):
             raise EnvironmentFault(
                 f"{self._url}: the reply has no log-probabilities of the prompt", "ask again"
             )
@@ -299,18 +299,23 @@ class OpenAICompatible:
         size = entry.get("max_model_len") or entry.get("context_length") or 0
         return chosen, size if isinstance(size, int) else 0
 
-    def _tries(self, path: str, fields: dict[str, Any], right: Any) -> bool:
+    def _tries(self, path: str, fields: dict[str, Any], read: Any) -> Any:
         try:
-            return bool(right(self._post(path, fields)))
+            return read(self._post(path, fields))
         except (UsageError, InputError, ValueError):  # refused, or of another form
-            return False
+            return None
         except Refused as refused:
             if refused.status in _CANNOT:
-                return False
+                return None
             raise
 
-    def _scores_after(self, start: str) -> bool:
-        return self._tries("completions", self._echo(start + "a"), lambda reply: has_logprobs(reply, start))
+    def _begins(self) -> str:
+        """What may stand before a text to score; "" where nothing may, or the server tells nothing of a prompt."""
+        for start in STARTS:
+            size = self._tries("completions", self._echo(start + "a"), first_size)
+            if not size or size == len(start):
+                return start if size else ""
+        return ""
 
     def _get(self, path: str) -> dict[str, Any]:
         with self._faults():

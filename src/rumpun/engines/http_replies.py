@@ -15,7 +15,7 @@ __all__ = [
     "Refused",
     "check_event",
     "count_of",
-    "has_logprobs",
+    "first_size",
     "models_of",
     "score_of",
     "seconds_of",
@@ -120,14 +120,14 @@ def models_of(reply: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {str(each["id"]): each for each in entries if isinstance(each, dict) and "id" in each}
 
 
-def has_logprobs(reply: dict[str, Any], start: str) -> bool:
-    """Whether a completion tells the log-probabilities of its prompt, whose first token is `start` alone."""
+def first_size(reply: dict[str, Any]) -> int:
+    """Characters of a prompt's first token, 0 where a completion tells no log-probabilities of its prompt."""
     try:
         found = reply["choices"][0]["logprobs"]
         values, offsets = found["token_logprobs"], found["text_offset"]
-        return len(values) >= 2 and values[1] is not None and offsets[1] - offsets[0] == len(start)
-    except (KeyError, IndexError, TypeError):
-        return False
+        return int(offsets[1] - offsets[0]) if len(values) >= 2 and values[1] is not None else 0
+    except (KeyError, IndexError, TypeError, ValueError):
+        return 0
 
 
 class _Logprobs(msgspec.Struct):

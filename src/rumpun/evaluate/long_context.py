@@ -6,11 +6,13 @@ as where a script costs many tokens.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from msgspec import structs
 
+from rumpun.engines.llamacpp import CONTEXT_TOKENS
+from rumpun.engines.load import Found
 from rumpun.evaluate.ask import Asker
 from rumpun.evaluate.items import Item
 from rumpun.evaluate.long_facts import filler
@@ -19,13 +21,23 @@ from rumpun.evaluate.questions import Method, Question, questions
 from rumpun.evaluate.records import Sample
 from rumpun.evaluate.tasks import Task
 
-__all__ = ["in_text", "parallel_tokens"]
+__all__ = ["context_wanted", "in_text", "parallel_tokens"]
 
 _FORM_TOKENS = 64  # of a chat's own form, which no engine counts for us
 _SPARE_TOKENS = (
     8  # one of the model's own before everything, and options that have more tokens than their bytes say
 )
 _NO_COUNT = "this engine does not count tokens"
+
+
+def context_wanted(tasks: Iterable[Task], found: Found) -> int | None:
+    """The context that a GGUF is opened with for the longest task that it was trained for; None: the usual one does."""
+    longest = max((one.length_tokens for one in tasks), default=0)
+    if found.kind != "gguf" or longest <= CONTEXT_TOKENS:
+        return None
+    from rumpun.weights.gguf_file import describe
+
+    return min(longest, describe(found.path).context_tokens or CONTEXT_TOKENS)
 
 
 def in_text(

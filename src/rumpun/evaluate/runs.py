@@ -14,6 +14,7 @@ from rumpun.evaluate.ask import Asker, Asking
 from rumpun.evaluate.cache import Cache
 from rumpun.evaluate.harmful import sealed
 from rumpun.evaluate.identity import identity_of, model_info
+from rumpun.evaluate.long_context import context_wanted
 from rumpun.evaluate.own_files import read_files
 from rumpun.evaluate.public_table import describe
 from rumpun.evaluate.records import (
@@ -192,7 +193,8 @@ def run_suite(
         # one after the other, so that only one is in memory
         for name, place in zip(names, found, strict=True):
             # requests that are computed together round otherwise, by chance, and then answer otherwise
-            engine = open_engine(place, slots=1)
+            wide = None if workers is not None else context_wanted((cell.task for cell in made.cells), place)
+            engine = open_engine(place, slots=1, context_tokens=wide)
             try:
                 info = model_info(place, engine)
                 came = 0

@@ -2,5 +2,5 @@
 
 Comes in: a corpus artefact and a base (embedded, tiny, a GGUF, a folder). Goes out: `layer.json`, `layer.safetensors`,
 cards and releases. Reading order: `params`, `train` (the step), `tokens`, `batches`, `lowrank`, `loss`, `loop`, `checkpoint`,
-`merge`, then `cards` and `release`.
+`merge`, then `cards` and `release`; for a folder to give away `release_folder`, `seal`, `signing`, `release_verify`, `publish`.
 """

@@ -20,7 +20,7 @@ from rumpun.layer.release_verify import verify_release
 from rumpun.layer.seal import RELEASE_STATEMENT, SUMS, digests_of
 from rumpun.records.artefacts import sha256_file
 
-__all__ = ["HubPlace", "Published", "Sending", "hub_place", "publish"]
+__all__ = ["HubPlace", "Published", "Sending", "hub_place", "publish", "token_for"]
 
 _ADDED = ".gitattributes"  # what a hub puts into a new repository itself
 
@@ -97,9 +97,7 @@ def publish(
         raise InputError(
             f"{folder}: not signed", "release the layer first: rumpun layer release DIR --to FOLDER"
         )
-    token = os.environ.get("HF_TOKEN", "").strip()
-    if not token:
-        raise UsageError("HF_TOKEN is not set", f"set it to a token that may write to {place.repository}")
+    token = token_for(place)
     with _hub(place, token) as api:
         about = _look(api, place, public)
         names = {*digests_of(folder, skip=(SUMS,)), SUMS}
@@ -116,6 +114,18 @@ def publish(
         files=len(names),
         bytes=size,
     )
+
+
+def token_for(place: HubPlace) -> str:
+    """What HF_TOKEN holds.
+
+    Raises:
+        UsageError: nothing.
+    """
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not token:
+        raise UsageError("HF_TOKEN is not set", f"set it to a token that may write to {place.repository}")
+    return token
 
 
 @contextmanager

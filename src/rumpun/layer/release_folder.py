@@ -14,7 +14,7 @@ from rumpun.layer.cards import data_card, model_card
 from rumpun.layer.earlier import tokenizer_folder
 from rumpun.layer.release import CARD, DATA, LINEAGE, ReleaseParams
 from rumpun.layer.release_pages import hub_readme, licences_page
-from rumpun.layer.release_verify import verify_release
+from rumpun.layer.release_verify import is_release, verify_release
 from rumpun.layer.seal import release_facts, seal, trained_stage
 from rumpun.layer.signing import Key
 from rumpun.records.artefacts import MANIFEST, Manifest, read_manifest, sha256_file, verify, write_manifest
@@ -27,8 +27,8 @@ from rumpun.weights.layer_file import LayerSpec, read_layer
 __all__ = ["LICENCES", "README", "Released", "Settings", "build_release", "read_forms"]
 
 README, LICENCES = "README.md", "LICENCES.md"
-# (layer, GGUF to write, quantisation): puts a layer on its base
-PutTogether = Callable[[Path, Path, Quantisation], object]
+# (GGUF to write, quantisation, what to say in it): puts the layer on its base
+PutTogether = Callable[[Path, Quantisation, Manifest], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Settings:
     """What a release is called and which forms it has."""
 
     name: str = ""  # the layer's own name where empty
-    forms: tuple[Quantisation, ...] = ("Q8_0", "Q4_0")  # GGUF files under gguf/
+    forms: tuple[Quantisation, ...] = ("Q8_0", "Q4_0")  # GGUF files, NAME-FORM.gguf
     with_merged: bool = False  # base and layer as a transformers folder under merged/, float32
 
 
@@ -48,7 +48,7 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     files: int
     bytes: int
     forms: tuple[str, ...]
-    licences: tuple[str, ...]  # behind the weights, the layer's own among them
+    licences: tuple[str, ...]  # behind the weights
     obligations: dict[str, list[str]]
     stages: int  # each with a signed statement
     sources: int
@@ -94,10 +94,14 @@ def build_release(
         progress: called with (parts done, parts in all, part).
 
     Raises:
-        UsageError: the target is there, or the name is no folder's.
+        UsageError: the target is there, the layer is a release already, or the name is no file's.
         InputError: the layer is damaged or no layer, an ancestor is missing, or a licence forbids giving it away.
         EnvironmentFault: the target cannot be written.
     """
+    if is_release(layer):
+        raise UsageError(
+            f"{layer}: a finished release already", "copy the folder, or send it: --to hub:owner/name"
+        )
     if target.exists() or target.is_symlink():
         raise UsageError(f"{target}: there already", "name another folder, or remove this one")
     try:
@@ -202,10 +206,11 @@ class _Making:
 
     def _form(self, form: Quantisation, done: int, parts: int) -> str:
         self.progress(done, parts, form)
-        path = self.folder / "gguf" / f"{self.name}-{form}.gguf"
-        path.parent.mkdir(exist_ok=True)
-        self.put_together(self.layer, path, form)
-        return path.relative_to(self.folder).as_posix()
+        path = self.folder / f"{self.name}-{form}.gguf"
+        # named as the release, with the sources and licences of the numbers alone
+        about = msgspec.structs.replace(self.trained, id=self.manifest.id, name=self.name)
+        self.put_together(path, form, about)
+        return path.name
 
     def _merged(self, parts: int) -> None:
         from rumpun.weights.folder import write_folder

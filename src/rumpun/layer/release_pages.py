@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from rumpun.errors import MissingPartError
 from rumpun.layer.cards import escape, link, obligation_rows, render
@@ -76,7 +77,7 @@ def hub_readme(card: str, trained: Manifest, spec: LayerSpec, *, forms: Sequence
     one = licences == {spec.licence}
     base = _base_on_hub(trained, spec)
     names = sorted({source.name for source in _behind(trained) if source.role != "base"})
-    facts = {
+    facts: dict[str, Any] = {
         "language": list(trained.languages) or None,
         "license": spec.licence.lower() if one else "other",
         "license_name": None if one else "set-of-the-sources-licences",

@@ -11,6 +11,7 @@ from rumpun.layer.seal import (
     LINEAGE,
     RELEASE_STATEMENT,
     SUMS,
+    WRITTEN,
     check_chain,
     digests_of,
     release_facts,
@@ -47,8 +48,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_release(folder: Path) -> bool:
-    """Whether a folder is, or says that it is, a finished release."""
-    return (folder / SUMS).is_file() and (folder / RELEASE_STATEMENT).is_file()
+    """Whether a folder says that it is a finished release, whole or not."""
+    return (folder / SUMS).is_file() or (folder / RELEASE_STATEMENT).is_file()
 
 
 def verify_release(folder: Path, key: Path | None = None) -> Checked:
@@ -175,9 +176,12 @@ def _facts_match(folder: Path, whole: Statement, found: dict[str, Manifest], dig
         if whole.predicate.get(key) != expected[key]:
             raise InputError(f"{path}: other {key} than the manifests under {LINEAGE}/", _MEND)
     made = {entry.path: entry.sha256 for entry in trained.files}
-    for name in (SPEC_FILE, TENSORS_FILE):
-        if digests.get(name) != made.get(name):
-            _differs(folder / name, digests.get(name, "none"), made.get(name, "none"), f"{trained.id}.json")
+    own = {entry.path: entry.sha256 for entry in found[root.id].files if entry.path not in WRITTEN}
+    numbers = {name: made.get(name, "none") for name in (SPEC_FILE, TENSORS_FILE)}
+    for stage, files in ((trained, numbers), (root, own)):
+        for name, sha256 in files.items():
+            if digests.get(name, "none") != sha256:
+                _differs(folder / name, digests.get(name, "none"), sha256, f"{LINEAGE}/{stage.id}.json")
 
 
 def _unsigned(folder: Path, key: Path | None) -> Checked:

@@ -20,6 +20,7 @@ __all__ = [
     "LINEAGE",
     "RELEASE_STATEMENT",
     "SUMS",
+    "WRITTEN",
     "check_chain",
     "digests_of",
     "release_facts",
@@ -32,6 +33,8 @@ __all__ = [
 
 KEY, LINEAGE, SUMS = "key.pub", "lineage", "SHA256SUMS"
 RELEASE_STATEMENT = f"{LINEAGE}/release.intoto.jsonl"
+# what a release writes anew even where the layer brings a file of that name
+WRITTEN = ("README.md", "LICENCES.md", "tokenizer.json", "tokenizer_config.json")
 _NOT_OURS = (".gitattributes", ".git", ".cache")  # what a hub and its client add to a folder
 _MEND = "fetch the release again from whom you had it"
 

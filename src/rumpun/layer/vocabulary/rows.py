@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Initialise", "first_rows"]
 
 Initialise = Literal["mean", "first", "last"]
-_SHARE = 0.8  # of "first" and "last": a piece further away weighs this share of the one before it
+_SHARE = 0.9  # of "first" and "last": a piece further away weighs this share of the one before it
 
 
 def first_rows(
