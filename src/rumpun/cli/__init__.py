@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "pii": ("rumpun.cli.pii:pii", "Find and mask personal data."),
     "lid": ("rumpun.cli.lid:lid", "Identify the language of each line."),
     "encode": ("rumpun.cli.encode:encode", "Sentences to vectors of meaning."),
-    "layer": ("rumpun.cli.layer:layer", "Inspect, apply and merge layers."),
+    "layer": ("rumpun.cli.layer:layer", "Extend, merge, inspect and release layers."),
     "eval": ("rumpun.cli.evaluate:evaluate", "Measure models."),
     "guard": ("rumpun.cli.guard:guard", "Check text, evaluate guards."),
     "policy": ("rumpun.cli.policy:policy", "Show, test, compare and compile country policies."),

@@ -1,4 +1,4 @@
-"""`rumpun layer`: inspect, apply and merge layers."""
+"""`rumpun layer`: extend, merge, inspect and release layers."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group()
 def layer() -> None:
-    """Inspect, apply and merge layers."""
+    """Extend, merge, inspect and release layers."""
 
 
 @layer.command()
@@ -51,7 +51,12 @@ def apply(path: Path, base: str, out: Path, quantisation: str) -> None:
     click.echo(f"{out}  {made:,} bytes")
 
 
-for command in (layer_vocabulary.extend, layer_merge.merge, layer_merge.extract, layer_merge.sweep):
-    layer.add_command(command)
-for command in (layer_release.release, layer_release.keygen):
+for command in (
+    layer_vocabulary.extend,
+    layer_merge.merge,
+    layer_merge.extract,
+    layer_merge.sweep,
+    layer_release.release,
+    layer_release.keygen,
+):
     layer.add_command(command)

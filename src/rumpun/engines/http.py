@@ -17,6 +17,7 @@ from rumpun.engines.http_replies import (
     Refused,
     check_event,
     count_of,
+    echo,
     first_size,
     models_of,
     score_of,
@@ -107,8 +108,7 @@ class OpenAICompatible:
                 can: set[Ability] = {"generate", "chat"}
                 if self._tries("embeddings", {"input": "a"}, lambda reply: vectors_of(reply, 1)):
                     can.add("embed")
-                self._start = self._begins()
-                if self._start:
+                if self._begins():
                     can.add("score")
                 self._known = About(
                     name=self._name,
@@ -226,7 +226,7 @@ class OpenAICompatible:
             raise UsageError(
                 f"a text to score holds {start}, which the server reads as its end", "take it out"
             )
-        reply = self._post("completions", self._echo(start + text))
+        reply = self._post("completions", echo(start + text))
         if first_size(reply) != len(start):
             raise EnvironmentFault(
                 f"{self._url}: the reply has no log-probabilities of the prompt", "ask again"
@@ -237,12 +237,6 @@ class OpenAICompatible:
             raise EnvironmentFault(
                 f"{self._url}: the reply has not all log-probabilities of the prompt ({error})", "ask again"
             ) from error
-
-    def _echo(self, prompt: str) -> dict[str, Any]:
-        return {
-            "prompt": prompt, "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 1,
-            "add_special_tokens": False,
-        }  # fmt: skip
 
     def embed(self, texts: Sequence[str]) -> "npt.NDArray[np.float32]":
         """Unit vectors, [n, width], as the server makes them; set to length 1 here."""
@@ -309,13 +303,13 @@ class OpenAICompatible:
                 return None
             raise
 
-    def _begins(self) -> str:
-        """What may stand before a text to score; "" where nothing may, or the server tells nothing of a prompt."""
-        for start in STARTS:
-            size = self._tries("completions", self._echo(start + "a"), first_size)
-            if not size or size == len(start):
-                return start if size else ""
-        return ""
+    def _begins(self) -> bool:
+        """Whether the server tells of a prompt, and which token may stand before it."""
+        for self._start in STARTS:
+            size = self._tries("completions", echo(self._start + "a"), first_size)
+            if not size or size == len(self._start):
+                return bool(size)
+        return False
 
     def _get(self, path: str) -> dict[str, Any]:
         with self._faults():

@@ -1,4 +1,4 @@
-"""What OpenAI-compatible servers reply, read and checked: events of a stream, log-probabilities of a prompt, refusals."""
+"""What OpenAI-compatible servers reply, read and checked, and how they are asked for a score."""
 
 import math
 import time
@@ -15,6 +15,7 @@ __all__ = [
     "Refused",
     "check_event",
     "count_of",
+    "echo",
     "first_size",
     "models_of",
     "score_of",
@@ -25,6 +26,14 @@ __all__ = [
 # what may stand before a text to score, the first that the server reads as one token: end-of-text tokens of GPT-2, Qwen
 # and SmolLM, of Llama 3, of Gemma, of Llama 2 and Mistral
 STARTS: Final = ("<|endoftext|>", "<|end_of_text|>", "<eos>", "</s>")
+
+
+def echo(prompt: str) -> dict[str, Any]:
+    """The fields of a completion that tells the log-probabilities of its prompt."""
+    return {
+        "prompt": prompt, "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 1,
+        "add_special_tokens": False,
+    }  # fmt: skip
 
 
 class Refused(EnvironmentFault):

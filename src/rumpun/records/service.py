@@ -1,0 +1,43 @@
+"""How a layer asks to be served: the guard's policy, labels of the place, and a sentence of caution, in `service.toml` beside it."""
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from rumpun.errors import InputError
+
+__all__ = ["FILE", "Service", "read_service", "write_service"]
+
+FILE = "service.toml"
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the makers of a layer ask of whoever serves it. What is said on the command line stands before it."""
+
+    policy: str = ""  # a name that `rumpun policy show` knows
+    contexts: tuple[str, ...] = ()  # labels of the place: health, education, …
+    caution: str = ""  # shown on the page: what the layer is not for
+
+
+def write_service(folder: Path, service: Service) -> None:
+    """Write the file, where there is anything to say."""
+    if service == Service():
+        return
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in msgspec.to_builtins(service).items()]
+    (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_service(folder: Path) -> Service:
+    """What stands beside a layer; an empty one where it asks for nothing.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return Service()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Service)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error})", 'write policy = "asean"') from error
