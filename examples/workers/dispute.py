@@ -85,6 +85,9 @@ def dispute(worker_language: str, employer_language: str, countries: str | None,
             keep=options["keep"],
         )
         try:
+            talk.try_out()
+            if talk.weak:
+                click.echo(f"warning: {tables().says['en']['weak']}", err=True)
             if options["is_page"]:
                 code = _serve(talk, options["host"], options["port"])
             else:

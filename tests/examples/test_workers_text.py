@@ -48,6 +48,8 @@ def test_a_number_is_the_same_in_every_grouping_and_script(
 
 def test_numbers_that_got_lost_are_named() -> None:
     assert lacking_numbers("Utang RM1,200 sejak 7 Mei", "欠1200令吉,5月8日起", "zh") == ("7",)
+    assert lacking_numbers("5月7日付款", "Dibayar 7 Mei.", "id") == ()
+    assert lacking_numbers("6月7日付款", "Dibayar 7 Mei.", "id") == ("6",)
     assert lacking_numbers("belum dibayar 2 bulan", "两个月没发", "zh") == ()
     assert lacking_numbers("Rp1.500.000", "150,000", "en") == ("1500000",)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from between.tables import tables
+
 from rumpun.engines.port import Request
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,7 +46,11 @@ def interpreter(request: Request) -> str:
     system, text = request.messages[0].content, request.messages[-1].content
     if system.startswith("You read one message"):
         return SEEN.get(text, "none")
-    return TOLD.get(text, f"<{system.split(' into ')[1].split('.')[0]}> {text}")
+    target = system.split(" into ")[1].split(".")[0]
+    tries = tables().prompts["trial"]
+    if text in tries.values():
+        return str(next(tries[tag] for tag, (english, _) in tables().languages.items() if english == target))
+    return TOLD.get(text, f"<{target}> {text}")
 
 
 class Process:

@@ -96,10 +96,13 @@ def numbers_in(text: str) -> frozenset[str]:
 
 
 def lacking_numbers(original: str, translation: str, tag: str) -> tuple[str, ...]:
-    """Numbers of the original that the translation (of this language) has neither in digits nor, up to 12, in words."""
-    words = tables().times[tag].numbers
-    seen = plain(translation)
-    said = {f"{value:g}" for word, value in words.items() if word in seen}
+    """Numbers of the original that the translation (of this language) has neither in digits nor, up to 12, in words.
+
+    A month's name counts as its number.
+    """
+    times, seen = tables().times[tag], plain(translation)
+    said = {f"{value:g}" for word, value in times.numbers.items() if plain(word) in seen}
+    said |= {str(number) for number, name in enumerate(times.names, 1) if plain(name) in seen}
     return tuple(sorted(numbers_in(original) - numbers_in(translation) - said))
 
 

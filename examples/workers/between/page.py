@@ -141,6 +141,7 @@ async def _about(request: Request) -> Response:
             "says": dict(tables().says[tag]),
             "names": {one: own for one, (_, own) in tables().languages.items()},
             "kept": talk.kept,
+            "weak": talk.weak,
             "longest": LONGEST,
         }
     )

@@ -71,11 +71,12 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How a language names lengths of time: number words, and (unit, days)."""
+    """How a language names lengths of time: number words, (unit, days), words that are a time, the twelve months."""
 
     numbers: Mapping[str, float]
     units: tuple[tuple[str, float], ...]
     whole: Mapping[str, float]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,11 @@ def load(folder: Path) -> Tables:
     for tag in LANGUAGES:
         lacking = first ^ set(words["says"].get(tag, {}))
         _must(not lacking, folder / "words.toml", f"says.{tag}", f"the same keys as English: {lacking}")
+    prompts = _read(folder / "prompts.toml")
+    _by_language(folder / "prompts.toml", "trial", prompts.get("trial"), LANGUAGES)
     return Tables(
         pairs=pairs, terms=terms, signs=signs, times=times, offices=kept, offices_as_of=offices["as_of"],
-        prompts=_read(folder / "prompts.toml"),
+        prompts=prompts,
         languages={tag: (english, own) for tag, (english, own) in words["languages"].items()},
         countries=words["countries"], says=words["says"],
     )  # fmt: skip
@@ -157,6 +160,9 @@ def _terms(path: Path) -> tuple[tuple[Term, ...], tuple[tuple[str, str], ...]]:
         _must(law.name and law.address.startswith("https://"), path, f"laws.{key}", "a name and an address")
     codes = sorted({code for pair in pairs for code in pair})
     terms = tuple(_term(path, key, found, laws, codes) for key, found in table["terms"].items())
+    used = {claim.law for term in terms for claim in term.claims.values()}
+    for key, law in laws.items():
+        _must(law in used, path, f"laws.{key}", "a claim that rests on it, or remove it")
     return terms, tuple(pairs)
 
 
@@ -217,4 +223,4 @@ def _times(found: Mapping[str, Any]) -> Times:
             for unit in found[name]:
                 yield unit, days
 
-    return Times(found["numbers"], tuple(units()), found.get("whole", {}))
+    return Times(found["numbers"], tuple(units()), found.get("whole", {}), tuple(found.get("names", ())))

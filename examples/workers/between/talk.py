@@ -12,7 +12,7 @@ from between.address import Address
 from between.find import clean, terms_in
 from between.signs import Seen, asked, by_words
 from between.tables import LANGUAGES, SIDES, Claim, Term, tables
-from between.translate import Translation, translate
+from between.translate import Translation, translate, trial
 from between.trouble import Trouble
 
 __all__ = ["LONGEST", "MOST_TURNS", "Talk", "Turn", "other_side"]
@@ -70,7 +70,9 @@ class Talk:
         self.home, self.work = countries
         self.max_tokens = max_tokens
         self.turns: list[Turn] = []
+        self.weak = False
         self._lock = threading.Lock()
+        self._path = keep
         self._keep = _new_file(keep) if keep else None
 
     @property
@@ -79,10 +81,22 @@ class Talk:
         return self._keep is not None
 
     def close(self) -> None:
-        """Close the file."""
-        if self._keep is not None:
+        """Close the file; one that nothing was written to is removed again."""
+        if self._keep is not None and self._path is not None:
+            if os.fstat(self._keep).st_size == 0:
+                self._path.unlink(missing_ok=True)
             os.close(self._keep)
             self._keep = None
+
+    def try_out(self) -> None:
+        """Try the model before anybody speaks; `weak` says afterwards whether it translated badly.
+
+        Raises:
+            Trouble: the address does not answer.
+        """
+        self.weak = not trial(
+            self.address, (self.languages["worker"], self.languages["employer"]), self.max_tokens
+        )
 
     def say(self, side: str, text: str) -> Turn:
         """Take a message, or raise and take nothing of it.

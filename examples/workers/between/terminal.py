@@ -79,6 +79,8 @@ class _Terminal:
 def _greet(talk: Talk, side: str) -> None:
     words = tables().says[talk.languages[side]]
     click.echo(f"{words[side]}: {words['machine']}")
+    if talk.weak:
+        click.echo(f"  ! {words['weak']}")
     click.echo(f"  {words['not_advice']}")
     click.echo(f"  {words['stored' if talk.kept else 'not_stored']}\n")
 
@@ -98,8 +100,9 @@ def _show(talk: Talk, view: dict[str, Any] | None, side: str) -> None:
     for sign in view["signs"]:
         click.echo(f"  {words['help']} ({sign['by']}): {sign['advice']}")
         for place in sign["places"]:
+            empty = f"— ({words['empty']})"
             named = "; ".join(f"{found['name']} {found['address']}" for found in place["found"])
-            click.echo(f"    {place['kind']}, {place['country']}: {named or '—'}")
+            click.echo(f"    {place['kind']}, {place['country']}: {named or empty}")
     click.echo()
 
 

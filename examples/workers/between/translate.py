@@ -8,7 +8,7 @@ from between.address import Address
 from between.find import clean, lacking_numbers, phrase_at, terms_in
 from between.tables import Term, tables
 
-__all__ = ["PIECE", "Translation", "pieces", "translate"]
+__all__ = ["PIECE", "Translation", "pieces", "translate", "trial"]
 
 PIECE: Final = 400  # characters that are translated at once: small models lose the thread of longer ones
 _ENDS: Final = frozenset(".!?。!?។။\n…;;")
@@ -93,6 +93,21 @@ def translate(address: Address, text: str, source: str, target: str, max_tokens:
         numbers=lacking_numbers(text, told, target),
         missing=tuple(term for term in named if not _has(told, term, target)) if source != target else (),
     )
+
+
+def trial(address: Address, languages: tuple[str, str], max_tokens: int) -> bool:
+    """Whether a sentence with two numbers and two terms comes through in both directions.
+
+    It shows that a model is bad; that one passes does not show that it is good.
+
+    Raises:
+        Trouble: the address does not answer.
+    """
+    for source, target in (languages, languages[::-1]):
+        told = translate(address, tables().prompts["trial"][source], source, target, max_tokens)
+        if told.held or told.cut or told.numbers or told.missing:
+            return False
+    return True
 
 
 def _has(text: str, term: Term, tag: str) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rumpun.engines.load import Found
     from rumpun.guard import Guard
     from rumpun.guard.judgement import Point
+    from rumpun.records.service import Service
     from rumpun.serve.encoding import Embedder
     from rumpun.serve.models import ServedModel
     from rumpun.steps import Progress
@@ -102,6 +103,13 @@ def up(
     talk = _silent if options["quiet"] else _say
     if options["is_open"] and not keys and not is_loopback(host):
         talk(f"warning: anyone who reaches {host} can use this service")
+    asked = _asked_by_layer(bases, layer)
+    if asked.policy and _left_open("policy"):
+        talk(f"the layer asks for policy {asked.policy}; --policy NAME takes another")
+        options["policy"] = asked.policy
+    if asked.contexts and _left_open("contexts"):
+        options["contexts"] = asked.contexts
+        settings = dataclasses.replace(settings, contexts=asked.contexts)
     guard, trouble = _guard(options["policy"], options["point"], options["contexts"])
     with contextlib.ExitStack() as beside, contextlib.ExitStack() as opened:
         if guard and options["second"]:
@@ -110,6 +118,8 @@ def up(
             second = beside.enter_context(opened_second(options["second"], guard.policy))
             guard = dataclasses.replace(guard, second=second)
         models = _open(bases or ("default",), layer, context_tokens, slots, opened, quiet=options["quiet"])
+        if asked.caution:
+            models[0] = dataclasses.replace(models[0], caution=f"{asked.caution} {models[0].caution}")
         named = f"{guard.name}, policy {guard.policy.name}, point {guard.point}" if guard else "none"
         talk(f"guard {named}, mode {settings.guard}, fails {settings.guard_fail}")
         opened.pop_all()  # from here on the service closes them
@@ -152,6 +162,22 @@ def _open(
             )
         )
     return models
+
+
+def _asked_by_layer(bases: tuple[str, ...], layer: str | None) -> "Service":
+    """What the layer's makers ask of whoever serves it, where the first model is a layer with such a file."""
+    from rumpun.records.service import Service, read_service
+
+    for place in (layer, bases[0] if bases else None):
+        if place and place != "none" and Path(place).expanduser().is_dir():
+            return read_service(Path(place).expanduser())
+    return Service()
+
+
+def _left_open(option: str) -> bool:
+    """Whether nobody gave this option."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.DEFAULT
 
 
 def _caution(found: "Found") -> str:

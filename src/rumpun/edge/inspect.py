@@ -23,6 +23,7 @@ def inspect_layer(folder: Path) -> dict[str, Any]:
         "path": str(folder),
         "base": spec.base_name,
         "base_sha256": spec.base_sha256,
+        **({"stands_on": spec.stands_on} if spec.stands_on else {}),
         "architecture": spec.architecture,
         "rank": spec.rank,
         "alpha": spec.alpha,

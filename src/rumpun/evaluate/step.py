@@ -41,7 +41,11 @@ class BpbParams:
 
 @step(kind="evaluation", version=1, part="eval", needs=("corpus", "layer"))
 def bpb(params: BpbParams, work: Work) -> Outcome:
-    """Inputs: a corpus, a layer and, where there is one, the merged model. Writes `bpb.json`."""
+    """Inputs: a corpus, a layer and, where there is one, the merged model. Writes `bpb.json`.
+
+    A second layer among the inputs is the parent that the first was grown from; it is measured too, and the table says how
+    far the child is from it: `parent` in bits per byte and `from_parent`, child minus parent, 95 %.
+    """
     import torch
     import transformers
 
@@ -55,11 +59,18 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
             f"languages: nothing is held out in {', '.join(missing)}",
             "drop them, or add held_out_sources in the corpus step",
         )
+    parent = next((item for item in work.inputs if item.manifest.kind == "layer" and item != layer), None)
     base = as_folder(base_of_layer(layer.folder, work.progress), work.progress)
     against = _scored("base", base, texts, work, 0)
     model = _scored("layer", _merged(work, layer), texts, work, len(texts))
     table = figures(texts, model, against, draws=params.draws, seed=work.seed)
     measured: dict[str, Any] = table["languages"]
+    if parent is not None:
+        _same_base(layer, parent)
+        before = _scored("parent", _written(parent, work), texts, work, len(texts))
+        apart = figures(texts, model, before, draws=params.draws, seed=work.seed)["languages"]
+        for tag, row in measured.items():
+            row |= {"parent": apart[tag]["against"], "from_parent": apart[tag]["difference"]}
     rows = {
         tag: measured.get(tag, EMPTY) for tag in [*WORKING, *(tag for tag in measured if tag not in WORKING)]
     }
@@ -82,11 +93,27 @@ def _merged(work: Work, layer: Input) -> Path:
     for item in work.inputs:
         if item.manifest.kind == "model":
             return item.folder
+    return _written(layer, work)
+
+
+def _written(layer: Input, work: Work) -> Path:
+    """The base with a layer, as a transformers folder that goes with the scratch."""
     from rumpun.weights.folder import write_folder
 
-    folder = work.scratch / "merged"
+    folder = work.scratch / f"merged-{layer.manifest.id}"
     write_folder(base_of_layer(layer.folder), folder, layer=layer.folder, progress=work.progress)
     return folder
+
+
+def _same_base(layer: Input, parent: Input) -> None:
+    from rumpun.weights.layer_file import read_spec
+
+    ours, theirs = (read_spec(item.folder).base_sha256 for item in (layer, parent))
+    if ours != theirs:
+        raise UsageError(
+            f"{parent.name}: a layer on the base {theirs[:12]}…, and {layer.name} stands on {ours[:12]}…",
+            "name the layer that this one was grown from",
+        )
 
 
 def _scored(name: str, folder: Path, texts: Sequence[Text], work: Work, before: int) -> list[float]:

@@ -1,6 +1,7 @@
-"""The state of a run on disk, written whole or not at all: a kill at any time leaves the last whole one.
+"""The state of a run on disk, written whole or not at all: a kill at any time, or a full disk, leaves the last whole one.
 
-safetensors, no pickles: every trained number, both moments of the optimiser, the losses so far; the step is metadata.
+safetensors, no pickles: every trained number, both moments of the optimiser, the losses so far; the step is metadata. A run
+may add words and tensors of its own (`more`), which then belong to the same moment.
 """
 
 import os
@@ -10,9 +11,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-__all__ = ["load_state", "save_state"]
+from rumpun.errors import EnvironmentFault, InputError
 
-FILE = "state.safetensors"
+__all__ = ["FILE", "KEPT", "load_state", "read_more", "read_words", "save_state"]
+
+FILE = "state.safetensors"  # in a run's scratch folder
+KEPT = "kept_state.safetensors"  # beside a layer, for runs that go on from it
+_MORE = "more."
 
 
 def save_state(
@@ -21,38 +26,64 @@ def save_state(
     parameters: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     losses: torch.Tensor,
+    *,
+    words: Mapping[str, str] | None = None,
+    more: Mapping[str, torch.Tensor] | None = None,
+    file: str = FILE,
 ) -> None:
-    """Write the state after `step` finished steps and put it in the place of the last one."""
+    """Write the state after `step` finished steps and put it in the place of the last one.
+
+    Raises:
+        EnvironmentFault: it could not be written whole; the last one stays.
+    """
     from safetensors.torch import save
 
-    tensors = {"losses": losses}
+    tensors = {"losses": losses} | {f"{_MORE}{name}": tensor for name, tensor in (more or {}).items()}
     for name, parameter in parameters.items():
         tensors[f"value.{name}"] = parameter.detach().cpu().contiguous()
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
-    making = folder / f".{FILE}"
-    with making.open("wb") as stream:
-        stream.write(save(tensors, metadata={"step": str(step)}))
-        stream.flush()
-        os.fsync(stream.fileno())
-    making.replace(folder / FILE)
+    made = save(tensors, metadata=dict(words or {}) | {"step": str(step)})
+    making = folder / f".{file}"
+    try:
+        with making.open("wb") as stream:
+            stream.write(made)
+            stream.flush()
+            os.fsync(stream.fileno())
+        making.replace(folder / file)
+    except OSError as error:
+        making.unlink(missing_ok=True)
+        raise EnvironmentFault(
+            f"{folder / file}: the state after step {step}, {len(made):,} bytes, could not be written ({error.strerror})",
+            "free space and run again: it goes on from the last whole state",
+        ) from error
 
 
 def load_state(
     folder: Path,
     parameters: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
-    losses: torch.Tensor,
+    losses: torch.Tensor | None,
+    *,
+    file: str = FILE,
 ) -> int:
-    """Take up the last state, if there is one; returns the number of finished steps."""
+    """Take up the last state, if there is one; returns the number of finished steps. No `losses`: they are not wanted.
+
+    Raises:
+        InputError: the state is of another run.
+    """
     from safetensors import safe_open
 
-    path = folder / FILE
+    path = folder / file
     if not path.is_file():
         return 0
     with safe_open(path, framework="pt") as state:
         step = int(state.metadata()["step"])
-        losses.copy_(state.get_tensor("losses"))
+        held = {key.removeprefix("value.") for key in state.keys() if key.startswith("value.")}  # noqa: SIM118  # no mapping
+        if held != set(parameters):
+            raise InputError(f"{path}: holds other numbers than this run trains", "name the same targets and ranks")
+        if losses is not None:
+            losses.copy_(state.get_tensor("losses"))
         for name, parameter in parameters.items():
             with torch.no_grad():
                 parameter.copy_(state.get_tensor(f"value.{name}"))
@@ -63,6 +94,29 @@ def load_state(
                 for key in ("step", "exp_avg", "exp_avg_sq")
             }
     return step
+
+
+def read_words(folder: Path, file: str = FILE) -> dict[str, str]:
+    """The words of a state, the step among them; empty: there is no state."""
+    from safetensors import safe_open
+
+    path = folder / file
+    if not path.is_file():
+        return {}
+    with safe_open(path, framework="pt") as state:
+        return dict(state.metadata())
+
+
+def read_more(folder: Path, file: str = FILE) -> dict[str, torch.Tensor]:
+    """The tensors that a run added to its state."""
+    from safetensors import safe_open
+
+    path = folder / file
+    if not path.is_file():
+        return {}
+    with safe_open(path, framework="pt") as state:
+        names = [key for key in state.keys() if key.startswith(_MORE)]  # noqa: SIM118  # no mapping
+        return {name.removeprefix(_MORE): state.get_tensor(name) for name in names}
 
 
 def _fused(optimizer: torch.optim.Optimizer) -> bool:

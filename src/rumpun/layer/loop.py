@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Device", "Run", "find_device", "learning_rate", "prepare", "train_steps"]
+__all__ = ["Device", "OneStep", "Run", "find_device", "learning_rate", "prepare", "train_steps"]
 
 Modules = dict[str, LowRankLinear | LowRankEmbedding]
 
@@ -215,9 +215,13 @@ def one_step(run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float)
     return torch.cat(losses)
 
 
+OneStep = Callable[[Run, torch.Tensor, torch.Tensor, float], torch.Tensor]
+
+
 def train_steps(
-    run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, *, progress: Progress
-) -> torch.Tensor:
+    run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, *, one: OneStep | None = None,
+    progress: Progress,
+) -> torch.Tensor:  # fmt: skip
     """Train from the last checkpoint to the end; returns [steps, sources, 2] of (nats, learnt tokens).
 
     Raises:
@@ -231,7 +235,7 @@ def train_steps(
         tokens, targets, which = (torch.from_numpy(array) for array in batches.batch(step))
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(step, plan.steps, params) * (group["peak"] / params.learning_rate)
-        each = one_step(run, tokens, targets, params.gradient_clip)
+        each = (one or one_step)(run, tokens, targets, params.gradient_clip)
         by_row = torch.stack([each.sum(1).double().cpu(), (targets >= 0).sum(1).double()], 1)
         losses[step].index_add_(0, which, by_row)
         nats, count = losses[step].sum(0).tolist()

@@ -3,9 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["TARGETS", "ExtendParams", "MergeParams", "TrainParams", "TuneParams"]
+__all__ = ["TARGETS", "ExtendParams", "MergeParams", "Replay", "TrainParams", "TuneParams"]
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A floor for the languages that a base should not forget."""
+
+    languages: tuple[str, ...] = ()  # tags
+    share: float = 0.0  # of all sequences, at least; 0.05 to 0.25 are usual (Ibrahim et al. 2024)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +32,9 @@ class TrainParams:
     embeddings_learning_rate: float = 5e-4  # peak for the rows of added tokens, where a layer brings some
     learning_rate: float = 1e-3  # peak; LoRA's usual 2e-4 to 2e-3, the upper end for short runs
     warmup_share: float = 0.05  # of all steps, linear from 0
-    decay_share: float = 0.1  # of the peak, reached by a cosine at the end
+    schedule: Literal["cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay (Hu et al. 2024)
+    decay_share: float = 0.1  # of the peak, reached at the end
+    decay_steps_share: float = 0.2  # wsd: of all steps; 1: from the first one, as in a branch; 0.1 to 0.2 are usual
     weight_decay: float = 0.0  # decoupled, on every number of the products
     beta2: float = 0.98  # AdamW's second decay; 0.999 is too slow for a few hundred steps
     gradient_clip: float = 1.0  # norm over all trained numbers; 0: none
@@ -36,6 +46,17 @@ class TrainParams:
     epochs_max: float = (
         4.0  # passes over one language's text at most (Muennighoff et al. 2023); the rest is shared out
     )
+    replay: Replay = field(default_factory=Replay)
+    document_masking: bool = True  # tokens see their own document alone
+    minutes_max: float = 0.0  # of training, after which a stage ends at a step; 0: no limit
+    keep_state: bool = False  # beside the layer, at the end of the stable phase: runs may branch from it
+    measure_steps: int = 0  # between measurements on held-out documents; 0: none by steps
+    measure_seconds: int = 0  # the same by the clock; a run cut off may then measure elsewhere
+    measure_documents: int = 20  # of a language
+    stop_forgetting: float = 0.0  # bits per byte that a language of replay (English) may lose; 0: never stop
+    stop_patience: int = 0  # measurements without a better mean, after which to stop; 0: never
+    keep: Literal["best", "last"] = "best"  # which measured step the layer is; without measurements the last
+    gradient_checkpointing: bool = False  # less memory, about a third more time
     checkpoint_seconds: int = 60
     precision: Literal["auto", "bfloat16", "float32"] = (
         "auto"  # auto: bfloat16 where the machine computes in it
@@ -67,10 +88,33 @@ class TrainParams:
             (not 0 <= self.balance <= 1, f"balance = {self.balance}, expected 0 to 1"),
             (self.epochs_max <= 0, f"epochs_max = {self.epochs_max}, expected a positive number"),
             (self.checkpoint_seconds < 1, f"checkpoint_seconds = {self.checkpoint_seconds}, expected 1 or more"),
+            *self._faults(),
         ]  # fmt: skip
         for wrong, words in faults:
             if wrong:
                 raise ValueError(words)
+
+    def _faults(self) -> list[tuple[bool, str]]:
+        """Of the schedule, the mixture and what is watched."""
+        return [
+            (not 0 < self.decay_steps_share <= 1, f"decay_steps_share = {self.decay_steps_share}, expected above 0, to 1"),
+            (self.schedule == "wsd" and self.decay_steps_share < 1 < self.warmup_share + self.decay_steps_share,
+             f"warmup_share = {self.warmup_share} and decay_steps_share = {self.decay_steps_share} are more than all steps"),
+            (not 0 <= self.replay.share <= 1, f"replay.share = {self.replay.share}, expected 0 to 1"),
+            (self.replay.share > 0 and not self.replay.languages, f"replay.share = {self.replay.share} of no languages, name some"),
+            (self.minutes_max < 0, f"minutes_max = {self.minutes_max}, expected 0 or more"),
+            (min(self.measure_steps, self.measure_seconds, self.stop_patience) < 0,
+             "measure_steps, measure_seconds and stop_patience: expected 0 or more"),
+            (self.measure_documents < 1, f"measure_documents = {self.measure_documents}, expected 1 or more"),
+            (self.stop_forgetting < 0, f"stop_forgetting = {self.stop_forgetting}, expected 0 or more"),
+            (not self.measures and (self.stop_forgetting > 0 or self.stop_patience > 0),
+             "stop_forgetting and stop_patience need measure_steps or measure_seconds"),
+        ]  # fmt: skip
+
+    @property
+    def measures(self) -> bool:
+        """Whether the run is measured while it goes on."""
+        return self.measure_steps > 0 or self.measure_seconds > 0
 
     @property
     def scale(self) -> float:
@@ -83,6 +127,9 @@ class TuneParams(TrainParams):
     """How a layer is trained further, from what an earlier step learnt."""
 
     chat_sources: tuple[str, ...] = ()  # beginnings of the names of chat rows' sources; empty: every row
+    go_on: Literal["weights", "data", "state"] = (
+        "weights"  # from the layer's numbers; data: and where its text ended; state: and its optimiser, not warmed up again
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

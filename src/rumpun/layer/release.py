@@ -14,6 +14,7 @@ from rumpun.layer.cards import data_card, model_card
 from rumpun.records.artefacts import sha256_file
 from rumpun.records.licences import shippable
 from rumpun.records.lineage import ancestors
+from rumpun.records.service import Service, write_service
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
 
@@ -30,6 +31,9 @@ class ReleaseParams:
     title: str = ""  # heading of the card; the name where empty
     cannot: tuple[str, ...] = ()  # more sentences on what it cannot do
     max_bytes: int = 25_000_000  # of the whole folder: what the repository takes
+    policy: str = ""  # of the guard, when the layer is served: a name that `rumpun policy show` knows
+    contexts: tuple[str, ...] = ()  # labels of the place, for that policy
+    caution: str = ""  # said on the page: what it is not for
 
     def check(self) -> None:
         """Refuse a name that is no folder's."""
@@ -77,6 +81,7 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     )
     (work.folder / CARD).write_text(card, encoding="utf-8")
     (work.folder / DATA).write_text(data_card(corpus.manifest, title=title), encoding="utf-8")
+    write_service(work.folder, Service(policy=params.policy, contexts=params.contexts, caution=params.caution))
     copied = _copy_lineage(work)
     size = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
     if size > params.max_bytes:

@@ -39,6 +39,7 @@ class Source:
     lengths: Ints  # [documents]
     tokens: int  # in all
     bytes: int  # UTF-8 of the texts
+    begins: bool = False  # each document has the token that begins a text; if not, the end-of-text before it serves
 
     @property
     def chat(self) -> bool:
@@ -57,7 +58,7 @@ class Source:
         return np.ones(high - low, dtype=np.bool_) if learn is None else learn[start + low : start + high]
 
 
-def join(name: str, shards: Sequence[Shard]) -> Source:
+def join(name: str, shards: Sequence[Shard], *, begins: bool = False) -> Source:
     """The source of these shards: all documents, then in rounds those that are taken once more, and so on."""
     times = np.concatenate([shard.times for shard in shards])
     rounds = [np.flatnonzero(times > turn) for turn in range(int(times.max(initial=0)))]
@@ -71,4 +72,5 @@ def join(name: str, shards: Sequence[Shard]) -> Source:
         lengths=lengths,
         tokens=int(lengths.sum()),
         bytes=int(np.concatenate([shard.bytes for shard in shards])[seen].sum()),
+        begins=begins,
     )

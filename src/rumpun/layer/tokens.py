@@ -41,7 +41,7 @@ def tokenise(
         InputError: a file cannot be read, packed shards are not what they say, or there is no document.
     """
     files = sorted((corpus / "train").glob("*.parquet"))
-    if not files:
+    if not files and not (chat and (corpus / "chat.jsonl").is_file()):
         raise InputError(f"{corpus}/train: no .parquet there", "make the corpus again")
     sources, why = packed_sources(corpus, tokenizer)
     if why:
@@ -145,9 +145,17 @@ def _gather(parts: list[Path], tokenizer: Tokenizer) -> list[Source]:
         lengths, sizes, times = (
             np.array(table[key], dtype=np.int64) for key in ("lengths", "bytes", "times")
         )
+        if lengths.sum() != len(tokens) or (learn is not None and len(learn) != len(tokens)):
+            raise InputError(
+                f"{part}: tokens.bin or learn.bin ends early, {len(tokens):,} tokens of {lengths.sum():,}",
+                f"remove {part}: it is made again",
+            )
         starts = np.cumsum(lengths) - lengths
         for name in np.unique(names).tolist():
             mine = names == name
             shard = Shard(tokens, learn, starts[mine], lengths[mine], times[mine], sizes[mine])
             found.setdefault(name, []).append(shard)
-    return [join(name, shards) for name, shards in sorted(found.items())]
+    return [
+        join(name, shards, begins=bool(tokenizer.start) or name == CHAT)
+        for name, shards in sorted(found.items())
+    ]

@@ -18,20 +18,24 @@ from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
 from rumpun.steps import Input, Outcome, Work, step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from rumpun.layer.batches import Batches, Plan
     from rumpun.layer.earlier import Earlier
-    from rumpun.layer.loop import Run
+    from rumpun.layer.loop import OneStep, Run
     from rumpun.layer.source import Source
 
-__all__ = ["TrainParams", "TuneParams", "train", "tune"]
+__all__ = [
+    "TrainParams", "TuneParams", "base_facts", "deterministic", "learn", "place_base", "train", "tune", "write_trained",
+]  # fmt: skip
 
 LOSSES = "losses.jsonl"
 _EDGE = 0.05  # share of the steps that "first" and "last" losses are taken over
 
 
-def _facts(params: TrainParams) -> dict[str, Any]:
+def base_facts(params: TrainParams) -> dict[str, Any]:
     """The base's own hash, where the recipe names a file or folder."""
     place = Path(params.base).expanduser()
     if params.base in ("base", TINY_NAME) or not place.exists():
@@ -39,23 +43,27 @@ def _facts(params: TrainParams) -> dict[str, Any]:
     return {"base_sha256": base_sha256(find_base(params.base))}
 
 
-@step(kind="layer", version=1, identity=_facts, part="train", needs=("corpus",))
+@step(kind="layer", version=1, identity=base_facts, part="train", needs=("corpus",))
 def train(params: TrainParams, work: Work) -> Outcome:
     """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows.
 
     A layer of new vocabulary may stand among the inputs: text is cut by it, and its rows are trained too.
     """
     found = next((item for item in work.inputs if item.manifest.kind == "layer"), None)
-    return _learn(params, work, found, ())
+    return learn(params, work, found, ())
 
 
-@step(kind="layer", version=1, identity=_facts, part="train", needs=("corpus", "layer"))
+@step(kind="layer", version=1, identity=base_facts, part="train", needs=("corpus", "layer"))
 def tune(params: TuneParams, work: Work) -> Outcome:
     """Go on from what an earlier layer of the same base, rank and targets learnt; inputs: a corpus and that layer."""
-    return _learn(params, work, work.input("layer"), params.chat_sources)
+    return learn(params, work, work.input("layer"), params.chat_sources)
 
 
-def _learn(params: TrainParams, work: Work, found: Input | None, chat_sources: tuple[str, ...]) -> Outcome:
+def learn(
+    params: TrainParams, work: Work, found: Input | None, chat_sources: tuple[str, ...],
+    taught: "Callable[[Run, Path], OneStep] | None" = None,
+) -> Outcome:  # fmt: skip
+    """Train on the corpus; `taught` makes another step of the run and its tokenizer's folder, as distillation needs."""
     import torch
     import transformers
 
@@ -68,7 +76,7 @@ def _learn(params: TrainParams, work: Work, found: Input | None, chat_sources: t
     from rumpun.layer.tokens import tokenise
 
     corpus = work.input("corpus")
-    base = _base(params, work)
+    base = place_base(params.base, work)
     folder = as_folder(base, work.progress)
     earlier = read_earlier(found, base) if found else None
     if earlier and earlier.products and not isinstance(params, TuneParams):
@@ -88,13 +96,14 @@ def _learn(params: TrainParams, work: Work, found: Input | None, chat_sources: t
         )  # fmt: skip
     device = find_device(params)
     started = time.monotonic()
-    with _deterministic(torch, device.place.type == "cpu"):
+    with deterministic(torch, device.place.type == "cpu"):
         run = prepare(folder, params, device, work.seed, earlier.rows if earlier else None)
         begun = _begin(earlier, params, run)
         batches = Batches(sources, plan, params, work.seed)
-        losses = train_steps(run, batches, plan, params, work.scratch, progress=work.progress)
+        one = taught(run, place) if taught else None
+        losses = train_steps(run, batches, plan, params, work.scratch, one=one, progress=work.progress)
     seconds = time.monotonic() - started
-    _write(params, work, run, base, earlier)
+    write_trained(params, work, run, base, earlier)
     _write_losses(work.folder / LOSSES, losses, batches)
     return Outcome(
         sources=(base_source(base, params.base),),
@@ -106,7 +115,7 @@ def _learn(params: TrainParams, work: Work, found: Input | None, chat_sources: t
     )
 
 
-class _deterministic:  # noqa: N801  # reads as a statement
+class deterministic:  # noqa: N801  # reads as a statement
     """Same numbers from the same work on a processor: kernels whose order of sums is fixed."""
 
     def __init__(self, torch: Any, wanted: bool) -> None:
@@ -120,9 +129,10 @@ class _deterministic:  # noqa: N801  # reads as a statement
         self.torch.use_deterministic_algorithms(self.before)
 
 
-def _base(params: TrainParams, work: Work) -> Path:
-    if params.base != TINY_NAME:
-        return find_base(params.base, work.progress)
+def place_base(reference: str, work: Work) -> Path:
+    """The base of a run; the tiny one is made beside the layer."""
+    if reference != TINY_NAME:
+        return find_base(reference, work.progress)
     return write_tiny_base(work.folder / BESIDE, work.seed)
 
 
@@ -132,7 +142,10 @@ def _begin(earlier: "Earlier | None", params: TrainParams, run: "Run") -> dict[s
     return earlier.begin(params, run) if isinstance(params, TuneParams) else earlier.begun_from()
 
 
-def _write(params: TrainParams, work: Work, run: "Run", base: Path, earlier: "Earlier | None") -> None:
+def write_trained(
+    params: TrainParams, work: Work, run: "Run", base: Path, earlier: "Earlier | None"
+) -> None:  # fmt: skip
+    """Write what a run has learnt as a layer."""
     import numpy as np
 
     from rumpun.weights.layer_file import LayerSpec, write_layer

@@ -13,7 +13,7 @@ import msgspec
 
 from rumpun.errors import InputError
 
-__all__ = ["Terms", "obligations", "shippable", "terms"]
+__all__ = ["Terms", "closed_to_learners", "obligations", "shippable", "terms"]
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     family: str  # public-domain, attribution, share-alike, permissive-software, copyleft-software, non-commercial, unknown
     oblige: tuple[str, ...]  # "attribution", "share-alike", "keep-notice", "disclose-source-files"
     shippable: bool  # may stand behind a layer that is given away under Apache-2.0 terms for its own part
+    trains_others: bool = True  # of a model or a service: what it says may train another model
 
 
 _UNKNOWN = Terms(name="unknown", family="unknown", oblige=("ask the rights holder",), shippable=False)
@@ -72,7 +73,11 @@ def _all_of(words: list[str]) -> tuple[Terms, list[str]]:
     name = " AND ".join(part.name for part in parts)
     shippable = all(part.shippable for part in parts)
     strictest = max(parts, key=_strictness)
-    return msgspec.structs.replace(strictest, name=name, oblige=oblige, shippable=shippable), rest
+    teaches = all(part.trains_others for part in parts)
+    joined = msgspec.structs.replace(
+        strictest, name=name, oblige=oblige, shippable=shippable, trains_others=teaches
+    )
+    return joined, rest
 
 
 def _single(words: list[str]) -> tuple[Terms, list[str]]:
@@ -92,6 +97,11 @@ def _strictness(found: Terms) -> tuple[bool, int]:
 def shippable(expression: str) -> bool:
     """Whether text under this licence may stand behind a layer that is given away."""
     return terms(expression).shippable
+
+
+def closed_to_learners() -> list[str]:
+    """Licences of models and services that forbid to train other models with what they say."""
+    return sorted(key for key, found in _table().items() if not found.trains_others)
 
 
 def obligations(licences: "tuple[str, ...] | list[str]") -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from rumpun.records.artefacts import MANIFEST, Manifest, SourceEntry, read_manif
 from rumpun.records.json_files import read_json
 from rumpun.records.licences import obligations, shippable
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
+from rumpun.records.private import must_stay
 
 __all__ = [
     "SOURCES_KEY",
@@ -292,6 +293,7 @@ def ancestors(folders: Sequence[Path]) -> Iterator[tuple[Manifest, Path]]:
             if node.id not in seen:
                 seen.add(node.id)
                 manifest = read_manifest(place) if place.is_dir() else _copied(path)
+                must_stay(manifest, str(folder))
                 yield manifest, path
 
 

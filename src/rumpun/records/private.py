@@ -18,6 +18,7 @@ __all__ = ["PREFIX", "is_private", "must_stay", "private_name", "redacted"]
 
 PREFIX = "private-"
 _NAME = re.compile(r"private-[a-z0-9]{1,12}")
+_AFAR = ("layer", "model", "gguf", "evaluation", "repeats", "base")  # made of numbers: they never saw where rows lie
 _MARK = "redacted"  # key of a summary: how many entries were left out
 
 # keys of parameters and summaries that code defines and rows cannot fill, whose numbers may leave
@@ -58,7 +59,7 @@ def must_stay(manifest: Manifest, where: str) -> None:
     Raises:
         InputError: private rows stand behind it, and it was not redacted.
     """
-    if is_private(manifest) and _MARK not in manifest.summary:
+    if is_private(manifest) and manifest.kind not in _AFAR and _MARK not in manifest.summary:
         raise InputError(
             f"{where}: private rows stand behind it, and its lineage may name their files",
             "pack what may leave: rumpun layer return LAYER --out FILE.tar",

@@ -157,7 +157,7 @@ def _make(
             seconds=round(time.monotonic() - wall, 3),
             cpu_seconds=round(_cpu_seconds() - cpu, 3),
         ),
-        parents=tuple(m.id for m in parents),
+        parents=(*(m.id for m in parents), *outcome.parents),
         sources=tuple(sources[key] for key in sorted(sources)),
         licences=tuple(sorted(licences)),
         languages=tuple(languages),

@@ -31,14 +31,20 @@ TABLE: Mapping[str, str] = {
     "corpus.mix": "rumpun.corpus.mix.step:mix",
     "corpus.write": "rumpun.corpus.write.step:write",
     "corpus.index": "rumpun.corpus.trace.step:index",
+    "layer.parent": "rumpun.layer.growth.parent:parent",
     "layer.extend": "rumpun.layer.vocabulary.extend:extend",
     "layer.train": "rumpun.layer.train:train",
     "layer.tune": "rumpun.layer.train:tune",
+    "layer.pairs": "rumpun.layer.prefer.build:pairs",
+    "layer.prefer": "rumpun.layer.prefer.step:prefer",
+    "layer.distil": "rumpun.layer.distil.step:distil",
+    "layer.distil_logits": "rumpun.layer.distil.logits:distil_logits",
     "layer.merge": "rumpun.layer.merge:merge",
     "layer.combine": "rumpun.layer.merging.steps:combine",
     "layer.combine_models": "rumpun.layer.merging.steps:combine_models",
     "layer.extract": "rumpun.layer.merging.steps:extract",
     "layer.sweep": "rumpun.layer.merging.steps:sweep_layers",
+    "layer.repeats": "rumpun.layer.partner.repeats:repeats",
     "layer.release": "rumpun.layer.release:release",
     "evaluate.bpb": "rumpun.evaluate.step:bpb",
     "edge.export": "rumpun.edge.export:export",
@@ -111,6 +117,7 @@ class Outcome:
     summary: dict[str, Any] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)  # library -> version
     name: str = ""
+    parents: tuple[str, ...] = ()  # ids of artefacts that came from outside the recipe
 
 
 @dataclass(frozen=True, slots=True)

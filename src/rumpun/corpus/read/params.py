@@ -8,6 +8,7 @@ from rumpun.corpus.read.formats import FORMATS
 from rumpun.corpus.read.formats.decode import known_encoding
 from rumpun.corpus.read.policy import OnBadInput
 from rumpun.errors import nearest
+from rumpun.records.private import PREFIX, private_name
 
 __all__ = ["Files", "HubSet", "InlineText", "ReadParams"]
 
@@ -35,6 +36,7 @@ class Files:
     documents: str = "file"  # of text files: a document is the file, a paragraph or a line
     encoding: str = ""  # of text and JSON Lines, where it is not UTF-8
     sha256: str = ""  # of a single file: another one is refused
+    private: bool = False  # rows that never leave this machine: `source` is private-1 or the like, see records/private.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ class ReadParams:
             raise ValueError(f"source '{min(both)}' is both in sources and in exclude_sources")
         for item in self.files:
             _check_files(item)
+            _check_private(item, self.on_bad_input)
         for hub in self.hubs:
             _check_hub(hub)
         for place in places:
@@ -115,6 +118,19 @@ def _check_files(item: Files) -> None:
         raise ValueError(f"files: sha256 = {item.sha256!r}: expected 64 hex digits")
     if item.encoding and not known_encoding(item.encoding):
         raise ValueError(f"files: encoding = {item.encoding!r}: not a text encoding such as 'cp874'")
+
+
+def _check_private(item: Files, on_bad_input: OnBadInput) -> None:
+    if not item.private:
+        if item.source.startswith(PREFIX):
+            raise ValueError(f"files: source = {item.source!r} without private = true: add it, or name the source otherwise")
+        return
+    if not private_name(item.source):
+        raise ValueError(
+            f"files: source = {item.source!r} of private rows: expected a name that tells nothing, such as 'private-1'"
+        )
+    if on_bad_input == "stop":
+        raise ValueError('on_bad_input = "stop" with private rows: the error would show them; leave it at "report"')
 
 
 def _check_hub(item: HubSet) -> None:

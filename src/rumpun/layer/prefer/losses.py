@@ -1,6 +1,7 @@
 """What a pair costs, from the log-probabilities of its two answers.
 
-DPO: Rafailov et al. 2023, with smoothed labels Mitchell 2023. IPO: Azar et al. 2023. SimPO: Meng et al. 2024. ORPO: Hong et al. 2024.
+DPO: Rafailov et al. 2023, with smoothed labels Mitchell 2023. IPO: Azar et al. 2023, per token as TRL has it. SimPO: Meng et al. 2024.
+ORPO: Hong et al. 2024.
 Letters: p pairs; in a column of two the chosen answer stands first.
 """
 
@@ -42,6 +43,8 @@ def preference_loss(
         loss = -mean_p2[:, 0] - beta * logsigmoid(margin)
     else:
         gained_p2 = policy_p2 - reference_p2
+        if params.method == "ipo":
+            gained_p2 = gained_p2 / tokens_p2
         ratio = gained_p2[:, 0] - gained_p2[:, 1]
         margin = beta * ratio
         if params.method == "ipo":

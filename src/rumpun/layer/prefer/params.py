@@ -25,7 +25,9 @@ class Table:
 class PairsParams:
     """Where preference pairs come from."""
 
-    files: tuple[str, ...] = ()  # of pairs: JSON Lines with messages, chosen, rejected, language, source, licence
+    files: tuple[
+        str, ...
+    ] = ()  # of pairs: JSON Lines with messages, chosen, rejected, language, source, licence
     tables: tuple[Table, ...] = ()  # conversations in several languages, for pairs made by rule
     rules: tuple[Rule, ...] = RULES  # how rejected answers are made of chat rows; empty: only `files`
     languages: tuple[str, ...] = ()  # BCP-47; empty: every one
@@ -57,7 +59,9 @@ class PreferParams:
     beta: float = 0.1  # dpo, ipo: how near the start it stays, smaller is farther; simpo: scale (2 is usual); orpo: weight of the odds
     target_margin: float = 0.0  # simpo's gamma; 0.3 to 1.6 of beta are usual
     label_smoothing: float = 0.0  # dpo: share of pairs that are taken to be the wrong way round
-    likelihood_weight: float = 0.0  # of the chosen answers' cross-entropy beside the loss; orpo has it already
+    likelihood_weight: float = (
+        0.0  # of the chosen answers' cross-entropy beside the loss; orpo has it already
+    )
     epochs: float = 1.0  # passes over the pairs
     batch_pairs: int = 16  # of one optimiser step
     sequence_tokens: int = 1024  # of prompt and answer; a longer pair is left out and counted

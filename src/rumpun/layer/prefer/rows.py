@@ -51,7 +51,9 @@ class PreferenceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             return "an answer is empty"
         if self.chosen.strip() == self.rejected.strip():
             return "both answers are the same"
-        return "" if self.language and self.source and self.licence else "language, source or licence is empty"
+        return (
+            "" if self.language and self.source and self.licence else "language, source or licence is empty"
+        )
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:

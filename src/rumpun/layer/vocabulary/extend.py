@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rumpun.engines.bases import find_base
-from rumpun.errors import InputError
+from rumpun.errors import InputError, UsageError
 from rumpun.layer.base import base_name, base_sha256, base_source
 from rumpun.layer.params import ExtendParams
+from rumpun.records.artefacts import MANIFEST, read_manifest
+from rumpun.records.private import is_private
 from rumpun.steps import Outcome, Progress, Work, step
 from rumpun.weights.layer_file import TENSORS_FILE, LayerSpec, write_layer
 
@@ -45,6 +47,7 @@ def extend(params: ExtendParams, work: Work) -> Outcome:
     from rumpun.layer.vocabulary.texts import read_corpus
 
     corpus = work.input("corpus").folder
+    _without_private(corpus)
     texts = read_corpus(corpus, params.bytes_max, params.parallel_sources)
     base = find_base(params.base, work.progress)
     made = _make(base, texts, params, work.folder, work.progress)
@@ -67,10 +70,20 @@ def extend_files(
     from rumpun.layer.vocabulary.texts import read_corpus, read_files
 
     if len(paths) == 1 and paths[0].is_dir():
+        _without_private(paths[0])
         texts = read_corpus(paths[0], params.bytes_max, params.parallel_sources)
     else:
         texts = read_files(paths, held_out, params.bytes_max, params.parallel_sources)
     return _make(find_base(params.base, progress), texts, params, folder, progress)
+
+
+def _without_private(corpus: Path) -> None:
+    """Refuse a corpus with private rows: a token is spelt out in the layer, however rare it is."""
+    if (corpus / MANIFEST).is_file() and is_private(read_manifest(corpus)):
+        raise UsageError(
+            f"{corpus}: private rows stand in it, and a token learnt from them would be spelt out in the layer",
+            "learn the vocabulary on a corpus without them",
+        )
 
 
 def _make(base: Path, texts: Any, params: ExtendParams, folder: Path, progress: Progress) -> Extended:

@@ -1,0 +1,128 @@
+"""What training asks of a machine, from shapes alone: floating-point operations a token, bytes of memory.
+
+Operations (a multiplication and an addition are two). A frozen weight costs 2 forward and 2 for the gradient of its
+input; its own gradient, 2 more in full training, is not formed. So 4 N a token instead of the usual 6 N (Kaplan et al. 2020),
+and each low-rank product 4 r (i + o) for its two gradients. Attention over a causal sequence of t tokens: 2 t per head
+dimension and block forward, twice that backward. The loss takes logits and their gradient in one pass: 4 V d.
+
+Letters: i input width, o output width, r rank, t tokens of a sequence, V vocabulary, d width, k added tokens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rumpun.layer.params import TrainParams
+from rumpun.layer.shape import Shape
+
+__all__ = ["CHUNK_TOKENS", "PASS_TOKENS", "Load", "memory_of", "operations", "pass_that_fits", "trained_numbers"]
+
+PASS_TOKENS: Mapping[str, int] = {"cpu": 512, "cuda": 32_768}  # of one pass, where the recipe names none
+CHUNK_TOKENS: Mapping[str, int] = {"cpu": 512, "cuda": 8_192}  # whose logits are held at once
+_PROCESS = 650_000_000  # bytes of Python with torch and transformers loaded
+_KEPT = 1_000_000_000  # bytes of a card that no tensor gets: the driver's context and gaps between tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is trained on what."""
+
+    shape: Shape
+    params: TrainParams
+    added: int = 0  # tokens of new vocabulary
+
+    @property
+    def targets(self) -> list[tuple[int, int]]:
+        """(output, input) of one block's modules that carry a product."""
+        return [size for name, size in self.shape.modules.items() if name in self.params.targets]
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of one optimiser step."""
+        return self.params.batch_sequences * self.params.sequence_tokens
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps, where the corpus has text enough."""
+        return self.params.tokens // self.batch_tokens
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all steps."""
+        return self.steps * self.batch_tokens
+
+    def pass_tokens(self, place: str) -> int:
+        """Tokens of one pass on a "cpu" or on "cuda"."""
+        width = self.params.sequence_tokens
+        rows = max(1, (self.params.micro_tokens or PASS_TOKENS[place]) // width)
+        return min(rows, self.params.batch_sequences) * width
+
+
+def trained_numbers(load: Load) -> int:
+    """Numbers that the optimiser changes."""
+    shape, params = load.shape, load.params
+    products = shape.blocks * params.rank * sum(out + into for out, into in load.targets)
+    embedding = params.embeddings_rank * (shape.vocabulary + shape.hidden)
+    return products + embedding + load.added * shape.hidden * (1 if shape.tied else 2)
+
+
+def operations(load: Load) -> dict[str, float]:
+    """Floating-point operations a token, by what they are for."""
+    shape, params = load.shape, load.params
+    inner = shape.heads * shape.head_dim
+    low = params.embeddings_rank
+    products = 4 * params.rank * shape.blocks * sum(out + into for out, into in load.targets)
+    sums = 2 * params.rank * shape.blocks * sum(out * into for out, into in load.targets) / load.batch_tokens
+    embedding = low * (6 * (shape.vocabulary + shape.hidden) * shape.tied + 6 * shape.hidden)
+    return {
+        "blocks": 4.0 * shape.blocks * shape.block_numbers,
+        "output": 4.0 * (shape.table_numbers + load.added * shape.hidden) + 2.0 * load.added * shape.hidden,
+        "attention": 6.0 * params.sequence_tokens * inner * shape.blocks,
+        "products": float(products + embedding),
+        "sums": float(sums),
+    }
+
+
+def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0) -> dict[str, int]:
+    """Bytes held at the peak of a step, by what they are for.
+
+    Args:
+        load: what is trained on what.
+        place: "cpu" or "cuda".
+        number_bytes: 2 where it computes in bfloat16, 4 in float32.
+        pass_tokens: of one pass; 0: the recipe's, or the place's usual ones.
+    """
+    shape = load.shape
+    wide = sum(out * into for out, into in load.targets) * shape.blocks  # kept in float32, and summed
+    frozen = wide * (4 + number_bytes) + (shape.blocks * shape.block_numbers - wide) * number_bytes
+    tables = shape.table_numbers * (1 if shape.tied else 2) * number_bytes
+    if number_bytes == 2 or load.added:  # the output is a copy
+        tables += (shape.table_numbers + load.added * shape.hidden) * number_bytes
+    logits = min(CHUNK_TOKENS[place], pass_tokens or load.pass_tokens(place))
+    rows = shape.vocabulary + load.added
+    return {
+        "weights": frozen + tables,
+        "trained": trained_numbers(load) * 16,  # value, gradient, AdamW's two moments, float32 each
+        "activations": _kept_a_token(shape, number_bytes) * (pass_tokens or load.pass_tokens(place)),
+        "logits": logits * rows * 8,  # float32 and the room of one reduction
+        "process": _PROCESS if place == "cpu" else _KEPT,
+    }
+
+
+def _kept_a_token(shape: Shape, number_bytes: int) -> int:
+    """Bytes that the blocks keep of one token for the backward pass."""
+    outs, narrow = shape.heads * shape.head_dim, shape.key_heads * shape.head_dim
+    gated = "gate_proj" in shape.modules
+    # inputs of q, k, v and of the feed-forward part; q, k, v, attention's answer and o's input; the feed-forward part
+    numbers = 2 * shape.hidden + 3 * outs + 2 * narrow + (4 if gated else 2) * shape.inner
+    norms = 2 * shape.hidden * 4  # in float32, whatever the precision
+    return shape.blocks * (numbers * number_bytes + norms)
+
+
+def pass_that_fits(load: Load, *, place: str, number_bytes: int, memory_bytes: int) -> int:
+    """The most tokens of one pass that this memory holds, in whole sequences; 0 where not even one fits."""
+    width = load.params.sequence_tokens
+    for rows in range(load.pass_tokens(place) // width, 0, -1):
+        held = memory_of(load, place=place, number_bytes=number_bytes, pass_tokens=rows * width)
+        if sum(held.values()) <= memory_bytes:
+            return rows * width
+    return 0
