@@ -16,6 +16,7 @@ ORDER = (
     "train_speed",
     "quantisation",
     "merge",
+    "vocabulary",
     "offspring",
     "run_stages",
     "bits_per_byte",

@@ -1,5 +1,6 @@
 """What new vocabulary gives and costs: bits per byte by where rows begin, and llama.cpp's time to tokenise.
 
+python bench/vocabulary.py                           # a vocabulary of the project's seed sentences (RUMPUN_DATA), news held out
 python bench/vocabulary.py rows LAYER TEXTS.jsonl    # rows as `mean`, `first`, `last`, and as they stand in LAYER
 python bench/vocabulary.py speed LAYER TEXTS.jsonl   # with all, half and none of the clusters, on 1, 10 and 100 kB
 
@@ -7,7 +8,9 @@ LAYER is one of `rumpun layer extend` or trained on; TEXTS has {"text": …, "la
 """
 
 import argparse
+import json
 import math
+import subprocess
 import sys
 import tempfile
 import time
@@ -108,20 +111,51 @@ def least(scorer: Any, text: str) -> float:
     return 1000 * min(times)
 
 
+LEARNT_FROM = ("daily", "culture", "health", "work")
+LANGUAGES = ["id", "ms", "vi", "th", "tl", "my", "km", "lo", "ta", "zh", "en"]
+
+
+def seed(names: tuple[str, ...], path: Path) -> Path:
+    """Seed sentences as lines of text and language."""
+    from rumpun.evaluate.items import rows_of
+    from rumpun.records.places import source_data
+
+    with path.open("w", encoding="utf-8") as stream:
+        for name in names:
+            for row in rows_of(source_data() / f"seed/{name}.jsonl"):
+                for tag in LANGUAGES:
+                    if isinstance(row.get(tag), str):
+                        line = {"text": row[tag], "language": tag, "source": name}
+                        stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return path
+
+
+def learn_from_seed(folder: Path) -> tuple[Path, Path]:
+    """(layer, held-out texts): learnt, and its table printed."""
+    train, news = seed(LEARNT_FROM, folder / "train.jsonl"), seed(("news",), folder / "news.jsonl")
+    command = [sys.executable, "-m", "rumpun.cli", "layer", "extend", str(train), "--held-out", str(news)]
+    subprocess.run(
+        [*command, "--tokens", "4000", "--clusters", "1200", "--into", str(folder / "layer")], check=True
+    )
+    return folder / "layer", news
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["rows", "speed"])
-    parser.add_argument("layer", type=Path)
-    parser.add_argument("texts", type=Path)
+    parser.add_argument("what", nargs="?", default="speed", choices=["rows", "speed"])
+    parser.add_argument("layer", nargs="?", type=Path)
+    parser.add_argument("texts", nargs="?", type=Path)
     parser.add_argument("--languages", default="th,my,km,lo,ta,zh,vi,id,en")
     parser.add_argument("--documents", type=int, default=3, help="of each language")
     parser.add_argument("--base", default="base")
     args = parser.parse_args()
-    found = read_files([args.texts], [args.texts], 10_000_000, ()).held_out
-    texts = {tag: found[tag][: args.documents] for tag in args.languages.split(",") if tag in found}
-    {"rows": rows, "speed": speed}[args.what](args.layer, texts, find_base(args.base))
+    with tempfile.TemporaryDirectory() as scratch:
+        layer, news = (args.layer, args.texts) if args.texts else learn_from_seed(Path(scratch))
+        found = read_files([news], [news], 10_000_000, ()).held_out
+        texts = {tag: found[tag][: args.documents] for tag in args.languages.split(",") if tag in found}
+        {"rows": rows, "speed": speed}[args.what](layer, texts, find_base(args.base))
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ class Person:
         )
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.goto(page.links[side])
-        self.page.wait_for_function("document.getElementById('send').textContent.length > 0")
+        self.page.locator("#send:not(:empty)").wait_for()
 
     def say(self, text: str) -> None:
         self.page.fill("#text", text)
@@ -197,7 +197,7 @@ def test_a_service_that_dies_leaves_the_text_in_the_box(browser: Any) -> None:
         worker.turn(0)
         service.kill()
         worker.say(WAGES)
-        worker.page.wait_for_function("document.getElementById('trouble').textContent.length > 0")
+        worker.page.locator("#trouble:not(:empty)").wait_for()
         said = worker.page.locator("#trouble").inner_text()
         assert said.startswith("Tidak terkirim: layanan tidak menjawab.")
         assert worker.page.locator("#text").input_value() == WAGES
@@ -223,7 +223,7 @@ def test_both_are_told_that_the_talk_is_kept(browser: Any, far: str, tmp_path: A
 def test_a_link_without_its_key_says_what_to_open(browser: Any, page: Page) -> None:
     opened = browser.new_page()
     opened.goto(page.url)
-    opened.wait_for_function("document.getElementById('trouble').textContent.length > 0")
+    opened.locator("#trouble:not(:empty)").wait_for()
     assert "open the whole link" in opened.locator("#trouble").inner_text()
     assert not opened.locator("#send").is_visible()
     opened.close()

@@ -66,6 +66,7 @@ def merged_model(folder: Path, run: Run, *, grad: bool = False) -> Any:
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
     model.requires_grad_(grad)
+    model.get_input_embeddings().padding_idx = None  # torch drops that token's gradient
     with torch.no_grad():
         for name, module in run.modules.items():
             product = module.scale * module.b.double() @ module.a.double()

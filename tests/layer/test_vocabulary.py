@@ -183,18 +183,23 @@ def test_pieces_get_fewer_and_what_is_kept_stays(base, texts):
     assert found.refused["it would change English or code"] > 0
 
 
-def test_numbers_of_every_script_stay(base, texts):
-    found = learn(base, texts, [], SMALL, quiet)
+NATIVE = ("๐๑๒๓๔๕๖๗๘๙", "၀၁၂၃၄၅၆၇၈၉", "០១២៣៤៥៦៧៨៩", "໐໑໒໓໔໕໖໗໘໙", "௦௧௨௩௪௫௬௭௮௯")
+
+
+def test_numbers_stay_and_a_scripts_own_digits_get_one_token_each(base, texts):
+    given = Texts({**texts.train, "km": [*texts.train["km"], "ឆ្នាំ១៩៩៣"]}, texts.held_out, texts.parallel)
+    found = learn(base, given, [], SMALL, quiet)
     after = base.tokenizer(found.tokens, found.merges)
-    for text in (
-        "0123456789",
-        "๐๑๒๓๔๕๖๗๘๙",
-        "၀၁၂၃၄၅၆၇၈၉",
-        "០១២៣៤៥៦៧៨៩",
-        "໐໑໒໓໔໕໖໗໘໙",
-        "௦௧௨௩௪௫௬௭௮௯",
-        "½²Ⅳ①㊿",
-    ):
+    used = {letter for rows in given.train.values() for text in rows for letter in text}
+    for ten in NATIVE:
+        ids = [after.encode(digit).ids for digit in ten]
+        if used & set(ten):
+            assert all(len(one) == 1 for one in ids)
+            assert after.encode(ten).ids == [number for one in ids for number in one]
+        else:
+            assert after.encode(ten).ids == base.inner.encode(ten).ids
+    assert used & set(NATIVE[2])
+    for text in ("0123456789", "3.14", "x2", "½²Ⅳ①㊿", "١٢٣"):
         assert after.encode(text).ids == base.inner.encode(text).ids, text
 
 

@@ -1,5 +1,6 @@
 """One talk of two people: what is said, and what each of them is shown of it."""
 
+import contextlib
 import json
 import os
 import threading
@@ -147,6 +148,8 @@ class Talk:
             notes.append(told.message)
         if told.numbers and not told.held:
             notes.append(f"{words['numbers']}: {', '.join(told.numbers)}")
+        if told.added:
+            notes.append(f"{words['added']}: {', '.join(told.added)}")
         if told.missing:
             named = "; ".join(
                 f"{term.name[self.languages[turn.side]]} = {term.name[self.languages[other_side(turn.side)]]}"
@@ -241,7 +244,8 @@ def _append(file: int, line: bytes) -> None:
     else:
         why = "disk full"
     if written < len(line):
-        os.ftruncate(file, before)
+        with contextlib.suppress(OSError):
+            os.ftruncate(file, before)
         raise Trouble(f"--keep: the message cannot be written ({why})", "free the disk, then send it again")
 
 

@@ -26,6 +26,7 @@ class Translation:
         message: what the guard tells the writer.
         cut: a piece ended at the limit of tokens, or nothing came back for it.
         numbers: numbers of the original that are not in the translation.
+        added: numbers of the translation that are not in the original.
         missing: terms of the original whose word is not in the translation.
     """
 
@@ -35,6 +36,7 @@ class Translation:
     message: str = ""
     cut: bool = False
     numbers: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     missing: tuple[Term, ...] = ()
 
 
@@ -91,6 +93,7 @@ def translate(address: Address, text: str, source: str, target: str, max_tokens:
         message=message,
         cut=cut and source != target,
         numbers=lacking_numbers(text, told, target),
+        added=lacking_numbers(told, text, source),
         missing=tuple(term for term in named if not _has(told, term, target)) if source != target else (),
     )
 
@@ -105,7 +108,7 @@ def trial(address: Address, languages: tuple[str, str], max_tokens: int) -> bool
     """
     for source, target in (languages, languages[::-1]):
         told = translate(address, tables().prompts["trial"][source], source, target, max_tokens)
-        if told.held or told.cut or told.numbers or told.missing:
+        if told.held or told.cut or told.numbers or told.added or told.missing:
             return False
     return True
 

@@ -86,7 +86,8 @@ def _write(
     from rumpun.layer.growth.holdings import tests_of
     from rumpun.layer.growth.write import RECIPE, write_child
 
-    files = write_child(into, choice, parent, found, tests_of(choice.own, data), data=data)
+    tests = tests_of(choice.own, data) if choice.kind == "offspring" else []
+    files = write_child(into, choice, parent, found, tests, data=data)
     if as_json and not walks:
         put_json(
             {

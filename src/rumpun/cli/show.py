@@ -53,7 +53,8 @@ def _lines(name: str) -> Progress:
             return
         last[0], whole[0] = now, total if ended else 0.0
         share = f"{100 * done / total:3.0f} %" if total else f"{done:.0f}"
-        sys.stderr.write(f"{name}: {share} {note}".rstrip() + "\n")
+        line = note.partition("\n")[0]  # the rest is a table for a terminal
+        sys.stderr.write(f"{name}: {share} {line}".rstrip() + "\n")
         sys.stderr.flush()
 
     return report

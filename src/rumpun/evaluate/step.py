@@ -7,7 +7,7 @@ kept as they come; a killed run scores no finished batch again.
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
     """Inputs: a corpus, a layer and, where there is one, the merged model. Writes `bpb.json`.
 
     A second layer among the inputs is the parent that the first was grown from; it is measured too, and the table says how
-    far the child is from it: `parent` in bits per byte and `from_parent`, child minus parent, 95 %.
+    far the child is from it: `parent` in bits per byte and `from_parent`, child minus parent, 95 %; then also by held-out
+    source, under `sources`, since what is gained in a domain and what is lost elsewhere may share a language.
     """
     import torch
     import transformers
@@ -59,6 +60,7 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
             f"languages: nothing is held out in {', '.join(missing)}",
             "drop them, or add held_out_sources in the corpus step",
         )
+    sources: dict[str, Any] = {}
     parent = next((item for item in work.inputs if item.manifest.kind == "layer" and item != layer), None)
     base = as_folder(base_of_layer(layer.folder, work.progress), work.progress)
     against = _scored("base", base, texts, work, 0)
@@ -71,10 +73,12 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
         apart = figures(texts, model, before, draws=params.draws, seed=work.seed)["languages"]
         for tag, row in measured.items():
             row |= {"parent": apart[tag]["against"], "from_parent": apart[tag]["difference"]}
+        sources = _by_source(texts, model, against, before, params, work.seed)
     rows = {
         tag: measured.get(tag, EMPTY) for tag in [*WORKING, *(tag for tag in measured if tag not in WORKING)]
     }
-    (work.folder / FILE).write_text(json.dumps({"languages": rows}, indent=1) + "\n", encoding="utf-8")
+    whole = {"languages": rows} | ({"sources": sources} if sources else {})
+    (work.folder / FILE).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     return Outcome(
         languages=tuple(measured),
         summary={
@@ -94,6 +98,26 @@ def _merged(work: Work, layer: Input) -> Path:
         if item.manifest.kind == "model":
             return item.folder
     return _written(layer, work)
+
+
+def _by_source(
+    texts: Sequence[Text],
+    model: Sequence[float],
+    base: Sequence[float],
+    parent: Sequence[float],
+    params: BpbParams,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Language -> source -> the columns of the whole table."""
+    apart = [replace(text, language=f"{text.language}\n{text.source}") for text in texts]
+    told = figures(apart, model, base, draws=params.draws, seed=seed)["languages"]
+    from_parent = figures(apart, model, parent, draws=params.draws, seed=seed)["languages"]
+    found: dict[str, dict[str, Any]] = {}
+    for key, row in told.items():
+        tag, _, source = key.partition("\n")
+        more = {"parent": from_parent[key]["against"], "from_parent": from_parent[key]["difference"]}
+        found.setdefault(tag, {})[source] = row | more
+    return found
 
 
 def _written(layer: Input, work: Work) -> Path:

@@ -22,6 +22,7 @@ class Text:
     text: str  # as given
     language: str  # BCP-47
     where: str  # for messages: "file.jsonl:3", or an id
+    source: str = ""  # of a corpus's rows
 
     @property
     def bytes(self) -> int:
@@ -127,7 +128,7 @@ def held_out(corpus: Path, languages: Iterable[str], documents_max: int, seed: i
     shards = sorted((corpus / "heldout").glob("*.parquet"))
     for shard in shards:
         try:
-            rows = pq.read_table(shard, columns=["id", "text", "language"]).to_pylist()
+            rows = pq.read_table(shard, columns=["id", "text", "language", "source"]).to_pylist()
         except (pa.ArrowException, KeyError, OSError) as error:
             raise InputError(
                 f"{shard}: not a shard of documents ({error})", "make the corpus again"
@@ -136,7 +137,7 @@ def held_out(corpus: Path, languages: Iterable[str], documents_max: int, seed: i
             if row["text"] and (not wanted or row["language"] in wanted):
                 order = hashlib.blake2b(f"{seed}:{row['id']}".encode(), digest_size=8).hexdigest()
                 found.setdefault(row["language"], []).append(
-                    (order + row["id"], Text(row["text"], row["language"], str(row["id"])))
+                    (order + row["id"], Text(row["text"], row["language"], str(row["id"]), row["source"] or ""))
                 )
     if not found:
         raise InputError(

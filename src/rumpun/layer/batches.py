@@ -44,8 +44,13 @@ def shares(sources: Sequence[Source], params: TrainParams) -> dict[str, float]:
         InputError: a language is named that has no text.
     """
     languages = [s.name for s in sources if s.name != CHAT]
-    for key, named in (("language_weights", params.language_weights), ("replay.languages", params.replay.languages)):
-        lacking = [name for name in named if name not in languages and params.language_weights.get(name, 1.0) > 0]
+    for key, named in (
+        ("language_weights", params.language_weights),
+        ("replay.languages", params.replay.languages),
+    ):
+        lacking = [
+            name for name in named if name not in languages and params.language_weights.get(name, 1.0) > 0
+        ]
         if lacking:
             raise InputError(
                 f"{key}: no text in {', '.join(lacking)}, the corpus has {', '.join(languages)}",
@@ -75,7 +80,8 @@ def _with_replay(
         return found
     if floor > text:
         raise InputError(
-            f"replay.share = {floor:g} and chat_share = {params.chat_share:g} are more than the whole", "lower one of them"
+            f"replay.share = {floor:g} and chat_share = {params.chat_share:g} are more than the whole",
+            "lower one of them",
         )
     total = sum(weights[name] for name in mine)
     inside = {name: weights[name] / total if total else 1 / len(mine) for name in mine}
@@ -94,7 +100,9 @@ def make_plan(sources: Sequence[Source], params: TrainParams, taken: Mapping[str
     asked = params.tokens // (params.sequence_tokens * params.batch_sequences) * params.batch_sequences
     wanted = shares(sources, params)
     caps = {
-        s.name: max(0, int(params.epochs_max * s.tokens / params.sequence_tokens) - (taken or {}).get(s.name, 0))
+        s.name: max(
+            0, int(params.epochs_max * s.tokens / params.sequence_tokens) - (taken or {}).get(s.name, 0)
+        )
         for s in sources
     }
     counts = dict.fromkeys(wanted, 0)

@@ -110,7 +110,9 @@ def _depths(load: Load) -> tuple[int, ...]:
         trial = _trial(load, deep)
         held = sum(memory_of(trial, place="cpu", number_bytes=4, pass_tokens=width).values())
         cost = sum(operations(trial).values()) * _PASSES * trial.pass_tokens("cpu")
-        if (not free or held * 2 <= free) and cost <= _OPERATIONS:  # the random model is written and read again
+        if (
+            not free or held * 2 <= free
+        ) and cost <= _OPERATIONS:  # the random model is written and read again
             return (deep,) if deep == 1 else (1, deep)
     raise EnvironmentFault(
         f"{load.shape.name}: too large to be tried on this machine",
@@ -124,7 +126,15 @@ def _trial(load: Load, blocks: int) -> Load:
 
 def _place(load: Load) -> Path:
     """Where the figures of such a run on this machine are kept."""
-    wanted = ("sequence_tokens", "batch_sequences", "micro_tokens", "rank", "targets", "embeddings_rank", "precision")
+    wanted = (
+        "sequence_tokens",
+        "batch_sequences",
+        "micro_tokens",
+        "rank",
+        "targets",
+        "embeddings_rank",
+        "precision",
+    )
     made_of = {
         "machine": [processor(), cores(), metadata.version("torch"), *(os.environ.get(name, "") for name in _WATCHED)],
         "shape": [load.shape.config[key] for key in sorted(load.shape.config) if not key.endswith("_token_id")],
@@ -166,7 +176,9 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
 
     transformers.utils.logging.disable_progress_bar()
     raw = asked["params"]
-    params = TrainParams(**{name: raw[name] for name in TrainParams.__dataclass_fields__} | {"targets": tuple(raw["targets"])})
+    params = TrainParams(
+        **{name: raw[name] for name in TrainParams.__dataclass_fields__} | {"targets": tuple(raw["targets"])}
+    )
     device = find_device(params)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -195,7 +207,11 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
             torch.cuda.synchronize()
         times.append(time.monotonic() - before)
     after = package_joules()
-    peak = torch.cuda.max_memory_allocated() if gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = (
+        torch.cuda.max_memory_allocated()
+        if gpu
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
     used = (after - joules) / sum(times) if after and joules and after > joules else None
     return {
         "device": device.words, "precision": str(device.dtype).removeprefix("torch."), "pass_tokens": min(rows * size[1], size[0] * size[1]),

@@ -81,7 +81,9 @@ def load_state(
         step = int(state.metadata()["step"])
         held = {key.removeprefix("value.") for key in state.keys() if key.startswith("value.")}  # noqa: SIM118  # no mapping
         if held != set(parameters):
-            raise InputError(f"{path}: holds other numbers than this run trains", "name the same targets and ranks")
+            raise InputError(
+                f"{path}: holds other numbers than this run trains", "name the same targets and ranks"
+            )
         if losses is not None:
             losses.copy_(state.get_tensor("losses"))
         for name, parameter in parameters.items():

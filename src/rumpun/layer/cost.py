@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from rumpun.layer.params import TrainParams
 from rumpun.layer.shape import Shape
 
-__all__ = ["CHUNK_TOKENS", "PASS_TOKENS", "Load", "memory_of", "operations", "pass_that_fits", "trained_numbers"]
+__all__ = [
+    "CHUNK_TOKENS",
+    "PASS_TOKENS",
+    "Load",
+    "memory_of",
+    "operations",
+    "pass_that_fits",
+    "trained_numbers",
+]
 
 PASS_TOKENS: Mapping[str, int] = {"cpu": 512, "cuda": 32_768}  # of one pass, where the recipe names none
 CHUNK_TOKENS: Mapping[str, int] = {"cpu": 512, "cuda": 8_192}  # whose logits are held at once

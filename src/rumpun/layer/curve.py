@@ -7,7 +7,16 @@ from typing import Any
 
 __all__ = ["draw"]
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#3D3D3D")  # Okabe and Ito, two more
+_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#7F3C8D",
+    "#3D3D3D",
+)  # Okabe and Ito, two more
 _WIDTH, _HEIGHT, _LEFT, _TOP, _KEY = 620, 220, 60, 34, 110  # of a panel, its margins and the names beside it
 _POINTS = 120  # of a line of losses at most; more are averaged
 
@@ -15,7 +24,10 @@ Line = list[tuple[float, float, tuple[float, float] | None]]  # tokens, value, i
 
 
 def draw(
-    curve: Sequence[Mapping[str, Any]], losses: Sequence[Sequence[Sequence[float]]], names: Sequence[str], per_step: int
+    curve: Sequence[Mapping[str, Any]],
+    losses: Sequence[Sequence[Sequence[float]]],
+    names: Sequence[str],
+    per_step: int,
 ) -> str:
     """The SVG of a run.
 
@@ -34,13 +46,17 @@ def draw(
     }
     whole = len(panels) * (_HEIGHT + 90)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + _KEY} {whole}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + _KEY} {whole}"',
         'font-family="Liberation Sans, Arial, sans-serif" font-size="12" fill="#1a1a1a" role="img">',
         "<title>Loss and held-out bits per byte over the tokens seen</title>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
     for place, (title, lines) in enumerate(panels):
-        parts += [f'<g transform="translate({_LEFT} {_TOP + place * (_HEIGHT + 90)})">', *_panel(title, lines, colours), "</g>"]
+        parts += [
+            f'<g transform="translate({_LEFT} {_TOP + place * (_HEIGHT + 90)})">',
+            *_panel(title, lines, colours),
+            "</g>",
+        ]
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -99,7 +115,9 @@ def _panel(title: str, lines: Mapping[str, Line], colours: Mapping[str, str]) ->
         colour = colours[name]
         for tokens, _, ci in line:
             if ci:
-                parts.append(f'<line x1="{x_of(tokens)}" y1="{y_of(ci[0])}" x2="{x_of(tokens)}" y2="{y_of(ci[1])}" stroke="{colour}" stroke-opacity="0.45"/>')
+                parts.append(
+                    f'<line x1="{x_of(tokens)}" y1="{y_of(ci[0])}" x2="{x_of(tokens)}" y2="{y_of(ci[1])}" stroke="{colour}" stroke-opacity="0.45"/>'
+                )
         path = " ".join(f"{x_of(tokens)},{y_of(value)}" for tokens, value, _ in line)
         parts += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>',
                   f'<text x="{_WIDTH + 10}" y="{12 + 16 * place}" fill="{colour}">{escape(name)} {line[-1][1]:.3f}</text>']  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.errors import InputError
 from rumpun.layer.base import base_sha256
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import TrainParams, TuneParams
 from rumpun.steps import Input
 from rumpun.weights.layer_file import LayerSpec, read_layer
 
@@ -51,6 +51,48 @@ class Earlier:
             for name, numbers in self.products.items():
                 run.parameters[name].copy_(torch.from_numpy(numbers.astype("float32")))
         return self.begun_from()
+
+    def begin_state(self, run: "Run") -> None:
+        """Put the numbers in place as they were, in float32, with the optimiser's.
+
+        Raises:
+            InputError: the layer keeps no state, or that of another run.
+        """
+        from rumpun.layer.checkpoint import KEPT, load_state
+
+        folder = self.input.folder
+        if not (folder / KEPT).is_file():
+            raise InputError(
+                f"{folder}: no {KEPT}, and go_on = 'state'",
+                "train it with keep_state = true, or take go_on = 'data'",
+            )
+        load_state(folder, run.parameters, run.optimizer, None, file=KEPT)
+
+    def taken(self, params: TuneParams, corpus: str, seed: int) -> dict[str, int]:
+        """Sequences of each source that were seen already, where the run goes on in the text.
+
+        Raises:
+            InputError: the layer learnt from another corpus, with other sequences or seed, or does not say.
+        """
+        from rumpun.layer.checkpoint import KEPT, read_words
+        from rumpun.layer.source import CHAT
+
+        data = self.input.manifest.summary.get("data") or {}
+        now = {"corpus": corpus, "seed": seed, "sequence_tokens": params.sequence_tokens}
+        for name, value in now.items():
+            if data.get(name) != value:
+                said = data.get(name, "not told")
+                raise InputError(
+                    f"{self.input.folder}: {name} is {said}, this run has {value}, so its place in the text is lost",
+                    "train on the same corpus with the same sequences, or take go_on = 'weights'",
+                )
+        taken = dict(data["taken"])
+        if params.go_on == "state":
+            kept = read_words(self.input.folder, KEPT).get("taken")
+            taken = json.loads(kept) if kept else taken
+        if data.get("chat_sources") != list(params.chat_sources):
+            taken.pop(CHAT, None)
+        return {name: int(count) for name, count in taken.items()}
 
     def begun_from(self) -> dict[str, Any]:
         """What a card says of the layer."""

@@ -3,6 +3,7 @@
 The first line of a note stands alone where there is no terminal; the command line shows the rest where there is one.
 """
 
+import itertools
 import resource
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,9 +20,7 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
         return ""
     count = min(width, len(values))
     edges = [round(place * len(values) / count) for place in range(count + 1)]
-    means = [
-        sum(values[low:high]) / (high - low) for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    means = [sum(values[low:high]) / (high - low) for low, high in itertools.pairwise(edges)]
     least, span = min(means), max(means) - min(means)
     return "".join(_BLOCKS[int((value - least) / span * 7.999) if span > 0 else 0] for value in means)
 
@@ -69,7 +68,9 @@ class View:
         """
         left = duration(tokens_left / rate) if rate > 0 else "?"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-        head = f"loss {loss:.3f}, {rate:,.0f} tokens/s, step {step} of {self._steps}, {left} left, {peak:.1f} GB"
+        head = (
+            f"loss {loss:.3f}, {rate:,.0f} tokens/s, step {step} of {self._steps}, {left} left, {peak:.1f} GB"
+        )
         if self._measured is not None:
             head += f", held out {self._measured['mean']:.3f} bits per byte"
         return "\n".join([head, *(self._line(name) for name in self._names)])

@@ -1,8 +1,9 @@
-"""The training loop: packed batches, gradient accumulation, a chunked loss, checkpoints by the clock.
+"""The training loop: packed batches, gradient accumulation, a chunked loss, measurements, checkpoints by the clock.
 
 Letters: b sequences, t tokens of one, d width.
 """
 
+import json
 import math
 import os
 import time
@@ -18,10 +19,12 @@ from rumpun.engines.hf_load import device_of
 from rumpun.errors import InputError
 from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS, add_rows
 from rumpun.layer.batches import Batches, Plan
-from rumpun.layer.checkpoint import load_state, save_state
+from rumpun.layer.checkpoint import KEPT, load_state, read_more, read_words, save_state
+from rumpun.layer.live import View
 from rumpun.layer.loss import summed_loss
 from rumpun.layer.lowrank import LowRankEmbedding, LowRankLinear, attach, low_rank_parts
 from rumpun.layer.params import TrainParams
+from rumpun.layer.schedule import learning_rate, stable_steps
 from rumpun.steps import Progress
 from rumpun.weights.families.hyper import text_family
 
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Device", "OneStep", "Run", "find_device", "learning_rate", "prepare", "train_steps"]
+    from rumpun.layer.watch import Watch
+
+__all__ = ["Device", "OneStep", "Run", "Trained", "find_device", "learning_rate", "prepare", "train_steps"]
 
 Modules = dict[str, LowRankLinear | LowRankEmbedding]
 
@@ -71,16 +76,6 @@ def _computes_bfloat16() -> bool:
     except OSError:
         return False
     return " amx_bf16" in flags or " avx512_bf16" in flags
-
-
-def learning_rate(step: int, steps: int, params: TrainParams) -> float:
-    """Linear up from zero, then a cosine down to `decay_share` of the peak at the last step."""
-    warm = max(1, round(params.warmup_share * steps))
-    if step < warm:
-        return params.learning_rate * (step + 1) / warm
-    along = (step - warm) / max(1, steps - 1 - warm)
-    low = params.decay_share
-    return params.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * min(1.0, along))) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +139,8 @@ def prepare(
         table = torch.cat([table, output.detach().to(table.dtype)])
     model.to(device.place)
     model.train()
+    if params.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     parameters = dict(low_rank_parts(modules)) | added
     if OUTPUT_ROWS in added:  # no module of the decoder owns them
         added[OUTPUT_ROWS].data = added[OUTPUT_ROWS].data.to(device.place)
@@ -191,8 +188,13 @@ def _optimizer(
     )  # fmt: skip
 
 
-def one_step(run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float) -> torch.Tensor:
-    """Forward, backward and update on one batch [b, t]; returns each token's loss [b, t] in nats."""
+def one_step(
+    run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float, positions: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Forward, backward and update on one batch [b, t]; returns each token's loss [b, t] in nats.
+
+    `positions` [b, t] restart where a document begins, and then no token sees another document's.
+    """
     device = run.device
     learnt = int((targets >= 0).sum())
     rows = max(1, device.micro_tokens // tokens.shape[1])
@@ -200,7 +202,8 @@ def one_step(run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float)
     losses = []
     for start in range(0, len(tokens), rows):
         part = tokens[start : start + rows].to(device.place, non_blocking=True)
-        hidden = run.decoder(input_ids=part, use_cache=False).last_hidden_state
+        where = None if positions is None else positions[start : start + rows].to(device.place)
+        hidden = run.decoder(input_ids=part, position_ids=where, use_cache=False).last_hidden_state
         low = (run.tied.a, run.tied.b, run.tied.scale) if run.tied is not None else None
         summed, each = summed_loss(
             hidden.flatten(0, 1), run.table, targets[start : start + rows].to(device.place).flatten(),
@@ -215,44 +218,134 @@ def one_step(run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float)
     return torch.cat(losses)
 
 
-OneStep = Callable[[Run, torch.Tensor, torch.Tensor, float], torch.Tensor]
+OneStep = Callable[[Run, torch.Tensor, torch.Tensor, float, torch.Tensor | None], torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a run."""
+
+    losses: torch.Tensor  # [steps, sources, 2] of (nats, learnt tokens), of the steps that were made
+    stopped: str  # why before the plan's end; empty: it was not
 
 
 def train_steps(
     run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, *, one: OneStep | None = None,
-    progress: Progress,
-) -> torch.Tensor:  # fmt: skip
-    """Train from the last checkpoint to the end; returns [steps, sources, 2] of (nats, learnt tokens).
+    watch: "Watch | None" = None, progress: Progress,
+) -> Trained:  # fmt: skip
+    """Train from the last checkpoint to the end, or until the watch or the clock stops it.
 
     Raises:
         InputError: the loss is no number any more.
+        EnvironmentFault: a checkpoint could not be written.
     """
-    losses = torch.zeros(plan.steps, len(batches.names), 2, dtype=torch.float64)
-    begin = load_state(scratch, run.parameters, run.optimizer, losses)
-    saved, started = time.monotonic(), time.monotonic()
-    per_step = params.batch_sequences * params.sequence_tokens
-    for step in range(begin, plan.steps):
-        tokens, targets, which = (torch.from_numpy(array) for array in batches.batch(step))
-        for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(step, plan.steps, params) * (group["peak"] / params.learning_rate)
-        each = (one or one_step)(run, tokens, targets, params.gradient_clip)
+    return _Loop(
+        run, batches, plan, params, scratch, one=one or one_step, watch=watch, progress=progress
+    ).go()
+
+
+class _Loop:
+    """A run on its way: how far it is, and what is written when."""
+
+    def __init__(
+        self, run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, *, one: OneStep,
+        watch: "Watch | None", progress: Progress,
+    ) -> None:  # fmt: skip
+        self.run, self.batches, self.params, self.scratch = run, batches, params, scratch
+        self.one, self.watch, self.progress, self.steps = one, watch, progress, plan.steps
+        self.losses = torch.zeros(plan.steps, len(batches.names), 2, dtype=torch.float64)
+        self.begin = self.step = load_state(scratch, run.parameters, run.optimizer, self.losses)
+        words = read_words(scratch)
+        self.spent, self.stopped = float(words.get("seconds", 0)), words.get("stopped", "")
+        if watch and "watch" in words:
+            watch.take_up(words["watch"], read_more(scratch))
+        self.level = stable_steps(plan.steps, params)
+        if self.step < self.level:
+            (scratch / KEPT).unlink(missing_ok=True)  # of steps that a kill undid
+        self.view = View(batches.names, plan.steps)
+        for row in self.losses[: self.step].tolist():
+            self.view.saw(row)
+        self.per_step = params.batch_sequences * params.sequence_tokens
+        self.saved = self.started = time.monotonic()
+
+    def go(self) -> Trained:
+        if self.watch and self.watch.step < 0:
+            self.measure(0.0)
+        while self.step < self.steps and not self.stopped:
+            self.advance()
+            self.after_step(time.monotonic())
+        seconds = self.spent + time.monotonic() - self.started
+        if self.watch and self.watch.step != self.step:
+            self.measure(seconds)
+        if self.params.keep_state and not (self.scratch / KEPT).is_file():
+            self.keep_state()
+        self.save(seconds)
+        return Trained(self.losses[: self.step], self.stopped)
+
+    def advance(self) -> None:
+        """One step, its losses by source put into their row."""
+        tokens, targets, which = (torch.from_numpy(array) for array in self.batches.batch(self.step))
+        found = self.batches.positions(self.step)
+        for group in self.run.optimizer.param_groups:
+            rate = learning_rate(self.step, self.steps, self.params)
+            group["lr"] = rate * (group["peak"] / self.params.learning_rate)
+        positions = None if found is None else torch.from_numpy(found)
+        each = self.one(self.run, tokens, targets, self.params.gradient_clip, positions)
         by_row = torch.stack([each.sum(1).double().cpu(), (targets >= 0).sum(1).double()], 1)
-        losses[step].index_add_(0, which, by_row)
-        nats, count = losses[step].sum(0).tolist()
+        row = self.losses[self.step].zero_()
+        row.index_add_(0, which, by_row)
+        nats = float(row[:, 0].sum())
         if not math.isfinite(nats):
             raise InputError(
-                f"step {step + 1} of {plan.steps}: the loss is {nats}",
-                f"lower learning_rate = {params.learning_rate}",
+                f"step {self.step + 1} of {self.steps}: the loss is {nats}",
+                f"lower learning_rate = {self.params.learning_rate}",
             )
-        now = time.monotonic()
-        rate = (step + 1 - begin) * per_step / max(1e-9, now - started)
-        progress(
-            (step + 1) * per_step,
-            plan.steps * per_step,
-            f"loss {nats / max(1, count):.3f}, {rate:,.0f} tokens/s",
-        )
-        if now - saved > params.checkpoint_seconds and step + 1 < plan.steps:
-            save_state(scratch, step + 1, run.parameters, run.optimizer, losses)
-            saved = time.monotonic()
-    save_state(scratch, plan.steps, run.parameters, run.optimizer, losses)
-    return losses
+        self.step += 1
+
+    def after_step(self, now: float) -> None:
+        """Tell of the step; measure, stop and save where it is time to."""
+        row, params = self.losses[self.step - 1], self.params
+        self.view.saw(row.tolist())
+        nats, count = row.sum(0).tolist()
+        rate = (self.step - self.begin) * self.per_step / max(1e-9, now - self.started)
+        left = (self.steps - self.step) * self.per_step
+        self.tell(self.view.note(nats / max(1, count), self.step, rate, left))
+        seconds = self.spent + now - self.started
+        if params.keep_state and self.step == self.level:
+            self.keep_state()
+        measured = self.watch is not None and self.watch.due(self.step, seconds)
+        if self.watch and measured:
+            self.measure(seconds)
+            self.stopped = self.watch.stopped()
+        if params.minutes_max and seconds >= 60 * params.minutes_max and not self.stopped:
+            self.stopped = f"minutes_max = {params.minutes_max:g}, after {seconds / 60:.1f} minutes"
+        if self.step == self.steps:
+            self.stopped = ""
+        elif measured or self.stopped or now - self.saved > params.checkpoint_seconds:
+            self.save(seconds)
+            self.saved = time.monotonic()
+
+    def tell(self, note: str) -> None:
+        self.progress(self.step * self.per_step, self.steps * self.per_step, note)
+
+    def measure(self, seconds: float) -> None:
+        if self.watch:
+            self.tell("measuring on held-out text")
+            tokens = self.step * self.per_step
+            self.view.measured(self.watch.measure(self.run, self.step, tokens, seconds))
+
+    def save(self, seconds: float) -> None:
+        words = {"seconds": repr(seconds), "stopped": self.stopped}
+        if self.watch:
+            words["watch"] = self.watch.words()
+        save_state(
+            self.scratch, self.step, self.run.parameters, self.run.optimizer, self.losses, words=words,
+            more=self.watch.best if self.watch else None,
+        )  # fmt: skip
+
+    def keep_state(self) -> None:
+        """Write the numbers, the optimiser's and the place in the text, for a run that goes on from here."""
+        save_state(
+            self.scratch, self.step, self.run.parameters, self.run.optimizer, torch.zeros(0),
+            words={"taken": json.dumps(self.batches.taken(self.step))}, file=KEPT,
+        )  # fmt: skip

@@ -5,7 +5,6 @@ import math
 import os
 import platform
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def find_gpu(name: str) -> Gpu:
     Raises:
         UsageError: the table has none of this name.
     """
-    known: Mapping[str, Gpu] = machines().gpus
+    known = machines().gpus
     if name not in known:
         raise UsageError(f"--gpu '{name}'", nearest(name, list(known)))
     return known[name]

@@ -34,7 +34,9 @@ class TrainParams:
     warmup_share: float = 0.05  # of all steps, linear from 0
     schedule: Literal["cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay (Hu et al. 2024)
     decay_share: float = 0.1  # of the peak, reached at the end
-    decay_steps_share: float = 0.2  # wsd: of all steps; 1: from the first one, as in a branch; 0.1 to 0.2 are usual
+    decay_steps_share: float = (
+        0.2  # wsd: of all steps; 1: from the first one, as in a branch; 0.1 to 0.2 are usual
+    )
     weight_decay: float = 0.0  # decoupled, on every number of the products
     beta2: float = 0.98  # AdamW's second decay; 0.999 is too slow for a few hundred steps
     gradient_clip: float = 1.0  # norm over all trained numbers; 0: none

@@ -1,5 +1,6 @@
 """A run's cost in one place: on this machine, by what was measured or stated, or on a named GPU, computed."""
 
+import os
 from dataclasses import dataclass
 
 import msgspec
@@ -51,9 +52,11 @@ def on_this_machine(load: Load, asked: Asked, progress: Progress = quiet) -> Pla
         EnvironmentFault: it is to be measured and cannot be.
     """
     lacking = missing("train")
-    speed = None if lacking or asked.tokens_per_second else calibrate.cached(load)
-    if speed is None and asked.measure and not lacking and not asked.tokens_per_second:
-        speed = calibrate.calibrate(load, progress)
+    speed = None
+    if not lacking and not asked.tokens_per_second:
+        speed = calibrate.cached(load)
+        if asked.measure and (speed is None or _quieter(speed)):
+            speed = calibrate.calibrate(load, progress)
     notes = []
     if speed is None and not asked.tokens_per_second:
         why = f"{', '.join(lacking)} not installed" if lacking else "not measured"
@@ -79,6 +82,11 @@ def on_this_machine(load: Load, asked: Asked, progress: Progress = quiet) -> Pla
         watt_hours=None if seconds is None else watts * seconds / 3600,
         notes=(processor(), *notes),
     )
+
+
+def _quieter(speed: calibrate.Speed) -> bool:
+    """Whether a figure that was taken beside other work is worth taking again."""
+    return speed.load > _BUSY and os.getloadavg()[0] < speed.load / 2
 
 
 def _hours(seconds: float | None) -> float | None:

@@ -39,7 +39,9 @@ class Source:
     lengths: Ints  # [documents]
     tokens: int  # in all
     bytes: int  # UTF-8 of the texts
-    begins: bool = False  # each document has the token that begins a text; if not, the end-of-text before it serves
+    begins: bool = (
+        False  # each document has the token that begins a text; if not, the end-of-text before it serves
+    )
 
     @property
     def chat(self) -> bool:

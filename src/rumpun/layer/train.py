@@ -2,10 +2,12 @@
 
 Reading order: `params`, `source` and `tokens` (text to numbers), `packed` (numbers that the corpus brings), `batches` (what
 a step sees), `lowrank`, `added_rows` and `loss` (the mathematics), `earlier` (the layer that a run goes on from), `loop`,
-`checkpoint`.
+`schedule`, `watch` (measurements while it runs), `live` and `curve` (what is seen of it), `checkpoint`.
 """
 
+import dataclasses
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,14 +26,16 @@ if TYPE_CHECKING:
 
     from rumpun.layer.batches import Batches, Plan
     from rumpun.layer.earlier import Earlier
-    from rumpun.layer.loop import OneStep, Run
+    from rumpun.layer.loop import OneStep, Run, Trained
     from rumpun.layer.source import Source
+    from rumpun.layer.tokenizer import Tokenizer
+    from rumpun.layer.watch import Watch
 
 __all__ = [
     "TrainParams", "TuneParams", "base_facts", "deterministic", "learn", "place_base", "train", "tune", "write_trained",
 ]  # fmt: skip
 
-LOSSES = "losses.jsonl"
+LOSSES, CURVE, PICTURE = "losses.jsonl", "curve.jsonl", "curve.svg"
 _EDGE = 0.05  # share of the steps that "first" and "last" losses are taken over
 
 
@@ -68,7 +72,7 @@ def learn(
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    from rumpun.layer.batches import Batches, make_plan
+    from rumpun.layer.batches import Batches, make_plan, over_cap
     from rumpun.layer.earlier import read_earlier, tokenizer_folder
     from rumpun.layer.loop import find_device, prepare, train_steps
     from rumpun.layer.source import CHAT
@@ -84,35 +88,125 @@ def learn(
     place = folder
     if earlier and earlier.spec.tokens:
         place = tokenizer_folder(base, earlier.spec, work.scratch / "tokenizer")
+    tokenizer = Tokenizer(place)
     sources, text_from = tokenise(
-        corpus.folder, work.scratch / "tokens", Tokenizer(place), work.progress,
+        corpus.folder, work.scratch / "tokens", tokenizer, work.progress,
         chat=params.chat_share > 0, chat_sources=chat_sources,
     )  # fmt: skip
-    plan = make_plan(sources, params)
+    go_on = params.go_on if isinstance(params, TuneParams) else "weights"
+    taken: dict[str, int] = {}
+    if earlier and isinstance(params, TuneParams) and go_on != "weights":
+        taken = earlier.taken(params, corpus.manifest.id, work.seed)
+    plan = make_plan(sources, params, taken)
     if plan.steps == 0:
         raise InputError(
             f"{corpus.folder}: text for {sum(plan.counts.values())} sequences of {params.sequence_tokens} tokens, one batch"
             f" is {params.batch_sequences}", "raise epochs_max, lower batch_sequences, or add text"
         )  # fmt: skip
+    capped = over_cap(sources, params, plan)
+    _tell_caps(capped, params, work)
     device = find_device(params)
     started = time.monotonic()
     with deterministic(torch, device.place.type == "cpu"):
         run = prepare(folder, params, device, work.seed, earlier.rows if earlier else None)
+        watch = _watch(params, work, run, tokenizer, Tokenizer(folder) if place != folder else tokenizer)
         begun = _begin(earlier, params, run)
-        batches = Batches(sources, plan, params, work.seed)
+        if earlier and go_on == "state":
+            earlier.begin_state(run)
+        batches = Batches(sources, plan, params, work.seed, taken)
         one = taught(run, place) if taught else None
-        losses = train_steps(run, batches, plan, params, work.scratch, one=one, progress=work.progress)
+        again = dataclasses.replace(params, warmup_share=0.0) if go_on == "state" else params
+        trained = train_steps(
+            run, batches, plan, again, work.scratch, one=one, watch=watch, progress=work.progress
+        )
     seconds = time.monotonic() - started
+    losses, steps = trained.losses, len(trained.losses)
+    kept = _keep(watch, params, run, steps)
     write_trained(params, work, run, base, earlier)
     _write_losses(work.folder / LOSSES, losses, batches)
+    _write_curve(work, params, trained, batches, watch)
+    seen = batches.taken(steps)
+    plan = dataclasses.replace(
+        plan, steps=steps, counts={name: seen.get(name, 0) - taken.get(name, 0) for name in plan.counts}
+    )
     return Outcome(
         sources=(base_source(base, params.base),),
         languages=tuple(name for name in batches.names if name != CHAT),
         summary=_summary(params, run, plan, sources, seconds)
         | begun
-        | {"text_from": text_from, "loss": _edges(losses, batches)},
+        | {
+            "text_from": text_from,
+            "loss": _edges(losses, batches),
+            "stopped": trained.stopped,
+            "kept_step": kept,
+        }
+        | {
+            "over_cap": capped,
+            "data": {
+                "corpus": corpus.manifest.id,
+                "seed": work.seed,
+                "sequence_tokens": params.sequence_tokens,
+                "chat_sources": list(chat_sources),
+                "taken": seen,
+            },
+        }
+        | (watch.said(kept) if watch else {}),
         tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
+
+
+def _tell_caps(capped: dict[str, dict[str, float]], params: TrainParams, work: Work) -> None:
+    """Refuse a share that the recipe names and the cap takes away; tell of the others, whose rest is shared out."""
+    for name, passes in capped.items():
+        words = f"{name}: the mixture asks for {passes['wanted']:g} passes over its text, epochs_max = {params.epochs_max:g}"
+        if params.language_weights or name in params.replay.languages:
+            raise InputError(words, "raise epochs_max, lower its share or tokens, or add text")
+        work.progress(0, 0, f"{words}; the rest is shared out")
+
+
+def _watch(
+    params: TrainParams, work: Work, run: "Run", tokenizer: "Tokenizer", base: "Tokenizer"
+) -> "Watch | None":
+    """What measures the run; the products must still be zero, so that the run is the base."""
+    if not params.measures:
+        return None
+    from rumpun.layer.watch import Watch, base_bits, held_documents
+
+    folder = work.input("corpus").folder
+    documents = held_documents(folder, [tokenizer, base], params, work.seed)
+    work.progress(0, 0, f"measuring the base on {len(documents)} held-out documents")
+    bits = base_bits(run, documents, base, work.scratch / "base_bits.json")
+    return Watch(documents, tokenizer, bits, params, work.seed)
+
+
+def _keep(watch: "Watch | None", params: TrainParams, run: "Run", steps: int) -> int:
+    """Put the best measured numbers in place where the recipe asks for them; returns the step that they are of."""
+    import torch
+
+    if watch is None or params.keep != "best" or watch.best_step == steps:
+        return steps
+    with torch.no_grad():
+        for name, numbers in watch.best.items():
+            run.parameters[name].copy_(numbers)
+    return watch.best_step
+
+
+def _write_curve(
+    work: Work, params: TrainParams, trained: "Trained", batches: "Batches", watch: "Watch | None"
+) -> None:
+    from rumpun.layer.checkpoint import KEPT
+    from rumpun.layer.curve import draw
+
+    lines = watch.curve if watch else []
+    if watch:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (work.folder / CURVE).write_text(text, encoding="utf-8")
+    picture = draw(
+        lines, trained.losses.tolist(), batches.names, params.batch_sequences * params.sequence_tokens
+    )
+    (work.folder / PICTURE).write_text(picture, encoding="utf-8")
+    if params.keep_state:
+        shutil.copyfile(work.scratch / KEPT, work.folder / KEPT)
 
 
 class deterministic:  # noqa: N801  # reads as a statement
@@ -157,7 +251,13 @@ def write_trained(
         if product and params.embeddings_rank < params.rank:  # a layer has one rank: zeros fill it up
             extra = params.rank - params.embeddings_rank
             numbers = np.pad(numbers, ((0, extra), (0, 0)) if name.endswith(".a") else ((0, 0), (0, extra)))
-        tensors[name] = numbers.astype(np.float16)
+        with np.errstate(over="ignore"):
+            tensors[name] = numbers.astype(np.float16)
+        if not np.isfinite(tensors[name]).all():
+            raise InputError(
+                f"{name}: a trained number is none, or too large for a layer",
+                f"lower learning_rate = {params.learning_rate}",
+            )
     spec = LayerSpec(
         base_name=base_name(base, params.base),
         base_sha256=base_sha256(base),

@@ -130,9 +130,7 @@ def _split(items: list[int], count: int) -> tuple[list[int], list[int]]:
     return items[:count], items[count:]
 
 
-def base_bits(
-    run: "Run", documents: Sequence[HeldDocument], tokenizer: "Tokenizer", kept: Path
-) -> Floats:
+def base_bits(run: "Run", documents: Sequence[HeldDocument], tokenizer: "Tokenizer", kept: Path) -> Floats:
     """The base's bits, by a run whose products are still zero; read from `kept` where an earlier process left them.
 
     Added tokens' rows are left out of the output: the base has none.

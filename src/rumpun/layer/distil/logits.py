@@ -111,20 +111,29 @@ def _taught_step(run: "Run", own: Path, folder: Path, params: LogitsParams) -> "
             temperature=params.temperature, top_k=params.top_k,
         )  # fmt: skip
 
-    def one(run: "Run", tokens_bt: "torch.Tensor", targets_bt: "torch.Tensor", clip: float) -> "torch.Tensor":
+    def one(
+        run: "Run", tokens_bt: "torch.Tensor", targets_bt: "torch.Tensor", clip: float,
+        positions_bt: "torch.Tensor | None" = None,
+    ) -> "torch.Tensor":  # fmt: skip
         learnt = max(1, int((targets_bt >= 0).sum()))
         rows = max(1, device.micro_tokens // tokens_bt.shape[1])
         with torch.no_grad():
             run.refresh()
         losses = []
-        for part, aims in zip(torch.split(tokens_bt, rows), torch.split(targets_bt, rows), strict=True):
+        for start in range(0, len(tokens_bt), rows):
+            part, aims = tokens_bt[start : start + rows], targets_bt[start : start + rows]
+            where = None if positions_bt is None else positions_bt[start : start + rows].to(device.place)
             given, wanted = part.to(device.place), aims.to(device.place).flatten()
             kept = torch.nonzero(wanted >= 0).squeeze(1)
             each = torch.zeros(len(wanted), device=device.place)
             if len(kept):
-                hidden = run.decoder(input_ids=given, use_cache=False).last_hidden_state.flatten(0, 1)
+                hidden = run.decoder(
+                    input_ids=given, position_ids=where, use_cache=False
+                ).last_hidden_state.flatten(0, 1)
                 with torch.no_grad():
-                    taught = model.model(input_ids=given, use_cache=False).last_hidden_state.flatten(0, 1)
+                    taught = model.model(
+                        input_ids=given, position_ids=where, use_cache=False
+                    ).last_hidden_state.flatten(0, 1)
                 found = by_chunk(some, device.chunk_tokens, hidden[kept], taught[kept], wanted[kept])
                 (found.sum() / learnt).backward()  # type: ignore[no-untyped-call]
                 each[kept] = found.detach()

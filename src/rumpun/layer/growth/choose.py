@@ -209,7 +209,7 @@ def choose_domain(
     held = {tag: picking.held(tag) for tag in own}
     notes = [*picking.notes]
     if files:
-        held = {tag: (*held[tag], *(Path(file).stem for file in files)) for tag in own}
+        held = {tag: (*held[tag], f"{name}-heldout") for tag in own}
     elif len(mine) > 1:
         least = min((i for i in mine if i.domain != "law"), key=lambda item: sum(map(item.bytes, own)))
         held = {tag: (*held[tag], least.name) for tag in own}
@@ -255,7 +255,7 @@ class _Picking:
         running = self.running(tag)
         of_parent = [item.name for item in self.every(tag) if item.name in self.parent.held_out.get(tag, ())]
         if of_parent:
-            return tuple(of_parent)
+            return tuple(dict.fromkeys(of_parent))
         seen = self.parent.trained if tag in self.parent.languages else frozenset()
         total = sum(item.bytes(tag) for item in running)
         fit = [i for i in running if i.bytes(tag) >= _HELD_LEAST and i.name not in seen and i.kind != "seed"]

@@ -51,7 +51,7 @@ def write_child(
         )
     rows = [_row(item, choice) for item in found]
     context = {
-        "choice": choice, "parent": parent, "toml": toml, "stem": lambda path: Path(path).stem, "data": data, "rows": rows, "tests": tests,
+        "choice": choice, "parent": parent, "toml": toml, "data": data, "rows": rows, "tests": tests,
         "recipe": _recipe_name(choice, parent), "about": _about(choice, parent), "duties": obligations(choice.licences),
         "limitations": [*choice.cannot, *choice.notes], "into": place or str(into),
         "targets": tuple(name for name in parent.spec.targets if name in TARGETS),
@@ -119,8 +119,15 @@ def _row(item: Holding, choice: Choice) -> dict[str, Any]:
     return {
         "name": item.name, "kind": item.kind, "domain": item.domain, "licence": item.licence,
         "bytes": {tag: f"{item.bytes(tag):,}" if item.bytes(tag) else "" for tag in choice.languages},
-        "use": "; ".join(uses) or "not used", "why": why, "own": any(tag in item.amounts for tag in choice.own),
+        "use": "; ".join(uses) or "not used", "why": why, "own": _concerns(item, choice),
     }  # fmt: skip
+
+
+def _concerns(item: Holding, choice: Choice) -> bool:
+    """Whether people who grow this child want to know that a source is left out."""
+    if choice.kind == "domain":
+        return choice.name in f"{item.domain} {item.name}"
+    return any(tag in item.amounts for tag in choice.own)
 
 
 def _test(choice: Choice, found: Sequence[Holding]) -> list[dict[str, str]]:

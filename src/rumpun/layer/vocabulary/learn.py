@@ -20,13 +20,14 @@ __all__ = ["Vocabulary", "code_reference", "learn", "weights_of"]
 _ASCII_SIGNS = regex.compile(r"[^\p{L}\p{M}]+")
 _OTHER = regex.compile(r"[^\p{Latin}\p{Common}\p{Inherited}]")
 _NUMBERS = regex.compile(r"\p{N}")
+_ZEROS = "๐໐០၀௦"  # nine follow each
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What is learnt: clusters as plain text, then the tokens of the merges in byte letters."""
+    """What is learnt: clusters and digits as plain text, then the tokens of the merges in byte letters."""
 
-    clusters: tuple[str, ...]
+    clusters: tuple[str, ...]  # digits of the region's scripts behind them
     merged: tuple[str, ...]
     merges: tuple[str, ...]
     refused: Mapping[str, int]  # why -> merges
@@ -71,7 +72,8 @@ def learn(
     }
     progress(0, 4, "reading the reference")
     kept = [text for tag in params.kept_languages for text in texts.train.get(tag, ())]
-    refuse = _refusal(base, [*kept, *reference])
+    digits = _digits(learnt_from) if params.clusters_max else ()
+    refuse = _refusal(base, [*kept, *reference], digits)
     progress(1, 4, "merging pairs")
     aims = _Aims(weights, targets, refuse)
     first = _merged(base, learnt_from, params.tokens_max, aims, None)
@@ -82,8 +84,9 @@ def learn(
         {tag: runs(found) for tag, found in learnt_from.items()},
         weights,
         _cost(base, first),
-        min(params.clusters_max, params.tokens_max),
+        min(params.clusters_max, params.tokens_max - len(digits)),
     )
+    clusters += digits
     progress(3, 4, "merging pairs beside the clusters")
     second = _merged(base, learnt_from, params.tokens_max - len(clusters), aims, finder(clusters))
     progress(4, 4, f"{len(second.tokens)} merges and {len(clusters)} clusters")
@@ -124,14 +127,26 @@ def _merged(
     )
 
 
-def _refusal(base: BaseTokenizer, reference: Sequence[str]) -> Callable[[str, tuple[int, int]], str]:
-    """Why a merge is not made: it would change the reference, a number, or signs that code is made of."""
+def _digits(texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """All ten digits of each of the region's scripts that has one in the texts: one token each, so that all are alike."""
+    tens = [tuple(chr(ord(zero) + n) for n in range(10)) for zero in _ZEROS]
+    used = {letter for found in texts.values() for text in found for letter in set(text)}
+    return tuple(digit for ten in tens if used & set(ten) for digit in ten)
+
+
+def _refusal(
+    base: BaseTokenizer, reference: Sequence[str], digits: Sequence[str]
+) -> Callable[[str, tuple[int, int]], str]:
+    """Why a merge is not made: it would change the reference, a number without a token, or signs that code is made of."""
     words = base.words(reference)
     beside = {
         pair for word in words if not _OTHER.search(base.text(word)) for pair in _pairs(base.pieces(word))
     }
     numbers = {
-        pair for number in range(0x110000) if _is_number(number) for pair in _number_pairs(base, number)
+        pair
+        for number in range(0x110000)
+        if _is_number(number) and chr(number) not in digits
+        for pair in _number_pairs(base, number)
     }
 
     def refuse(token: str, pair: tuple[int, int]) -> str:
