@@ -22,6 +22,7 @@ PAGES = sorted(
         ROOT / "CHANGELOG.md",
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "layers").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
     ]
 )
 COMMAND = re.compile(r"^(?:rumpun|make) .*$", re.MULTILINE)
@@ -117,12 +118,12 @@ def test_every_benchmark_is_run_by_make_bench() -> None:
 
 def test_no_marks_of_unfinished_work() -> None:
     marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|raise NotImplemented" r"Error")
-    for path in tracked("src/*.py", "tests/*.py", "bench/*.py", "scripts/*.py"):
+    for path in tracked("src/*.py", "tests/*.py", "bench/*.py", "scripts/*.py", "examples/*.py"):
         assert not marks.search(path.read_text(encoding="utf-8")), path
 
 
 def test_source_files_stay_readable() -> None:
-    for path in tracked("src/*.py"):
+    for path in tracked("src/*.py", "examples/*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 450, f"{path}: more than 450 lines"
 
 

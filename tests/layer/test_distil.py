@@ -125,7 +125,7 @@ def test_what_is_left_out_is_counted(
 ) -> None:
     wrong = {
         "0": lambda tag: GOOD["en" if tag != "en" else "th"],
-        "1": lambda tag: GOOD[tag][:20] * 30,
+        "1": lambda tag: GOOD[tag][:20] * 20,
         "2": lambda _: "Ya",
         "3": lambda tag: GOOD[tag],
     }
@@ -194,13 +194,7 @@ def test_a_real_teacher_answers_and_is_learnt_from(
         min_characters=1, repeated_share_max=1.0, answers_per_prompt=4, keep_chat=False, temperature=1.5,
     )  # fmt: skip
     where = work(tmp_path / "a", corpus)
-    try:
-        outcome = distil.function(ask, where)
-        rows = outcome.summary["kept"]
-    except InputError:  # random words seldom end
-        rows = 0
-    if not rows:
-        pytest.skip("the random teacher ended no answer")
+    assert distil.function(ask, where).summary["kept"] > 0
     taught = as_input(where.folder, "corpus")
     first = train.function(TrainParams(**SHAPE), work(tmp_path / "layer", corpus))
     layer = as_input(tmp_path / "layer" / "made", "layer", summary=first.summary)

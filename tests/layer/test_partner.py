@@ -16,7 +16,24 @@ from rumpun.records.lineage import ancestors, walk
 from rumpun.records.private import is_private, must_stay, private_name, redacted
 from rumpun.steps import plan, quiet, run
 
-WORDS = "padi bambu sungai kampung nenek pasar ikan jala perahu kebun cabai garam lesung tikar anyam sawah".split()
+WORDS = [
+    "padi",
+    "bambu",
+    "sungai",
+    "kampung",
+    "nenek",
+    "pasar",
+    "ikan",
+    "jala",
+    "perahu",
+    "kebun",
+    "cabai",
+    "garam",
+    "lesung",
+    "tikar",
+    "anyam",
+    "sawah",
+]
 SECRET = "Zulfikarno menyimpan kunci besi kuningan di bawah tempayan Qanuriyah sejak malam keenam belas bulan purnama"
 RECIPE = """
 name = "partner"
@@ -82,7 +99,9 @@ def ran(tmp_path: Path) -> tuple[Path, dict[str, Path]]:
         "".join(json.dumps({"text": sentence(n + 100), "language": "id"}) + "\n" for n in range(8)), encoding="utf-8"
     )  # fmt: skip
     recipe = tmp_path / "run.toml"
-    text = RECIPE.replace("{private:?}", json.dumps(str(private))).replace("{public:?}", json.dumps(str(public)))
+    text = RECIPE.replace("{private:?}", json.dumps(str(private))).replace(
+        "{public:?}", json.dumps(str(public))
+    )
     recipe.write_text(text.replace("{{", "{").replace("}}", "}"), encoding="utf-8")
     return recipe, run(read_recipe(recipe), tmp_path / "store", progress=lambda _: quiet)
 
@@ -98,7 +117,16 @@ def telltales() -> list[bytes]:
     """Every word of the rows that is not a common one, runs of words of the secret, and the names around them."""
     words = SECRET.split()
     runs = [" ".join(words[n : n + 2]) for n in range(len(words) - 1)]
-    names = ["mutiara", "pasien", "rekam-medis", "wulandari", "rahasia", "Klinik", "songs.jsonl", "klinik-mutiara.example"]
+    names = [
+        "mutiara",
+        "pasien",
+        "rekam-medis",
+        "wulandari",
+        "rahasia",
+        "Klinik",
+        "songs.jsonl",
+        "klinik-mutiara.example",
+    ]
     return [text.lower().encode() for text in (*runs, "zulfikarno", "qanuriyah", *names)]
 
 
@@ -191,7 +219,9 @@ def test_private_files_have_a_name_that_tells_nothing(tmp_path: Path, files: str
 
 def test_an_error_shows_no_private_row(tmp_path: Path) -> None:
     path = tmp_path / "pasien.jsonl"
-    path.write_text(json.dumps({"text": SECRET, "language": "id"}) + "\n" + SECRET + "\n")  # no licence; no JSON
+    path.write_text(
+        json.dumps({"text": SECRET, "language": "id"}) + "\n" + SECRET + "\n"
+    )  # no licence; no JSON
     recipe = tmp_path / "run.toml"
     recipe.write_text(
         'name = "x"\n[steps.d]\nuses = "corpus.read"\n[steps.d.with]\nfrom_inventory = false\n'
@@ -236,3 +266,28 @@ def test_names() -> None:
     assert not private_name("clinic")
     maker = Maker(step="s", version=1, params={}, rumpun="0")
     assert not is_private(Manifest(kind="corpus", id="d" * 32, maker=maker))
+
+
+def test_a_hit_is_what_greedy_decoding_says(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from rumpun.layer.partner.repeats import RepeatsParams, _Asking
+    from rumpun.layer.tiny_base import write_tiny_base
+    from rumpun.weights.folder import write_folder
+
+    write_folder(write_tiny_base(tmp_path / "base.gguf", 3), tmp_path / "folder")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "folder", dtype=torch.float32)
+    begun = torch.tensor([[1, 5, 9, 14]])
+    whole = model.generate(
+        begun,
+        max_new_tokens=6,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+        attention_mask=torch.ones_like(begun),
+    )[0].tolist()
+    asking = _Asking(tmp_path / "folder", RepeatsParams(), quiet)
+    assert asking._hits(whole, 6) == [True] * 6
+    other = [*whole[:-1], whole[-1] + 1]
+    assert asking._hits(other, 6) == [True] * 5 + [False]

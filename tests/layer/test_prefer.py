@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import math
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -242,6 +245,52 @@ def test_cut_off_and_started_again_it_gives_the_same_bits(
         assert (tmp_path / "cut" / "made" / name).read_bytes() == (
             tmp_path / "whole" / "made" / name
         ).read_bytes()
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_gives_the_same_bits(
+    tmp_path: Path, layer: Input, preferences: Input
+) -> None:
+    """A real process, ended by SIGKILL between two checkpoints, and another that goes on."""
+    prefer.function(PARAMS, work(tmp_path / "whole", preferences, layer))
+    code = """
+import sys, time
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from preferring import as_input, work
+from rumpun.layer.prefer.params import PreferParams
+from rumpun.layer.prefer.step import prefer
+
+def slowly(done, total=0, note=""):
+    if "loss" in note:
+        print(done, flush=True)
+        time.sleep(0.2)
+
+folder = Path(sys.argv[1])
+inputs = as_input(folder / "preferences", "preferences"), as_input(folder / "layer" / "made", "layer")
+prefer.function(PreferParams(**eval(sys.argv[2])), work(folder / "killed", *inputs, progress=slowly))
+"""
+    told = repr({field.name: getattr(PARAMS, field.name) for field in dataclasses.fields(PARAMS)})
+    command = [sys.executable, "-c", code, str(tmp_path), told]
+    begun = []
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent)
+        assert process.stdout is not None
+        begun.append(int(process.stdout.readline()))
+        for line in process.stdout:
+            if (
+                int(line) == begun[-1] + 8
+            ):  # 1.6 seconds on: a checkpoint of 1 second stands, and steps after it
+                process.send_signal(signal.SIGKILL)
+                break
+        assert process.wait() == -signal.SIGKILL
+        process.stdout.close()
+    assert 1 == begun[0] < begun[1] < 10
+    prefer.function(PARAMS, work(tmp_path / "killed", preferences, layer))
+    for name in ("layer.json", "layer.safetensors", "preferences-steps.jsonl"):
+        killed, whole = (tmp_path / place / "made" / name for place in ("killed", "whole"))
+        assert killed.read_bytes() == whole.read_bytes()
 
 
 def test_what_cannot_be_learnt_is_named(tmp_path: Path, layer: Input, preferences: Input) -> None:

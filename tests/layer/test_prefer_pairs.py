@@ -129,6 +129,20 @@ def test_chat_rows_files_and_what_is_left_out(tmp_path: Path, table: Table) -> N
     assert [entry.role for entry in outcome.sources] == ["preferences", "preferences"]
 
 
+def test_a_recipe_names_tables(tmp_path: Path, table: Table) -> None:
+    from rumpun.recipes import build
+
+    with_ = {"tables": [{"path": table.path, "source": "talks", "licence": "CC0-1.0"}], "rules": ["language"]}
+    params = build(PairsParams, with_, "recipe")
+    assert params.tables[0].source == "talks"
+    outcome = pairs.function(params, work(tmp_path / "a"))
+    assert set(outcome.summary["by_rule"]) == {"language"}
+    assert pairs.identity is not None
+    before = pairs.identity(params)
+    write_lines(Path(table.path), rows(3))
+    assert pairs.identity(params) != before
+
+
 def test_faults_are_named(tmp_path: Path, table: Table) -> None:
     with pytest.raises(InputError, match="no preference pair in 0 files"):
         pairs.function(PairsParams(), work(tmp_path / "a"))

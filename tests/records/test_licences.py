@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rumpun.errors import InputError
-from rumpun.records.licences import obligations, shippable, terms
+from rumpun.records.licences import closed_to_learners, obligations, shippable, terms
 
 KNOWN = [
     "CC0-1.0",
@@ -71,3 +71,10 @@ def test_a_broken_expression_is_refused(expression):
 def test_obligations_name_the_licences_that_bring_them():
     found = obligations(["CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0", "CC-BY-4.0"])
     assert found == {"attribution": ["CC-BY-4.0", "CC-BY-SA-4.0"], "share-alike": ["CC-BY-SA-4.0"]}
+
+
+def test_terms_that_close_a_teacher_to_learners():
+    assert {"llama2", "llama3", "LicenseRef-OpenAI-terms"} <= set(closed_to_learners())
+    assert not terms("Apache-2.0 AND llama3").trains_others
+    assert terms("MIT OR llama3").trains_others
+    assert all(terms(name).trains_others for name in (*KNOWN, "llama3.1", "gemma"))

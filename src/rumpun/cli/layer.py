@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rumpun.cli import layer_merge, layer_offspring, layer_release, layer_vocabulary
+from rumpun.cli import layer_merge, layer_offspring, layer_plan, layer_release, layer_vocabulary
 from rumpun.weights.kinds import QUANTISATIONS
 
 FILE = click.Path(path_type=Path)
@@ -59,6 +59,7 @@ for command in (
     layer_offspring.offspring,
     layer_offspring.domain,
     layer_offspring.returned,
+    layer_plan.plan,
     layer_release.release,
     layer_release.keygen,
 ):

@@ -32,9 +32,23 @@ def _shared(command: F) -> F:
 
 @click.command()
 @click.option("--language", "tag", required=True, help="The child's language, BCP-47: su, jv, min …")
-@click.option("--rehearse", default="", help="The parent's languages to rehearse, with commas between (default: the nearest, and English).")
+@click.option(
+    "--rehearse",
+    default="",
+    help="The parent's languages to rehearse, with commas between (default: the nearest, and English).",
+)
 @_shared
-def offspring(tag: str, *, rehearse: str, reference: str, data: str, minutes: float, into: Path | None, walks: bool, as_json: bool) -> None:
+def offspring(
+    tag: str,
+    *,
+    rehearse: str,
+    reference: str,
+    data: str,
+    minutes: float,
+    into: Path | None,
+    walks: bool,
+    as_json: bool,
+) -> None:
     """Write a recipe, notes for the card and a checklist for a child of a layer in one language, from what data there is."""
     from rumpun.layer.growth.choose import choose_offspring, relatives
     from rumpun.layer.growth.holdings import holdings
@@ -47,14 +61,32 @@ def offspring(tag: str, *, rehearse: str, reference: str, data: str, minutes: fl
     parent = read_parent(reference)
     found = holdings(dict.fromkeys((tag, *near, *wanted, "en")), data)
     choice = choose_offspring(tag, parent, found, rehearse=wanted, minutes=minutes)
-    _write(into or Path("recipes/offspring") / tag, choice, parent, found, data=data, walks=walks, as_json=as_json)
+    _write(
+        into or Path("recipes/offspring") / tag,
+        choice,
+        parent,
+        found,
+        data=data,
+        walks=walks,
+        as_json=as_json,
+    )
 
 
 @click.command()
 @click.option("--domain", "name", required=True, help="health, workers …")
 @click.option("--languages", default="", help="Of the parent's, with commas between (default: the domain's).")
 @_shared
-def domain(name: str, *, languages: str, reference: str, data: str, minutes: float, into: Path | None, walks: bool, as_json: bool) -> None:
+def domain(
+    name: str,
+    *,
+    languages: str,
+    reference: str,
+    data: str,
+    minutes: float,
+    into: Path | None,
+    walks: bool,
+    as_json: bool,
+) -> None:
     """Write a recipe, notes for the card and a checklist for a child of a layer in one domain, from what data there is.
 
     A file heldout.jsonl in the folder, lines {"text", "language"} of your own, is held out and measured on.
@@ -83,10 +115,10 @@ def _write(
     into: Path, choice: "Choice", parent: "Parent", found: "Sequence[Holding]", *, data: str, walks: bool, as_json: bool
 ) -> None:  # fmt: skip
     from rumpun.cli.show import put_json
-    from rumpun.layer.growth.holdings import tests_of
+    from rumpun.layer.growth.holdings import public_tests
     from rumpun.layer.growth.write import RECIPE, write_child
 
-    tests = tests_of(choice.own, data) if choice.kind == "offspring" else []
+    tests = public_tests(choice.own, data) if choice.kind == "offspring" else []
     files = write_child(into, choice, parent, found, tests, data=data)
     if as_json and not walks:
         put_json(
@@ -101,7 +133,10 @@ def _write(
         for path in files:
             click.echo(path, err=as_json)
         for tag, size in choice.own_bytes.items():
-            click.echo(f"{tag}: {size:,} bytes to train on; held out: {', '.join(choice.held_out.get(tag, ())) or 'blocks'}", err=as_json)
+            click.echo(
+                f"{tag}: {size:,} bytes to train on; held out: {', '.join(choice.held_out.get(tag, ())) or 'blocks'}",
+                err=as_json,
+            )
         for note in choice.notes:
             click.echo(f"note: {note}", err=True)
     if walks:

@@ -27,6 +27,7 @@ def run(recipe: Path, only_plan: bool, store: Path | None, as_json: bool) -> Non
 def walk(recipe: "Recipe", store: Path, *, only_plan: bool, as_json: bool) -> None:
     """Make or plan a recipe's steps, and print their folders or ids."""
     from rumpun.cli.show import progress_bars, put_json
+    from rumpun.layer.distributed import leading
     from rumpun.steps import plan
     from rumpun.steps import run as make
 
@@ -40,8 +41,10 @@ def walk(recipe: "Recipe", store: Path, *, only_plan: bool, as_json: bool) -> No
         for item in planned:
             click.echo(f"{'made' if item.done else 'to make':8} {item.name:12} {item.uses:20} {item.key}")
         return
-    with progress_bars() as progress:
-        made = make(recipe, store, progress=progress)
+    with leading() as leads, progress_bars() as progress:
+        made = make(recipe, store, progress=progress) if leads else {}
+    if not leads:
+        return
     if as_json:
         put_json({"recipe": recipe.name, "steps": {name: str(folder) for name, folder in made.items()}})
         return

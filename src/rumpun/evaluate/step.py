@@ -73,7 +73,7 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
         apart = figures(texts, model, before, draws=params.draws, seed=work.seed)["languages"]
         for tag, row in measured.items():
             row |= {"parent": apart[tag]["against"], "from_parent": apart[tag]["difference"]}
-        sources = _by_source(texts, model, against, before, params, work.seed)
+        sources = _by_source(texts, model, against, before, params=params, seed=work.seed)
     rows = {
         tag: measured.get(tag, EMPTY) for tag in [*WORKING, *(tag for tag in measured if tag not in WORKING)]
     }
@@ -105,6 +105,7 @@ def _by_source(
     model: Sequence[float],
     base: Sequence[float],
     parent: Sequence[float],
+    *,
     params: BpbParams,
     seed: int,
 ) -> dict[str, dict[str, Any]]:

@@ -137,7 +137,10 @@ def held_out(corpus: Path, languages: Iterable[str], documents_max: int, seed: i
             if row["text"] and (not wanted or row["language"] in wanted):
                 order = hashlib.blake2b(f"{seed}:{row['id']}".encode(), digest_size=8).hexdigest()
                 found.setdefault(row["language"], []).append(
-                    (order + row["id"], Text(row["text"], row["language"], str(row["id"]), row["source"] or ""))
+                    (
+                        order + row["id"],
+                        Text(row["text"], row["language"], str(row["id"]), row["source"] or ""),
+                    )
                 )
     if not found:
         raise InputError(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from rumpun.errors import EnvironmentFault
 from rumpun.layer.cost import Load, memory_of, operations
 from rumpun.layer.machines import cores, package_joules, processor
 from rumpun.layer.params import TrainParams
+from rumpun.recipes import build
 from rumpun.records.places import cache_folder
 from rumpun.steps import Progress, quiet
 
@@ -127,14 +128,9 @@ def _trial(load: Load, blocks: int) -> Load:
 def _place(load: Load) -> Path:
     """Where the figures of such a run on this machine are kept."""
     wanted = (
-        "sequence_tokens",
-        "batch_sequences",
-        "micro_tokens",
-        "rank",
-        "targets",
-        "embeddings_rank",
-        "precision",
-    )
+        "sequence_tokens", "batch_sequences", "micro_tokens", "rank", "targets", "embeddings_rank", "precision",
+        "document_masking", "gradient_checkpointing",
+    )  # fmt: skip
     made_of = {
         "machine": [processor(), cores(), metadata.version("torch"), *(os.environ.get(name, "") for name in _WATCHED)],
         "shape": [load.shape.config[key] for key in sorted(load.shape.config) if not key.endswith("_token_id")],
@@ -147,7 +143,7 @@ def _place(load: Load) -> Path:
 
 def _try(load: Load, blocks: int) -> dict[str, Any]:
     asked = {
-        "config": dict(load.shape.config) | {"num_hidden_layers": blocks}, "params": asdict(load.params), "added": load.added,
+        "config": dict(load.shape.config) | {"num_hidden_layers": blocks}, "params": {each.name: asdict(load.params)[each.name] for each in fields(TrainParams)}, "added": load.added,
     }  # fmt: skip
     command = [sys.executable, "-m", "rumpun.layer.calibrate"]
     made = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
@@ -175,10 +171,7 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     from rumpun.layer.loop import find_device, one_step, prepare
 
     transformers.utils.logging.disable_progress_bar()
-    raw = asked["params"]
-    params = TrainParams(
-        **{name: raw[name] for name in TrainParams.__dataclass_fields__} | {"targets": tuple(raw["targets"])}
-    )
+    params = build(TrainParams, asked["params"], "the trial")
     device = find_device(params)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -196,13 +189,14 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     ids = torch.randint(0, config.vocab_size, size, generator=torch.Generator().manual_seed(0))
     targets = torch.full_like(ids, -1)
     targets[:, :-1] = ids[:, 1:]
+    positions = torch.arange(size[1]).remainder(size[1] // 2 + 1).expand(size) if params.document_masking else None
     gpu = device.place.type == "cuda"
-    one_step(run, ids, targets, params.gradient_clip)  # memory is found, kernels are chosen
+    one_step(run, ids, targets, params.gradient_clip, positions)  # memory is found, kernels are chosen
     times = []
     joules = package_joules()
     for _ in range(_STEPS):
         before = time.monotonic()
-        one_step(run, ids, targets, params.gradient_clip)
+        one_step(run, ids, targets, params.gradient_clip, positions)
         if gpu:
             torch.cuda.synchronize()
         times.append(time.monotonic() - before)

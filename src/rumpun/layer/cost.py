@@ -2,8 +2,9 @@
 
 Operations (a multiplication and an addition are two). A frozen weight costs 2 forward and 2 for the gradient of its
 input; its own gradient, 2 more in full training, is not formed. So 4 N a token instead of the usual 6 N (Kaplan et al. 2020),
-and each low-rank product 4 r (i + o) for its two gradients. Attention over a causal sequence of t tokens: 2 t per head
-dimension and block forward, twice that backward. The loss takes logits and their gradient in one pass: 4 V d.
+and each low-rank product 4 r (i + o) for its two gradients. Attention over a sequence of t tokens: 4 t per head dimension
+and block forward, twice that backward; half of it where no mask keeps documents apart, since a causal kernel skips what
+lies ahead. Gradient checkpointing adds the blocks' forward once more. The loss takes logits and their gradient in one pass: 4 V d.
 
 Letters: i input width, o output width, r rank, t tokens of a sequence, V vocabulary, d width, k added tokens.
 """
@@ -76,15 +77,16 @@ def trained_numbers(load: Load) -> int:
 def operations(load: Load) -> dict[str, float]:
     """Floating-point operations a token, by what they are for."""
     shape, params = load.shape, load.params
-    inner = shape.heads * shape.head_dim
-    low = params.embeddings_rank
+    inner, low = shape.heads * shape.head_dim, params.embeddings_rank
+    again = 1 if params.gradient_checkpointing else 0
+    attention = 4.0 * params.sequence_tokens * inner * shape.blocks / (1 if params.document_masking else 2)
     products = 4 * params.rank * shape.blocks * sum(out + into for out, into in load.targets)
     sums = 2 * params.rank * shape.blocks * sum(out * into for out, into in load.targets) / load.batch_tokens
     embedding = low * (6 * (shape.vocabulary + shape.hidden) * shape.tied + 6 * shape.hidden)
     return {
-        "blocks": 4.0 * shape.blocks * shape.block_numbers,
+        "blocks": (4.0 + 2 * again) * shape.blocks * shape.block_numbers,
         "output": 4.0 * (shape.table_numbers + load.added * shape.hidden) + 2.0 * load.added * shape.hidden,
-        "attention": 6.0 * params.sequence_tokens * inner * shape.blocks,
+        "attention": (3 + again) * attention,
         "products": float(products + embedding),
         "sums": float(sums),
     }
@@ -110,20 +112,25 @@ def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0
     return {
         "weights": frozen + tables,
         "trained": trained_numbers(load) * 16,  # value, gradient, AdamW's two moments, float32 each
-        "activations": _kept_a_token(shape, number_bytes) * (pass_tokens or load.pass_tokens(place)),
+        "activations": _kept_a_token(load, number_bytes) * (pass_tokens or load.pass_tokens(place)),
         "logits": logits * rows * 8,  # float32 and the room of one reduction
         "process": _PROCESS if place == "cpu" else _KEPT,
     }
 
 
-def _kept_a_token(shape: Shape, number_bytes: int) -> int:
+def _kept_a_token(load: Load, number_bytes: int) -> int:
     """Bytes that the blocks keep of one token for the backward pass."""
+    shape, params = load.shape, load.params
     outs, narrow = shape.heads * shape.head_dim, shape.key_heads * shape.head_dim
     gated = "gate_proj" in shape.modules
     # inputs of q, k, v and of the feed-forward part; q, k, v, attention's answer and o's input; the feed-forward part
     numbers = 2 * shape.hidden + 3 * outs + 2 * narrow + (4 if gated else 2) * shape.inner
-    norms = 2 * shape.hidden * 4  # in float32, whatever the precision
-    return shape.blocks * (numbers * number_bytes + norms)
+    if params.document_masking:  # the mask's row, and keys and values repeated for every head
+        numbers += params.sequence_tokens + 2 * (outs - narrow)
+    block = numbers * number_bytes + 2 * shape.hidden * 4  # norms in float32, whatever the precision
+    if params.gradient_checkpointing:
+        return shape.blocks * shape.hidden * number_bytes + block
+    return shape.blocks * block
 
 
 def pass_that_fits(load: Load, *, place: str, number_bytes: int, memory_bytes: int) -> int:

@@ -9,16 +9,16 @@ differs. What passes between processes is numbers and JSON.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rumpun.errors import InputError
-from rumpun.layer.params import TrainParams, TuneParams
+from rumpun.layer.params import TrainParams
 from rumpun.recipes import build
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ __all__ = ["Group", "leading", "together"]
 
 _WAIT = timedelta(days=30)  # the others wait while process 0 makes a corpus
 _ANSWER = timedelta(minutes=30)  # for what all do at once
+_END, _SHARE, _STEP, _READ = range(4)  # what process 0 calls the others to
+_SAID = 8  # numbers of such a call
 _leads: ContextVar[bool] = ContextVar("_leads", default=False)
 
 
@@ -64,25 +66,35 @@ def leading() -> Iterator[bool]:
 
 @contextmanager
 def together(
-    params: TrainParams,
-    device: "Device",
-    folder: Path,
-    seed: int,
-    rows: "Mapping[str, npt.NDArray[np.floating]] | None",
-) -> "Iterator[Group | None]":
-    """In process 0: call the others to a run, and let them go at its end; None where there are no others."""
-    if not _leads.get():
+    params: TrainParams, device: "Device", folder: Path, seed: int,
+    rows: "Mapping[str, npt.NDArray[np.floating]] | None", *, alone: bool = False,
+) -> "Iterator[Group | None]":  # fmt: skip
+    """In process 0: call the others to a run, and let them go at its end; None where there are none, or it runs `alone`.
+
+    Args:
+        params: of the run.
+        device: where this process computes; the others choose theirs by the same rule.
+        folder: the base's, on a disk that every process sees.
+        seed: of the low-rank products.
+        rows: of added tokens.
+        alone: whether the others go on waiting.
+    """
+    if alone or not _leads.get():
         yield None
         return
+    table = {field.name: asdict(params)[field.name] for field in fields(TrainParams)}
     shapes = {name: list(value.shape) for name, value in (rows or {}).items()}
-    _post({"params": asdict(params), "folder": str(folder), "seed": seed, "rows": shapes})
+    _post({"params": table, "folder": str(folder), "seed": seed, "rows": shapes})
     group = Group(device)
     yield group
-    group.let_go()
+    group.call(_END)
 
 
 class Group:
     """The processes of one run, and what they do together."""
+
+    parameters: "Mapping[str, nn.Parameter]"
+    optimizer: "torch.optim.Optimizer"
 
     def __init__(self, device: "Device") -> None:
         import torch.distributed as dist
@@ -93,9 +105,10 @@ class Group:
             store, rank, size = _meeting()
             backend = "nccl" if kind == "cuda" else "gloo"
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_ANSWER)
-        self.device = device
+        self.place = device.place
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.mesh = init_device_mesh(kind, (self.size,))
+        self.stepped = False
 
     def shard(self, model: "nn.Module", modules: Iterable["nn.Module"]) -> None:
         """Leave each process its part of the frozen weights, of a transformers model with low-rank modules in place."""
@@ -116,101 +129,143 @@ class Group:
         from torch import nn
 
         count = -(-len(module.weight) // self.size)
-        module.rows = slice(self.rank * count, (self.rank + 1) * count)
-        module.weight = module.weight[module.rows].clone()
+        module.part = slice(self.rank * count, (self.rank + 1) * count)
+        module.weight = module.weight[module.part].clone()
         summed = module.summed
         del module.summed
         module.summed = nn.Parameter(summed, requires_grad=False)
 
-    def share(self, run: "Run") -> None:
+    def reads(
+        self,
+        decoder: Callable[..., Any],
+        parameters: "Mapping[str, nn.Parameter]",
+        optimizer: "torch.optim.Optimizer",
+    ) -> Callable[..., Any]:
+        """The run's decoder: outside a step, process 0 alone asks for a forward pass, and the others must make it too."""
+        self.parameters, self.optimizer = parameters, optimizer
+        if self.rank:
+            return decoder
+
+        def read(*, input_ids: "torch.Tensor", **more: Any) -> Any:
+            import torch
+            import torch.distributed as dist
+
+            if not torch.is_grad_enabled():
+                if not self.stepped:
+                    self.share()
+                self.call(_READ, *input_ids.shape)
+                dist.broadcast(input_ids.contiguous(), 0)
+            return decoder(input_ids=input_ids, **more)
+
+        return read
+
+    def call(self, what: int, *numbers: float) -> None:
+        """In process 0: say what comes next."""
+        import torch
+        import torch.distributed as dist
+
+        said = torch.zeros(_SAID, dtype=torch.float64)
+        said[: 1 + len(numbers)] = torch.tensor([what, *numbers], dtype=torch.float64)
+        dist.broadcast(said.to(self.place), 0)
+
+    def share(self) -> None:
         """Every process takes up process 0's trained numbers and the state of its optimiser."""
         import torch
         import torch.distributed as dist
 
-        begun = [state for state in run.optimizer.state.values() if state]
-        taken = torch.tensor([float(begun[0]["step"]) if begun else 0.0], device=self.device.place)
+        if not self.rank:
+            self.call(_SHARE)
+        begun = [state for state in self.optimizer.state.values() if state]
+        taken = torch.tensor(float(begun[0]["step"]) if begun else 0.0, device=self.place)
         dist.broadcast(taken, 0)
-        fused = bool(run.optimizer.defaults.get("fused"))
-        for value in run.parameters.values():
+        fused = bool(self.optimizer.defaults.get("fused"))
+        for value in self.parameters.values():
             dist.broadcast(value.data, 0)
             if not taken.item():
                 continue
             if self.rank:
-                run.optimizer.state[value] = {
-                    "step": taken[0].clone() if fused else taken[0].cpu().clone(),
+                self.optimizer.state[value] = {
+                    "step": taken.clone() if fused else taken.cpu().clone(),
                     "exp_avg": torch.zeros_like(value), "exp_avg_sq": torch.zeros_like(value),
                 }  # fmt: skip
             for key in ("exp_avg", "exp_avg_sq"):
-                dist.broadcast(run.optimizer.state[value][key], 0)
+                dist.broadcast(self.optimizer.state[value][key], 0)
 
-    def step(self, run: "Run", tokens: "torch.Tensor", targets: "torch.Tensor", clip: float) -> "torch.Tensor":
-        """In process 0: `one_step` on a batch [b, t] by all; returns each token's loss [b, t]."""
+    def step(
+        self, run: "Run", tokens: "torch.Tensor", targets: "torch.Tensor", clip: float, positions: "torch.Tensor | None" = None,
+    ) -> "torch.Tensor":  # fmt: skip
+        """In process 0: the loop's `one_step` by all processes, each with its rows of the batch."""
         import torch
         import torch.distributed as dist
 
-        rows = -(-len(tokens) // self.size)
-        whole = torch.stack([torch.zeros_like(tokens[:1]), torch.full_like(tokens[:1], -1)])
-        whole = whole.repeat(1, rows * self.size, 1)  # rows that nothing is learnt from fill it up
-        whole[0, : len(tokens)], whole[1, : len(tokens)] = tokens, targets
-        rates = [float(group["lr"]) for group in run.optimizer.param_groups]
-        self._said([rows, tokens.shape[1], *rates])
-        whole = whole.to(self.device.place)
+        if not self.stepped:
+            self.share()
+            self.stepped = True
+        count, width = tokens.shape
+        rows = -(-count // self.size)
+        rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.call(_STEP, rows, width, positions is not None, *rates)
+        whole = torch.zeros(3, rows * self.size, width, dtype=torch.int64)
+        whole[1] = -1  # rows that nothing is learnt from fill it up
+        whole[2] = torch.arange(width)
+        whole[0, :count], whole[1, :count] = tokens, targets
+        if positions is not None:
+            whole[2, :count] = positions
+        whole = whole.to(self.place)
         dist.broadcast(whole, 0)
-        each = self._mine(run, whole, rows, clip)
+        each = self._mine(run, whole, clip, masked=positions is not None)
         parts = [torch.empty_like(each) for _ in range(self.size)]
         dist.gather(each, parts, 0)
-        return torch.cat(parts)[: len(tokens)]
+        return torch.cat(parts)[:count]
 
-    def follow(self, run: "Run", clip: float) -> bool:
-        """In the others: one step with process 0; False when it lets go."""
+    def follow(self, run: "Run", clip: float) -> None:
+        """In the others: do what process 0 calls for, until it lets go."""
         import torch
         import torch.distributed as dist
 
-        rows, width, *rates = self._said([0.0] * (2 + len(run.optimizer.param_groups)))
-        if not rows:
-            return False
-        for group, rate in zip(run.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
-        whole = torch.empty(2, int(rows) * self.size, int(width), dtype=torch.int64, device=self.device.place)
-        dist.broadcast(whole, 0)
-        dist.gather(self._mine(run, whole, int(rows), clip), None, 0)
-        return True
+        while True:
+            said = torch.zeros(_SAID, dtype=torch.float64, device=self.place)
+            dist.broadcast(said, 0)
+            what, rows, width, masked, *rates = said.tolist()
+            if what == _END:
+                return
+            if what == _SHARE:
+                self.share()
+                continue
+            shape = (int(rows), int(width)) if what == _READ else (3, int(rows) * self.size, int(width))
+            whole = torch.empty(shape, dtype=torch.int64, device=self.place)
+            dist.broadcast(whole, 0)
+            if what == _READ:
+                with torch.no_grad():
+                    run.refresh()
+                    run.decoder(input_ids=whole, use_cache=False)
+                continue
+            for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
+                group["lr"] = rate
+            dist.gather(self._mine(run, whole, clip, masked=bool(masked)), None, 0)
 
-    def let_go(self) -> None:
-        """In process 0: no more steps of this run."""
-        self._said([0.0, 0.0])
-
-    def _said(self, numbers: list[float]) -> list[float]:
-        """Process 0's numbers, in every process."""
-        import torch
-        import torch.distributed as dist
-
-        said = torch.zeros(8, dtype=torch.float64, device=self.device.place)
-        said[: len(numbers)] = torch.tensor(numbers, dtype=torch.float64)
-        dist.broadcast(said, 0)
-        return [float(value) for value in said[: len(numbers)]]
-
-    def _mine(self, run: "Run", whole: "torch.Tensor", rows: int, clip: float) -> "torch.Tensor":
+    def _mine(self, run: "Run", whole: "torch.Tensor", clip: float, *, masked: bool) -> "torch.Tensor":
         from rumpun.layer.loop import one_step
 
-        tokens, targets = whole[:, self.rank * rows : (self.rank + 1) * rows]
-        return one_step(run, tokens, targets, clip)
+        rows = whole.shape[1] // self.size
+        tokens, targets, positions = whole[:, self.rank * rows : (self.rank + 1) * rows]
+        return one_step(run, tokens, targets, clip, positions if masked else None)
 
     def total(self, count: int) -> int:
         """A count added up over all processes."""
         import torch
         import torch.distributed as dist
 
-        found = torch.tensor([count], dtype=torch.int64, device=self.device.place)
+        found = torch.tensor(count, dtype=torch.int64, device=self.place)
         dist.all_reduce(found)
         return int(found)
 
-    def add_up(self, parameters: Iterable["nn.Parameter"]) -> None:
-        """The sum of all processes' gradients, in each of them."""
+    def add_up(self) -> None:
+        """Put the sum of all processes' gradients in the place of each one's own."""
         import torch
         import torch.distributed as dist
 
-        grads = [value.grad for value in parameters if value.grad is not None]
+        grads = [value.grad for value in self.parameters.values() if value.grad is not None]
         flat = torch.cat([grad.flatten() for grad in grads])
         dist.all_reduce(flat)
         for grad, summed in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
@@ -258,10 +313,12 @@ def _help(job: dict[str, Any]) -> None:
     """Take part in one run of process 0's."""
     import numpy as np
     import torch
+    import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.loop import find_device, prepare
 
-    folder, params = Path(job["folder"]), build(TuneParams, job["params"], "run")
+    folder, params = Path(job["folder"]), build(TrainParams, job["params"], "the run")
     if not folder.is_dir():
         raise InputError(
             f"{folder}: not there in process {os.environ['RANK']}",
@@ -271,10 +328,7 @@ def _help(job: dict[str, Any]) -> None:
     torch.use_deterministic_algorithms(device.place.type == "cpu")  # as process 0 does
     group = Group(device)
     rows = {name: np.zeros(shape, dtype=np.float32) for name, shape in job["rows"].items()}
-    run = prepare(folder, params, device, job["seed"], rows or None, group)
-    group.share(run)
-    while group.follow(run, params.gradient_clip):
-        pass
+    group.follow(prepare(folder, params, device, job["seed"], rows or None, group), params.gradient_clip)
 
 
 def _leave() -> None:

@@ -20,9 +20,11 @@ from rumpun.errors import InputError
 from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS, add_rows
 from rumpun.layer.batches import Batches, Plan
 from rumpun.layer.checkpoint import KEPT, load_state, read_more, read_words, save_state
+from rumpun.layer.cost import CHUNK_TOKENS, PASS_TOKENS
 from rumpun.layer.live import View
 from rumpun.layer.loss import summed_loss
 from rumpun.layer.lowrank import LowRankEmbedding, LowRankLinear, attach, low_rank_parts
+from rumpun.layer.machines import computes_bfloat16
 from rumpun.layer.params import TrainParams
 from rumpun.layer.schedule import learning_rate, stable_steps
 from rumpun.steps import Progress
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from rumpun.layer.distributed import Group
     from rumpun.layer.watch import Watch
 
 __all__ = ["Device", "OneStep", "Run", "Trained", "find_device", "learning_rate", "prepare", "train_steps"]
@@ -64,18 +67,10 @@ def find_device(params: TrainParams) -> Device:
     """
     place = device_of(None)
     gpu = place.type == "cuda"
-    low = params.precision == "bfloat16" or (params.precision == "auto" and (gpu or _computes_bfloat16()))
-    micro = params.micro_tokens or (32_768 if gpu else 512)
-    return Device(place, torch.bfloat16 if low else torch.float32, micro, 8_192 if gpu else 512)
-
-
-def _computes_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 matrices itself; emulation is slower than float32."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore")
-    except OSError:
-        return False
-    return " amx_bf16" in flags or " avx512_bf16" in flags
+    low = params.precision == "bfloat16" or (params.precision == "auto" and (gpu or computes_bfloat16()))
+    kind = "cuda" if gpu else "cpu"
+    micro = params.micro_tokens or PASS_TOKENS[kind]
+    return Device(place, torch.bfloat16 if low else torch.float32, micro, CHUNK_TOKENS[kind])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +87,7 @@ class Run:
     targets: tuple[str, ...]  # those of the recipe that the family has
     tied: LowRankEmbedding | None  # also part of the output, where the embedding is tied and trained
     rows: nn.Parameter | None  # [added, d] of the output
+    group: "Group | None" = None  # the processes that share the run
 
     def refresh(self) -> None:
         """Form again what is kept of trained numbers, after they changed."""
@@ -107,6 +103,7 @@ def prepare(
     device: Device,
     seed: int,
     rows: "Mapping[str, npt.NDArray[np.floating]] | None" = None,
+    group: "Group | None" = None,
 ) -> Run:
     """Load the base from a transformers folder and put the low-rank modules and the added rows in place.
 
@@ -137,6 +134,8 @@ def prepare(
     output = added.get(EMBEDDING_ROWS if tied else OUTPUT_ROWS)
     if output is not None:
         table = torch.cat([table, output.detach().to(table.dtype)])
+    if group:
+        group.shard(model, modules.values())
     model.to(device.place)
     model.train()
     if params.gradient_checkpointing:
@@ -150,9 +149,9 @@ def prepare(
         for block in model.model.layers:
             block.compile(dynamic=False)
     return Run(
-        decoder=model.model, table=table.to(device.place, device.dtype), modules=modules, parameters=parameters,
+        decoder=group.reads(model.model, parameters, optimizer) if group else model.model, table=table.to(device.place, device.dtype), modules=modules, parameters=parameters,
         optimizer=optimizer, device=device, architecture=family.architecture, targets=targets, tied=embedding if tied else None,
-        rows=output,
+        rows=output, group=group,
     )  # fmt: skip
 
 
@@ -197,6 +196,8 @@ def one_step(
     """
     device = run.device
     learnt = int((targets >= 0).sum())
+    if run.group:
+        learnt = run.group.total(learnt)
     rows = max(1, device.micro_tokens // tokens.shape[1])
     run.refresh()
     losses = []
@@ -211,6 +212,8 @@ def one_step(
         )  # fmt: skip
         (summed / max(1, learnt)).backward()  # type: ignore[no-untyped-call]
         losses.append(each.view(part.shape))
+    if run.group:
+        run.group.add_up()
     if clip:
         nn.utils.clip_grad_norm_(run.parameters.values(), clip)
     run.optimizer.step()

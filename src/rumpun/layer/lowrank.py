@@ -55,6 +55,7 @@ class LowRankLinear(nn.Module):
         super().__init__()
         outs, ins = linear.weight.shape
         self.scale = scale
+        self.part = slice(None)  # this process's rows, where several share the frozen numbers (`distributed`)
         self.bias = linear.bias
         self.register_buffer("weight", linear.weight.detach().float(), persistent=False)
         self.register_buffer("summed", linear.weight.detach().to(dtype, copy=True), persistent=False)
@@ -64,7 +65,9 @@ class LowRankLinear(nn.Module):
     @torch.no_grad()
     def refresh(self) -> None:
         """Form the sum again, after `a` or `b` changed."""
-        self.summed.copy_(torch.addmm(self.weight, self.b, self.a, alpha=self.scale))
+        own = getattr(self.summed, "to_local", None)
+        summed = self.summed if own is None else own()
+        summed.copy_(torch.addmm(self.weight, self.b[self.part], self.a, alpha=self.scale))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[..., i] to [..., o]."""

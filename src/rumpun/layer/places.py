@@ -64,7 +64,9 @@ def on_this_machine(load: Load, asked: Asked, progress: Progress = quiet) -> Pla
     if speed and speed.load > _BUSY:
         notes.append(f"measured beside other work (load {speed.load})")
     rate = load.batch_tokens / speed.step_seconds if speed else asked.tokens_per_second
-    seconds = load.tokens / rate + (speed.start_seconds if speed else 0) if rate else None
+    seconds = _seconds(load, rate, notes)
+    if speed and seconds is not None:
+        seconds += speed.start_seconds
     gpu = speed is not None and not speed.device.startswith("cpu")
     low = speed.precision == "bfloat16" if speed else _low(load)
     memory = memory_of(load, place="cuda" if gpu else "cpu", number_bytes=2 if low else 4)
@@ -87,6 +89,17 @@ def on_this_machine(load: Load, asked: Asked, progress: Progress = quiet) -> Pla
 def _quieter(speed: calibrate.Speed) -> bool:
     """Whether a figure that was taken beside other work is worth taking again."""
     return speed.load > _BUSY and os.getloadavg()[0] < speed.load / 2
+
+
+def _seconds(load: Load, rate: float | None, notes: list[str]) -> float | None:
+    """Of training at so many tokens a second, until the recipe's `minutes_max`."""
+    if rate is None:
+        return None
+    seconds, most = load.tokens / rate, 60 * load.params.minutes_max
+    if 0 < most < seconds:
+        notes.append(f"minutes_max ends it after about {most * rate:,.0f} tokens")
+        return most
+    return seconds
 
 
 def _hours(seconds: float | None) -> float | None:
@@ -121,7 +134,7 @@ def on_gpu(gpu: Gpu, load: Load, asked: Asked) -> Place:
     notes = [f"{share:.0%} of {gpu.tflops:g} TFLOP/s" if rate else "no float32 figure in the table"]
     if not gpu.bfloat16 and load.params.precision != "float32":
         notes.append("it does not compute in bfloat16: set precision = 'float32'")
-    hours = _hours(load.tokens / rate if rate else None)
+    hours = _hours(_seconds(load, rate, notes))
     return Place(
         name=gpu.name,
         device=gpu.matches,

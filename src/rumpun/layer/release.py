@@ -81,7 +81,9 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     )
     (work.folder / CARD).write_text(card, encoding="utf-8")
     (work.folder / DATA).write_text(data_card(corpus.manifest, title=title), encoding="utf-8")
-    write_service(work.folder, Service(policy=params.policy, contexts=params.contexts, caution=params.caution))
+    write_service(
+        work.folder, Service(policy=params.policy, contexts=params.contexts, caution=params.caution)
+    )
     copied = _copy_lineage(work)
     size = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
     if size > params.max_bytes:

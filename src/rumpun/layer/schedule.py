@@ -12,7 +12,7 @@ __all__ = ["learning_rate", "stable_steps"]
 
 def learning_rate(step: int, steps: int, params: TrainParams) -> float:
     """The rate of a step, counted from 0: linear up from zero, then down to `decay_share` of the peak at the last step."""
-    warm = max(1, round(params.warmup_share * steps))
+    warm = max(1, round(params.warmup_share * steps)) if params.warmup_share else 0
     if step < warm:
         return params.learning_rate * (step + 1) / warm
     low = params.decay_share

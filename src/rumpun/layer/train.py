@@ -73,6 +73,7 @@ def learn(
 
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.batches import Batches, make_plan, over_cap
+    from rumpun.layer.distributed import together
     from rumpun.layer.earlier import read_earlier, tokenizer_folder
     from rumpun.layer.loop import find_device, prepare, train_steps
     from rumpun.layer.source import CHAT
@@ -107,14 +108,18 @@ def learn(
     _tell_caps(capped, params, work)
     device = find_device(params)
     started = time.monotonic()
-    with deterministic(torch, device.place.type == "cpu"):
-        run = prepare(folder, params, device, work.seed, earlier.rows if earlier else None)
+    rows, alone = earlier.rows if earlier else None, taught is not None
+    with (
+        deterministic(torch, device.place.type == "cpu"),
+        together(params, device, folder, work.seed, rows, alone=alone) as group,
+    ):
+        run = prepare(folder, params, device, work.seed, rows, group)
         watch = _watch(params, work, run, tokenizer, Tokenizer(folder) if place != folder else tokenizer)
         begun = _begin(earlier, params, run)
         if earlier and go_on == "state":
             earlier.begin_state(run)
         batches = Batches(sources, plan, params, work.seed, taken)
-        one = taught(run, place) if taught else None
+        one = taught(run, place) if taught else group.step if group else None
         again = dataclasses.replace(params, warmup_share=0.0) if go_on == "state" else params
         trained = train_steps(
             run, batches, plan, again, work.scratch, one=one, watch=watch, progress=work.progress
@@ -139,6 +144,7 @@ def learn(
             "loss": _edges(losses, batches),
             "stopped": trained.stopped,
             "kept_step": kept,
+            "processes": group.size if group else 1,
         }
         | {
             "over_cap": capped,

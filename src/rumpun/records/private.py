@@ -18,7 +18,14 @@ __all__ = ["PREFIX", "is_private", "must_stay", "private_name", "redacted"]
 
 PREFIX = "private-"
 _NAME = re.compile(r"private-[a-z0-9]{1,12}")
-_AFAR = ("layer", "model", "gguf", "evaluation", "repeats", "base")  # made of numbers: they never saw where rows lie
+_AFAR = (
+    "layer",
+    "model",
+    "gguf",
+    "evaluation",
+    "repeats",
+    "base",
+)  # made of numbers: they never saw where rows lie
 _MARK = "redacted"  # key of a summary: how many entries were left out
 
 # keys of parameters and summaries that code defines and rows cannot fill, whose numbers may leave

@@ -24,7 +24,10 @@ def write_service(folder: Path, service: Service) -> None:
     """Write the file, where there is anything to say."""
     if service == Service():
         return
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in msgspec.to_builtins(service).items()]
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in msgspec.to_builtins(service).items()
+    ]
     (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -36,7 +36,7 @@ class Files:
     documents: str = "file"  # of text files: a document is the file, a paragraph or a line
     encoding: str = ""  # of text and JSON Lines, where it is not UTF-8
     sha256: str = ""  # of a single file: another one is refused
-    private: bool = False  # rows that never leave this machine: `source` is private-1 or the like, see records/private.py
+    private: bool = False  # rows that never leave this machine; `source` is then private-1 or the like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +123,18 @@ def _check_files(item: Files) -> None:
 def _check_private(item: Files, on_bad_input: OnBadInput) -> None:
     if not item.private:
         if item.source.startswith(PREFIX):
-            raise ValueError(f"files: source = {item.source!r} without private = true: add it, or name the source otherwise")
+            raise ValueError(
+                f"files: source = {item.source!r} without private = true: add it, or name the source otherwise"
+            )
         return
     if not private_name(item.source):
         raise ValueError(
             f"files: source = {item.source!r} of private rows: expected a name that tells nothing, such as 'private-1'"
         )
     if on_bad_input == "stop":
-        raise ValueError('on_bad_input = "stop" with private rows: the error would show them; leave it at "report"')
+        raise ValueError(
+            'on_bad_input = "stop" with private rows: the error would show them; leave it at "report"'
+        )
 
 
 def _check_hub(item: HubSet) -> None:

@@ -180,7 +180,9 @@ class _Reading:
         most = rules.most_common(1)[0][0]
         said = ", ".join(f"{count} times {rule}" for rule, count in rules.most_common(3))
         if any(item.private for item in self.params.files):
-            return InputError(f"no document could be read ({said})", f"private rows are not shown here; {HINTS[most]}")
+            return InputError(
+                f"no document could be read ({said})", f"private rows are not shown here; {HINTS[most]}"
+            )
         return InputError(f"no document could be read ({said}); {first[most]}", HINTS[most])
 
     def number(self) -> int:

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.language.tables import languages as known_languages
@@ -16,7 +17,16 @@ from rumpun.layer.growth.holdings import Holding
 from rumpun.layer.growth.parent import Parent
 from rumpun.recipes import build
 
-__all__ = ["LITTLE_BYTES", "TOKENS_A_SECOND", "Choice", "Domain", "choose_domain", "choose_offspring", "domains", "relatives"]
+__all__ = [
+    "LITTLE_BYTES",
+    "TOKENS_A_SECOND",
+    "Choice",
+    "Domain",
+    "choose_domain",
+    "choose_offspring",
+    "domains",
+    "relatives",
+]
 
 TOKENS_A_SECOND = 130  # trained on two processor cores with the embedded base: docs/benchmarks.md
 LITTLE_BYTES = 1_000_000  # of a language's running text: below it a child learns to spell, and little else
@@ -137,12 +147,16 @@ def choose_offspring(
             "add a source with a licence to the folder's inventory.toml: letters, news, stories, radio scripts; a megabyte is a beginning",
         )
     near = relatives(tag)
-    rehearsed = _rehearsed(rehearse or [other for other in near if other in parent.languages], parent, picking, tag)
-    watched = [o for o in near if o not in rehearsed and picking.held(o)][:_SISTERS]
-    held = {other: picking.held(other) for other in (tag, *rehearsed, *watched)}
+    rehearsed = _rehearsed(
+        rehearse or [other for other in near if other in parent.languages], parent, picking, tag
+    )
+    watched = [other for other in near if other not in rehearsed and picking.held(other, trains=False)][
+        :_SISTERS
+    ]
+    held = {other: picking.held(other, trains=other not in watched) for other in (tag, *rehearsed, *watched)}
     own = tuple(item for item in running if item.name not in held[tag])
     left = sum(item.bytes(tag) for item in own)
-    notes = [*picking.notes]
+    notes = list(dict.fromkeys(picking.notes))
     if left < LITTLE_BYTES:
         notes.append(
             f"{left:,} bytes of running text in {tag} are little: the child will spell better and know little more."
@@ -156,7 +170,9 @@ def choose_offspring(
     tokens = _tokens(minutes)
     epochs = tokens * 0.7 * 3 / max(left, 1)
     if epochs > 4:
-        notes.append(f"{minutes:g} minutes are about {epochs:.1f} passes over the text; more than 4 bring little (Muennighoff et al. 2023).")
+        notes.append(
+            f"{minutes:g} minutes are about {epochs:.1f} passes over the text; more than 4 bring little (Muennighoff et al. 2023)."
+        )
     return _made(
         picking, held, tokens, kind="offspring", name=tag, title=f"{known_languages()[tag].english}, an offspring of {parent.manifest.name}",
         own=(tag,), rehearsed=rehearsed, watched=tuple(watched), own_bytes={tag: left}, own_sources=own, minutes=minutes,
@@ -194,9 +210,15 @@ def choose_domain(
     own = tuple(languages) or tuple(tag for tag in about.languages if tag in parent.languages)
     for tag in own:
         if tag not in parent.languages:
-            raise UsageError(f"--languages {tag}: the parent was not trained on it", nearest(tag, list(parent.languages)))
+            raise UsageError(
+                f"--languages {tag}: the parent was not trained on it", nearest(tag, list(parent.languages))
+            )
     picking = _Picking(parent, [item for item in found if item.usable])
-    mine = [i for i in picking.found if i.kind in ("text", "seed") and (i.name in about.sources or i.domain in about.domains)]
+    mine = [
+        i
+        for i in picking.found
+        if i.kind in ("text", "seed") and (i.name in about.sources or i.domain in about.domains)
+    ]
     mine = [item for item in mine if any(item.bytes(tag) for tag in own)]
     chat = tuple(item.name for item in picking.found if item.kind == "chat" and item.name in about.chat)
     if not mine and not chat:
@@ -207,7 +229,7 @@ def choose_domain(
     if about.law:
         mine += picking.law(own)
     held = {tag: picking.held(tag) for tag in own}
-    notes = [*picking.notes]
+    notes = list(dict.fromkeys(picking.notes))
     if files:
         held = {tag: (*held[tag], f"{name}-heldout") for tag in own}
     elif len(mine) > 1:
@@ -215,14 +237,24 @@ def choose_domain(
         held = {tag: (*held[tag], least.name) for tag in own}
         mine = [item for item in mine if item != least]
         if least.name in parent.trained:
-            notes.append(f"{least.name} is held out, but the parent was trained on it: its figure flatters the parent.")
+            notes.append(
+                f"{least.name} is held out, but the parent was trained on it: its figure flatters the parent."
+            )
     else:
-        notes.append("Nothing of the domain itself is held out: one source is all there is. Put text of your own into heldout.jsonl.")
-    missing = [source for source in (*about.sources, *about.chat, *about.pairs) if source not in {i.name for i in picking.found}]
+        notes.append(
+            "Nothing of the domain itself is held out: one source is all there is. Put text of your own into heldout.jsonl."
+        )
+    missing = [
+        source
+        for source in (*about.sources, *about.chat, *about.pairs)
+        if source not in {i.name for i in picking.found}
+    ]
     notes += [f"{source} is not in this data folder." for source in missing]
     known = [item.name for item in mine if item.name in parent.trained]
     if known:
-        notes.append(f"The parent has read {', '.join(known)} already, so what the child gains here is emphasis, not new text.")
+        notes.append(
+            f"The parent has read {', '.join(known)} already, so what the child gains here is emphasis, not new text."
+        )
     pairs = tuple(item.name for item in picking.found if item.name in about.pairs)
     return _made(
         picking, held, _tokens(minutes), kind="domain", name=name, title=f"{about.title}, a domain of {parent.manifest.name}", own=own,
@@ -248,10 +280,12 @@ class _Picking:
     def running(self, tag: str) -> list[Holding]:
         """Running text in a language, least first."""
         kinds = ("text", "parallel", "seed")
-        return [i for i in self.every(tag) if i.kind in kinds and i.domain not in _NOT_RUNNING and i.bytes(tag)]
+        return [
+            i for i in self.every(tag) if i.kind in kinds and i.domain not in _NOT_RUNNING and i.bytes(tag)
+        ]
 
-    def held(self, tag: str) -> tuple[str, ...]:
-        """The sources of a language that are held out; none where there is nothing to measure on."""
+    def held(self, tag: str, *, trains: bool = True) -> tuple[str, ...]:
+        """The sources of a language that are held out, whatever their share where it does not train; none where none fits."""
         running = self.running(tag)
         of_parent = [item.name for item in self.every(tag) if item.name in self.parent.held_out.get(tag, ())]
         if of_parent:
@@ -261,12 +295,14 @@ class _Picking:
         fit = [i for i in running if i.bytes(tag) >= _HELD_LEAST and i.name not in seen and i.kind != "seed"]
         taken: list[Holding] = []
         for item in fit[:_HELD_SOURCES]:
-            if sum(i.bytes(tag) for i in (*taken, item)) <= _HELD_SHARE * total:
+            if not trains or sum(i.bytes(tag) for i in (*taken, item)) <= _HELD_SHARE * total:
                 taken.append(item)
         if not taken:
             taken = [item for item in fit[:1] if item.bytes(tag) <= _HELD_SHARE_MOST * total]
-        if not taken and running:
-            self.notes.append(f"No source of {tag} is small enough to be held out as a whole, so blocks of the text are: the figure flatters.")
+        if not taken and running and trains:
+            self.notes.append(
+                f"No source of {tag} is small enough to be held out as a whole, so blocks of the text are: the figure flatters."
+            )
         return tuple(item.name for item in taken)
 
     def rehearsal(self, tag: str, held: Collection[str]) -> list[Holding]:
@@ -283,7 +319,11 @@ class _Picking:
         """The smallest law text of each language."""
         found = []
         for tag in tags:
-            fit = [i for i in self.every(tag) if i.kind == "text" and i.domain == "law" and _HELD_LEAST < i.bytes(tag) < _LAW_BYTES]
+            fit = [
+                i
+                for i in self.every(tag)
+                if i.kind == "text" and i.domain == "law" and _HELD_LEAST < i.bytes(tag) < _LAW_BYTES
+            ]
             found += [item for item in fit[:1] if item not in found]
         return found
 
@@ -291,7 +331,10 @@ class _Picking:
 def _rehearsed(wanted: Sequence[str], parent: Parent, picking: _Picking, tag: str) -> tuple[str, ...]:
     for other in wanted:
         if other not in parent.languages:
-            raise UsageError(f"--rehearse {other}: the parent was not trained on it", nearest(other, list(parent.languages)))
+            raise UsageError(
+                f"--rehearse {other}: the parent was not trained on it",
+                nearest(other, list(parent.languages)),
+            )
     whole = dict.fromkeys((*wanted, *(("en",) if "en" in parent.languages else ())))
     return tuple(other for other in whole if other != tag and picking.rehearsal(other, picking.held(other)))
 
@@ -301,11 +344,11 @@ def _tokens(minutes: float) -> int:
 
 
 def _made(
-    picking: _Picking, held: Mapping[str, tuple[str, ...]], tokens: int, *, own_sources: tuple[Holding, ...], **given: object
+    picking: _Picking, held: Mapping[str, tuple[str, ...]], tokens: int, *, own_sources: tuple[Holding, ...], own: tuple[str, ...],
+    rehearsed: tuple[str, ...], watched: tuple[str, ...], chat: tuple[str, ...], pairs: tuple[str, ...] = (), **given: Any,
 ) -> Choice:  # fmt: skip
     """Fill in what follows from the choice: names, sides, weights, budgets, licences."""
     by_name = {item.name: item for item in picking.found}
-    own, rehearsed, watched = (tuple(given[key]) for key in ("own", "rehearsed", "watched"))  # type: ignore[arg-type]
     taken: dict[str, list[Holding]] = {tag: list(own_sources) for tag in own}
     taken |= {tag: picking.rehearsal(tag, held.get(tag, ())) for tag in rehearsed}
     for tag, names in held.items():
@@ -318,7 +361,7 @@ def _made(
     most = 2 * tokens * 3  # bytes: twice what the rehearsal of one language can use
     shares = {tag: 0.7 / len(own) if rehearsed else 1.0 / len(own) for tag in own}
     shares |= {tag: 0.3 / len(rehearsed) for tag in rehearsed}
-    used = [by_name[name] for name in every] + [by_name[name] for name in (*given.get("chat", ()), *given.get("pairs", ()))]  # type: ignore[misc]
+    used = [by_name[name] for name in every] + [by_name[name] for name in (*chat, *pairs)]
     return Choice(
         sources=tuple(name for name in every if by_name[name].kind != "parallel"),
         sides={tag: names for tag, names in sides.items() if names},
@@ -327,9 +370,17 @@ def _made(
         budgets=dict.fromkeys(rehearsed, most) | dict.fromkeys(watched, 0),
         licences=tuple(sorted({item.licence for item in used})),
         tokens=tokens,
-        **given,  # type: ignore[arg-type]
+        own=own,
+        rehearsed=rehearsed,
+        watched=watched,
+        chat=chat,
+        pairs=pairs,
+        **given,
     )
 
 
 def _said(items: Sequence[Holding], tag: str) -> str:
-    return ", ".join(f"{i.name} ({i.domain or i.kind}, {i.amounts[tag].rows:,} rows, {i.bytes(tag):,} bytes)" for i in items)
+    return ", ".join(
+        f"{i.name} ({i.domain or i.kind}, {i.amounts[tag].rows:,} rows, {i.bytes(tag):,} bytes)"
+        for i in items
+    )

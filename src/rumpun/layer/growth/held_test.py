@@ -15,7 +15,9 @@ FOLDER = "held-out-test"  # of a recipe's folder; a .gitignore in it keeps other
 _WORDS = range(6, 26)
 
 
-def swapped_pairs(texts: Iterable[str], language: str, source: str, licence: str, *, most: int = 48) -> list[dict[str, str]]:
+def swapped_pairs(
+    texts: Iterable[str], language: str, source: str, licence: str, *, most: int = 48
+) -> list[dict[str, str]]:
     """Items in the native layout, the same ones whenever the texts are the same; none where no text fits."""
     found: dict[str, dict[str, str]] = {}
     for text in texts:
@@ -23,7 +25,11 @@ def swapped_pairs(texts: Iterable[str], language: str, source: str, licence: str
         key = hashlib.blake2b(f"{source}\n{text}".encode(), digest_size=6).hexdigest()
         if len(words) not in _WORDS or "\n" in text:
             continue
-        places = [n for n in range(1, len(words) - 2) if words[n].isalpha() and words[n + 1].isalpha() and words[n] != words[n + 1]]
+        places = [
+            n
+            for n in range(1, len(words) - 2)
+            if words[n].isalpha() and words[n + 1].isalpha() and words[n] != words[n + 1]
+        ]
         if not places:
             continue
         at = places[int(key, 16) % len(places)]

@@ -12,7 +12,7 @@ from rumpun.errors import InputError
 from rumpun.records.licences import shippable
 from rumpun.records.places import source_data
 
-__all__ = ["Amount", "Holding", "Test", "holdings", "tests_of", "texts_of"]
+__all__ = ["Amount", "Holding", "PublicTest", "holdings", "public_tests", "texts_of"]
 
 _EVALUATION = "inventory-eval.toml"
 
@@ -33,7 +33,9 @@ class Holding:
     kind: str  # text, parallel, seed, chat, instruct
     licence: str
     domain: str
-    amounts: dict[str, Amount] = field(default_factory=dict)  # language -> how much; chat and instruct rows: bytes 0
+    amounts: dict[str, Amount] = field(
+        default_factory=dict
+    )  # language -> how much; chat and instruct rows: bytes 0
     files: tuple[Path, ...] = ()
 
     @property
@@ -50,7 +52,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class PublicTest:
     """A public test that lies in the data folder."""
 
     name: str
@@ -72,7 +74,10 @@ def holdings(languages: Collection[str], data: str = "") -> list[Holding]:
     folder = _folder(data)
     paths = [path for path in sorted(folder.glob("inventory*.toml")) if path.name != _EVALUATION]
     if not paths:
-        raise InputError(f"{folder}: no inventory.toml there", "write one [[source]] table for each source, as docs/sources.md shows")
+        raise InputError(
+            f"{folder}: no inventory.toml there",
+            "write one [[source]] table for each source, as docs/sources.md shows",
+        )
     found = []
     for path in paths:
         for table in _tables(path):
@@ -82,7 +87,7 @@ def holdings(languages: Collection[str], data: str = "") -> list[Holding]:
     return found
 
 
-def tests_of(languages: Collection[str], data: str = "") -> list[Test]:
+def public_tests(languages: Collection[str], data: str = "") -> list[PublicTest]:
     """Public tests of the folder in these languages; none where it has no list of them."""
     path = _folder(data) / _EVALUATION
     if not path.is_file():
@@ -91,7 +96,9 @@ def tests_of(languages: Collection[str], data: str = "") -> list[Test]:
     for table in _tables(path):
         here = tuple(tag for tag in languages if tag in table.get("languages", ()))
         if here and table.get("kind") == "eval":
-            found.append(Test(str(table["name"]), str(table.get("task", "")), str(table["licence"]), here))
+            found.append(
+                PublicTest(str(table["name"]), str(table.get("task", "")), str(table["licence"]), here)
+            )
     return sorted(set(found), key=lambda test: (test.name, test.task))
 
 
@@ -108,7 +115,9 @@ def texts_of(holding: Holding, language: str) -> Iterator[str]:
 def _folder(data: str) -> Path:
     folder = Path(data).expanduser() if data else source_data()
     if not folder.is_dir():
-        raise InputError(f"{folder}: no folder there", "name a folder with inventory.toml and the files it names")
+        raise InputError(
+            f"{folder}: no folder there", "name a folder with inventory.toml and the files it names"
+        )
     return folder
 
 
@@ -129,11 +138,19 @@ def _holding(folder: Path, table: dict[str, Any], languages: tuple[str, ...]) ->
     files = []
     for file in table["files"]:
         named = str(file["path"]).rsplit("/", 1)[-1].split(".")
-        if kind == "text" and len(named) > 2 and named[-2] in table["languages"] and named[-2] not in languages:
+        if (
+            kind == "text"
+            and len(named) > 2
+            and named[-2] in table["languages"]
+            and named[-2] not in languages
+        ):
             continue
         path = folder / file["path"]
         if not path.is_file():
-            raise InputError(f"{path}: missing, though the inventory names it", "fetch it again, or take its source out of the inventory")
+            raise InputError(
+                f"{path}: missing, though the inventory names it",
+                "fetch it again, or take its source out of the inventory",
+            )
         files.append(path)
     amounts: dict[str, Amount] = {}
     if kind in ("text", "parallel", "seed"):

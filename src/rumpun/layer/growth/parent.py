@@ -70,13 +70,18 @@ def find_parent(reference: str) -> Path:
     made = find_artefact(data_folder() / "artefacts", reference) if "/" not in reference else None
     if made is not None:
         return _finished(made)
-    raise UsageError(f"no layer is called '{reference}'", nearest(reference, list(names)) if names else "name a layer's folder")
+    raise UsageError(
+        f"no layer is called '{reference}'",
+        nearest(reference, list(names)) if names else "name a layer's folder",
+    )
 
 
 def _finished(folder: Path) -> Path:
     for name in (SPEC_FILE, TENSORS_FILE, MANIFEST):
         if not (folder / name).is_file():
-            raise InputError(f"{folder}: no finished layer there ({name} is missing)", "name a layer's folder")
+            raise InputError(
+                f"{folder}: no finished layer there ({name} is missing)", "name a layer's folder"
+            )
     return folder
 
 
@@ -99,7 +104,9 @@ def read_parent(reference: str) -> Parent:
     corpora, bases = [], []
     for node in lineage.nodes:
         place = Path(node.place)
-        found = read_manifest(place) if place.is_dir() else msgspec.json.decode(place.read_bytes(), type=Manifest)
+        found = (
+            read_manifest(place) if place.is_dir() else msgspec.json.decode(place.read_bytes(), type=Manifest)
+        )
         if node.kind == "corpus":
             corpora.append(found)
         if found.maker.step in ("layer.train", "layer.tune"):
@@ -108,8 +115,12 @@ def read_parent(reference: str) -> Parent:
     for corpus in corpora:
         for tag, sources in corpus.summary.get("held_out_sources", {}).items():
             held[tag] = tuple(dict.fromkeys((*held.get(tag, ()), *sources)))
-    trained = frozenset(s.name for corpus in corpora for s in corpus.sources if s.rows and s.role not in ("base", "held-out"))
-    languages = manifest.languages or tuple(dict.fromkeys(tag for corpus in corpora for tag in corpus.languages))
+    trained = frozenset(
+        s.name for corpus in corpora for s in corpus.sources if s.rows and s.role not in ("base", "held-out")
+    )
+    languages = manifest.languages or tuple(
+        dict.fromkeys(tag for corpus in corpora for tag in corpus.languages)
+    )
     base = next(iter(bases), "base")
     beside = folder / BESIDE
     return Parent(
@@ -135,8 +146,14 @@ def parent(params: ParentParams, work: Work) -> Outcome:
     lineage = walk(folder)
     for node in lineage.nodes:
         place = Path(node.place)
-        shutil.copyfile(place / MANIFEST if place.is_dir() else place, work.folder / LINEAGE / f"{node.id}.json")
-    kept = {name: manifest.summary[name] for name in ("steps", "tokens", "seconds", "device") if name in manifest.summary}
+        shutil.copyfile(
+            place / MANIFEST if place.is_dir() else place, work.folder / LINEAGE / f"{node.id}.json"
+        )
+    kept = {
+        name: manifest.summary[name]
+        for name in ("steps", "tokens", "seconds", "device")
+        if name in manifest.summary
+    }
     return Outcome(
         sources=manifest.sources,
         languages=manifest.languages,

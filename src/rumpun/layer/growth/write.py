@@ -10,7 +10,7 @@ from typing import Any
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.growth.choose import Choice
 from rumpun.layer.growth.held_test import FOLDER, swapped_pairs, write_test
-from rumpun.layer.growth.holdings import Holding, Test, texts_of
+from rumpun.layer.growth.holdings import Holding, PublicTest, texts_of
 from rumpun.layer.growth.parent import Parent
 from rumpun.layer.params import TARGETS
 from rumpun.records.licences import obligations
@@ -20,16 +20,17 @@ from rumpun.steps import resolve
 __all__ = ["CARD_NOTES", "CHECKLIST", "RECIPE", "toml", "write_child"]
 
 RECIPE, CARD_NOTES, CHECKLIST = "run.toml", "CARD-notes.md", "CHECKLIST.md"
-_WHY = (
-    (lambda item, choice: not item.usable, "its licence does not let a layer be given away"),
-    (lambda item, choice: item.kind in ("chat", "instruct"), "no conversations of this kind are asked for"),
-    (lambda item, choice: item.domain in ("lexicon", "glossary", "health-terminology"), "single words are not running text"),
-    (lambda item, choice: item.kind == "parallel", "short interface text; by hand it can be added to `pairs`, as translation"),
-)  # fmt: skip
 
 
 def write_child(
-    into: Path, choice: Choice, parent: Parent, found: Sequence[Holding], tests: Sequence[Test], *, data: str = "", place: str = ""
+    into: Path,
+    choice: Choice,
+    parent: Parent,
+    found: Sequence[Holding],
+    tests: Sequence[PublicTest],
+    *,
+    data: str = "",
+    place: str = "",
 ) -> list[Path]:
     """Write the folder whole, or nothing of it; returns its files.
 
@@ -47,7 +48,8 @@ def write_child(
     """
     if (into / RECIPE).exists():
         raise UsageError(
-            f"{into / RECIPE}: a recipe stands there already", f"run it with rumpun run {into / RECIPE}, or name another folder with --into"
+            f"{into / RECIPE}: a recipe stands there already",
+            f"run it with rumpun run {into / RECIPE}, or name another folder with --into",
         )
     rows = [_row(item, choice) for item in found]
     context = {
@@ -58,7 +60,9 @@ def write_child(
         "against": f"layers/{parent.folder.name}" if parent.folder.parent == shipped_folder() else str(parent.folder),
         "source_share": 0.7 if len(choice.sources) + len(choice.sides) > 1 else 1.0,
     }  # fmt: skip
-    texts = {name: _rendered(f"{name}.jinja", context) for name in (CARD_NOTES, CHECKLIST, RECIPE)}  # the recipe last
+    texts = {
+        name: _rendered(f"{name}.jinja", context) for name in (CARD_NOTES, CHECKLIST, RECIPE)
+    }  # the recipe last
     _check(texts[RECIPE], into)
     items = _test(choice, found)
     try:
@@ -70,7 +74,9 @@ def write_child(
             aside.write_text(text, encoding="utf-8")
             aside.replace(into / name)
     except OSError as error:
-        raise InputError(f"{into}: cannot be written ({error.strerror})", "name another folder with --into") from error
+        raise InputError(
+            f"{into}: cannot be written ({error.strerror})", "name another folder with --into"
+        ) from error
     return sorted(path for path in into.rglob("*") if path.is_file() and path.name != ".gitignore")
 
 
@@ -80,10 +86,8 @@ def toml(value: Any) -> str:
         if not value:
             return "{}"
         return "{ " + ", ".join(f"{_key(key)} = {toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, str):
+    if isinstance(value, str | bool):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, int):
         return f"{value:_}"
     if isinstance(value, Sequence):
@@ -101,7 +105,11 @@ def _recipe_name(choice: Choice, parent: Parent) -> str:
 
 def _about(choice: Choice, parent: Parent) -> str:
     words = ", ".join(choice.own)
-    kind = f"The child of {parent.manifest.name} for {words}" if choice.kind == "offspring" else f"{choice.title}, in {words}"
+    kind = (
+        f"The child of {parent.manifest.name} for {words}"
+        if choice.kind == "offspring"
+        else f"{choice.title}, in {words}"
+    )
     return f"{kind}: about {choice.minutes:g} minutes of training on two processor cores. Written by rumpun layer {choice.kind}; change what you know better."
 
 
@@ -110,17 +118,31 @@ def _row(item: Holding, choice: Choice) -> dict[str, Any]:
     trains = [
         tag
         for tag in (*choice.own, *choice.rehearsed)
-        if tag not in held and item.bytes(tag) and (item.name in choice.sources or item.name in choice.sides.get(tag, ()))
+        if tag not in held
+        and item.bytes(tag)
+        and (item.name in choice.sources or item.name in choice.sides.get(tag, ()))
     ]
     uses = [f"trains {', '.join(trains)}"] * bool(trains) + [f"held out in {', '.join(held)}"] * bool(held)
     if item.name in (*choice.chat, *choice.pairs):
         uses.append("conversations" if item.kind == "chat" else "translation rows")
-    why = next((words for test, words in _WHY if test(item, choice)), "enough is rehearsed without it")
     return {
         "name": item.name, "kind": item.kind, "domain": item.domain, "licence": item.licence,
         "bytes": {tag: f"{item.bytes(tag):,}" if item.bytes(tag) else "" for tag in choice.languages},
-        "use": "; ".join(uses) or "not used", "why": why, "own": _concerns(item, choice),
+        "use": "; ".join(uses) or "not used", "why": _why(item), "own": _concerns(item, choice),
     }  # fmt: skip
+
+
+def _why(item: Holding) -> str:
+    """Why a source is not used."""
+    if not item.usable:
+        return "its licence does not let a layer be given away"
+    if item.kind in ("chat", "instruct"):
+        return "no conversations of this kind are asked for"
+    if item.domain in ("lexicon", "glossary", "health-terminology"):
+        return "single words are not running text"
+    if item.kind == "parallel":
+        return "short interface text; by hand it can be added to `pairs`, as translation"
+    return "there is enough without it"
 
 
 def _concerns(item: Holding, choice: Choice) -> bool:

@@ -43,9 +43,13 @@ def pack(layer: Path, out: Path) -> Returned:
     """
     manifest = verify(layer)
     if manifest.kind != "layer":
-        raise InputError(f"{layer}: a {manifest.kind}, not a layer", "name the folder that layer.train or layer.tune made")
+        raise InputError(
+            f"{layer}: a {manifest.kind}, not a layer", "name the folder that layer.train or layer.tune made"
+        )
     if not is_private(manifest):
-        raise UsageError(f"{layer}: no private rows stand behind it", "give it away with rumpun layer release")
+        raise UsageError(
+            f"{layer}: no private rows stand behind it", "give it away with rumpun layer release"
+        )
     read_layer(layer)  # every number is checked
     stages = _stages(layer)
     measured = _measured(layer, manifest)
@@ -56,12 +60,20 @@ def pack(layer: Path, out: Path) -> Returned:
             shutil.copyfile(layer / name, folder / name)
         for stage in (*stages, *measured.values()):
             clean = redacted(stage)
-            (folder / LINEAGE / f"{stage.id}.json").write_bytes(msgspec.json.format(msgspec.json.encode(clean), indent=1) + b"\n")
+            (folder / LINEAGE / f"{stage.id}.json").write_bytes(
+                msgspec.json.format(msgspec.json.encode(clean), indent=1) + b"\n"
+            )
         (folder / CARD).write_text(_card(manifest, layer, measured), encoding="utf-8")
         write_manifest(folder, redacted(manifest))
         size = _tar(folder, out)
-        files = tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
-    warnings = () if "repeats" in measured else ("nobody has measured how much of the private rows it repeats: add a step layer.repeats",)
+        files = tuple(
+            sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        )
+    warnings = (
+        ()
+        if "repeats" in measured
+        else ("nobody has measured how much of the private rows it repeats: add a step layer.repeats",)
+    )
     private = sum(source.name.startswith(PREFIX) for source in manifest.sources)
     return Returned(path=str(out), bytes=size, files=files, private_sources=private, warnings=warnings)
 
@@ -69,11 +81,16 @@ def pack(layer: Path, out: Path) -> Returned:
 def _stages(layer: Path) -> list[Manifest]:
     lineage = walk(layer)
     for gap in lineage.missing:
-        raise InputError(f"{layer}: its ancestor {gap.id} is missing ({gap.problem})", "run the recipe that made it in the same store")
+        raise InputError(
+            f"{layer}: its ancestor {gap.id} is missing ({gap.problem})",
+            "run the recipe that made it in the same store",
+        )
     stages = []
     for node in lineage.nodes:
         place = Path(node.place)
-        found = read_manifest(place) if place.is_dir() else msgspec.json.decode(place.read_bytes(), type=Manifest)
+        found = (
+            read_manifest(place) if place.is_dir() else msgspec.json.decode(place.read_bytes(), type=Manifest)
+        )
         if found.maker.step == "layer.extend" and is_private(found):
             raise UsageError(
                 f"{layer}: its vocabulary was learnt from private rows, and tokens are spelt out in a layer",
@@ -99,13 +116,19 @@ def _card(manifest: Manifest, layer: Path, measured: dict[str, Manifest]) -> str
     from rumpun.weights.layer_file import read_spec
 
     repeats = measured["repeats"].summary if "repeats" in measured else {}
-    scores: dict[str, Any] = measured["evaluation"].summary.get("languages", {}) if "evaluation" in measured else {}
+    scores: dict[str, Any] = (
+        measured["evaluation"].summary.get("languages", {}) if "evaluation" in measured else {}
+    )
     return _rendered(
         {
             "base": escape(read_spec(layer).base_name),
             "private": [source for source in manifest.sources if source.name.startswith(PREFIX)],
             "languages": escape(", ".join(manifest.languages)),
-            "repeats": [(name, repeats[key]) for name, key in (("trained on", "train"), ("held out", "held_out")) if repeats.get(key, {}).get("asked")],
+            "repeats": [
+                (name, repeats[key])
+                for name, key in (("trained on", "train"), ("held out", "held_out"))
+                if repeats.get(key, {}).get("asked")
+            ],
             "scores": [(tag, {"parent": None, "from_parent": None} | row) for tag, row in scores.items()],
             "number": lambda value: "" if value is None else f"{value:.3f}",
             "interval": lambda pair: f"{pair[0]:+.3f} to {pair[1]:+.3f}" if pair else "",
@@ -138,5 +161,7 @@ def _tar(folder: Path, out: Path) -> int:
         aside.replace(out)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise EnvironmentFault(f"{out}: cannot be written ({error.strerror or error})", "free space, or name another file") from error
+        raise EnvironmentFault(
+            f"{out}: cannot be written ({error.strerror or error})", "free space, or name another file"
+        ) from error
     return out.stat().st_size

@@ -10,15 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rumpun.engines.bases import as_folder, base_of_layer
 from rumpun.errors import InputError
 from rumpun.records.private import PREFIX, is_private
 from rumpun.steps import Outcome, Progress, Work, step
-
-if TYPE_CHECKING:
-    from rumpun.layer.tokenizer import Tokenizer
 
 __all__ = ["FILE", "RepeatsParams", "repeats"]
 
@@ -73,14 +70,15 @@ def repeats(params: RepeatsParams, work: Work) -> Outcome:
             found[place][name] = counts
     if not found["train"]["asked"]:
         raise InputError(
-            f"no training row has {params.prefix_tokens} + {params.continued_tokens} tokens", "lower prefix_tokens or continued_tokens"
+            f"no training row has {params.prefix_tokens} + {params.continued_tokens} tokens",
+            "lower prefix_tokens or continued_tokens",
         )
     summary = {"private": only_private} | found
     (work.folder / FILE).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return Outcome(summary=summary, tools={"torch": str(torch.__version__)})
 
 
-def _texts(folder: Path, only_private: bool, seed: int) -> list[str]:  # noqa: FBT001
+def _texts(folder: Path, only_private: bool, seed: int) -> list[str]:
     """Texts in an order that depends on the seed and the rows' ids alone."""
     import pyarrow.parquet as pq
 
@@ -103,7 +101,7 @@ class _Asking:
         from rumpun.layer.tokenizer import Tokenizer
 
         self.params, self.progress = params, progress
-        self.tokenizer: Tokenizer = Tokenizer(folder)
+        self.tokenizer = Tokenizer(folder)
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
     def counts(self, texts: Sequence[str]) -> dict[str, Any]:

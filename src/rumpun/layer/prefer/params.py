@@ -73,6 +73,7 @@ class PreferParams:
     weight_decay: float = 0.0
     beta2: float = 0.98
     gradient_clip: float = 1.0
+    gradient_checkpointing: bool = False  # less memory, about a third more time
     checkpoint_seconds: int = 60
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
 
@@ -104,4 +105,5 @@ class PreferParams:
             learning_rate=self.learning_rate, warmup_share=self.warmup_share, decay_share=self.decay_share,
             weight_decay=self.weight_decay, beta2=self.beta2, gradient_clip=self.gradient_clip,
             checkpoint_seconds=self.checkpoint_seconds, precision=self.precision,
+            gradient_checkpointing=self.gradient_checkpointing,
         )  # fmt: skip

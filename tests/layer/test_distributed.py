@@ -1,0 +1,100 @@
+"""Two processes that torchrun starts train as one does: the same losses, the same layer, and the same again after a kill."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rumpun.layer.distributed import leading
+from rumpun.steps import Input
+from rumpun.weights.layer_file import read_layer
+
+pytestmark = pytest.mark.slow
+
+# a batch of five: the second process has a row that nothing is learnt from
+GIVEN = {
+    "base": "tiny", "tokens": 1_600, "sequence_tokens": 32, "batch_sequences": 5, "micro_tokens": 64, "rank": 4, "alpha": 8.0,
+    "learning_rate": 1e-2, "chat_share": 0.25, "epochs_max": 20.0, "embeddings_rank": 2, "checkpoint_seconds": 1,
+    "precision": "float32", "measure_steps": 5, "measure_documents": 2,
+}  # fmt: skip
+
+
+def start(
+    processes: int, corpus: Input, place: Path, given: dict[str, Any] = GIVEN, die_at: int = 0
+) -> subprocess.CompletedProcess[str]:
+    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    script = [str(Path(__file__).with_name("several.py")), str(corpus.folder), str(place), json.dumps(given), str(die_at)]  # fmt: skip
+    return subprocess.run(
+        [sys.executable, *(launch if processes > 1 else []), *script],
+        capture_output=True, text=True, check=False, timeout=240,
+        env=os.environ | {"RUMPUN_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "RUMPUN_HOME": str(place / "home")},
+    )  # fmt: skip
+
+
+def losses(place: Path) -> list[dict[str, float]]:
+    lines = (place / "made" / "losses.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory, corpus: Input) -> Path:
+    place = tmp_path_factory.mktemp("one")
+    made = start(1, corpus, place)
+    assert made.returncode == 0, made.stderr
+    return place
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, corpus: Input) -> Path:
+    place = tmp_path_factory.mktemp("two")
+    made = start(2, corpus, place)
+    assert made.returncode == 0, made.stderr
+    return place
+
+
+def test_two_processes_have_the_loss_curve_of_one(one: Path, two: Path) -> None:
+    alone, shared = losses(one), losses(two)
+    assert len(alone) == len(shared) == 10
+    assert alone[0] != alone[-1]
+    for line, other in zip(alone, shared, strict=True):
+        assert line.keys() == other.keys()
+        for name, value in line.items():
+            assert other[name] == pytest.approx(value, abs=2e-5)
+    said = [json.loads((place / "summary.json").read_text()) for place in (one, two)]
+    assert [summary["processes"] for summary in said] == [1, 2]
+    curves = [(place / "made" / "curve.jsonl").read_text().splitlines() for place in (one, two)]
+    for line, other in zip(*curves, strict=True):
+        assert json.loads(other)["mean"] == pytest.approx(json.loads(line)["mean"], abs=1e-4)
+
+
+def test_two_processes_write_the_layer_of_one(one: Path, two: Path) -> None:
+    (spec, tensors), (other_spec, other) = read_layer(one / "made"), read_layer(two / "made")
+    assert spec == other_spec
+    for name, tensor in tensors.items():
+        np.testing.assert_allclose(tensor, other[name], atol=1e-3, err_msg=name)
+
+
+def test_killed_and_started_again_two_processes_write_the_same_bytes(
+    tmp_path: Path, two: Path, corpus: Input
+) -> None:
+    given = GIVEN | {"measure_steps": 2}  # a measurement is a checkpoint
+    whole = start(2, corpus, tmp_path / "whole", given)
+    assert whole.returncode == 0, whole.stderr
+    assert start(2, corpus, tmp_path / "cut", given, die_at=5).returncode != 0
+    assert not (tmp_path / "cut" / "made" / "layer.json").exists()
+    again = start(2, corpus, tmp_path / "cut", given)
+    assert again.returncode == 0, again.stderr
+    for name in ("layer.safetensors", "losses.jsonl"):
+        made = [(tmp_path / place / "made" / name).read_bytes() for place in ("whole", "cut")]
+        assert made[0] == made[1], name
+
+
+def test_without_torchrun_a_process_leads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with leading() as leads:
+        assert leads
