@@ -131,7 +131,7 @@ def test_what_is_left_out_is_counted(
     }
     Asked(monkeypatch, lambda prompt, _: wrong[prompt[-2]](prompt[:2]))
     outcome = distil.function(dataclasses.replace(params, answers_per_prompt=2), work(tmp_path / "a"))
-    assert outcome.summary["dropped"] == {
+    assert outcome.summary["chat"]["dropped"] == {
         "in another language": 6, "repeats itself": 6, "said before": 3, "too short": 6,
     }  # fmt: skip
     assert outcome.summary["kept"] == 3
@@ -148,8 +148,8 @@ def test_a_budget_is_shared_by_languages_and_means_the_same_with_kept_answers(
     made = []
     for name in ("a", "b"):
         outcome = distil.function(tight, work(tmp_path / name))
-        assert set(outcome.summary["by_language"]) == set(GOOD)
-        assert outcome.summary["dropped"]["budget spent"] == 12 - outcome.summary["answers"] > 0
+        assert set(outcome.summary["languages"]) == set(GOOD)
+        assert outcome.summary["chat"]["dropped"]["budget spent"] == 12 - outcome.summary["answers"] > 0
         assert 400 <= outcome.summary["answered_tokens"] < 400 + 3 * 100
         made.append((tmp_path / name / "made" / "chat.jsonl").read_bytes())
         distil.function(params, work(tmp_path / f"{name}-all"))  # everything is known now
@@ -263,8 +263,8 @@ def test_a_guard_by_address(tmp_path: Path, params: DistilParams, monkeypatch: p
     Asked(monkeypatch, plain)
     with moderations(lambda texts: {"results": [{"flagged": "Yes" in text} for text in texts]}) as url:
         outcome = distil.function(dataclasses.replace(params, guard_url=url), work(tmp_path / "a"))
-    assert outcome.summary["dropped"] == {"flagged by the guard": 4}
-    assert set(outcome.summary["by_language"]) == {"id", "th"}
+    assert outcome.summary["chat"]["dropped"] == {"flagged by the guard": 4}
+    assert set(outcome.summary["languages"]) == {"id", "th"}
     with moderations(lambda _: {"results": []}) as url, pytest.raises(InputError, match="is no guard"):
         Guard(url + "/v1/").flagged(["x"])
     with pytest.raises(EnvironmentFault, match="does not answer"):

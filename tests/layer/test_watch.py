@@ -198,6 +198,75 @@ def test_numbers_too_large_for_a_layer_are_never_written(tmp_path: Path, corpus:
     assert not (tmp_path / "made" / "layer.safetensors").exists()
 
 
+def test_added_tokens_are_measured_against_the_base_itself(
+    tmp_path: Path, corpus: Input, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base cuts text by its own vocabulary; and a run with new rows, cut off while it measures, ends the same."""
+    from rumpun.layer.params import ExtendParams
+    from rumpun.layer.vocabulary.extend import extend_files
+    from rumpun.records.artefacts import Maker, Manifest
+    from tiny import tiny_gguf
+
+    gguf = tiny_gguf(tmp_path / "base.gguf", vocabulary=300)
+    rows = [{"text": "แม่ปลูกข้าวในนา แม่ดื่มชา", "language": "th"}, {"text": "ម្តាយដាំស្រូវ។", "language": "km"}] * 4
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    params = ExtendParams(base=str(gguf), tokens_max=30, clusters_max=8)
+    extend_files([tmp_path / "t.jsonl"], [tmp_path / "t.jsonl"], params, tmp_path / "vocabulary", quiet)
+    maker = Maker(step="layer.extend", version=1, params={}, rumpun="0")
+    found = Input("vocabulary", tmp_path / "vocabulary", Manifest(kind="layer", id="v" * 32, maker=maker))
+    shape = TrainParams(**SHAPE | {"base": str(gguf)})
+    train.function(shape, work(tmp_path / "whole", corpus, found))
+    train.function(shape, work(tmp_path / "plain", corpus))
+    ours, plain = lines(tmp_path / "whole"), lines(tmp_path / "plain")
+    for tag, row in ours[0]["languages"].items():
+        assert row["base"] == pytest.approx(plain[0]["languages"][tag]["base"], rel=1e-4)
+    assert ours[0]["languages"]["th"]["bpb"] != ours[0]["languages"]["th"]["base"]
+
+    taken, count = Watch.measure, iter(range(100))
+
+    def measure(*given: Any) -> Any:
+        if next(count) == 2:
+            raise KeyboardInterrupt
+        return taken(*given)
+
+    monkeypatch.setattr(Watch, "measure", measure)
+    with pytest.raises(KeyboardInterrupt):
+        train.function(shape, work(tmp_path / "cut", corpus, found))
+    monkeypatch.setattr(Watch, "measure", taken)
+    train.function(shape, work(tmp_path / "cut", corpus, found))
+    for name in ("layer.safetensors", "layer.json", "losses.jsonl", "curve.jsonl", "curve.svg"):
+        one, other = (tmp_path / folder / "made" / name for folder in ("whole", "cut"))
+        assert one.read_bytes() == other.read_bytes(), name
+
+
+@pytest.mark.slow
+def test_the_embedded_base_is_watched(tmp_path: Path, corpus: Input) -> None:
+    """Real weights: its figures are the engine's, a few steps on these texts lower them, and English has an interval."""
+    from rumpun.engines.bases import as_folder, find_base
+    from rumpun.engines.hf import Transformers
+    from rumpun.layer.watch import held_documents
+    from rumpun.measure.bits import bits
+
+    params = TrainParams(
+        tokens=1536, sequence_tokens=64, batch_sequences=4, rank=4, alpha=8.0, learning_rate=4e-3, epochs_max=20.0,
+        precision="float32", measure_steps=3, measure_documents=3, schedule="wsd", replay=Replay(languages=("en",), share=0.2),
+    )  # fmt: skip
+    outcome = train.function(params, work(tmp_path, corpus))
+    rows = lines(tmp_path)
+    folder = as_folder(find_base("base"))
+    documents = held_documents(corpus.folder, [Tokenizer(folder)], params, 7)
+    engine = Transformers(folder, name="base", device="cpu")
+    for tag in ("en", "th"):
+        mine = [document for document in documents if document.language == tag]
+        found = sum(bits(one.logprob) for one in engine.score([("", document.text) for document in mine]))
+        figure = rows[0]["languages"][tag]["base"]
+        assert figure == pytest.approx(found / sum(document.bytes for document in mine), rel=1e-4)
+    assert rows[-1]["mean"] < rows[0]["mean"] - 0.1
+    low, high = rows[-1]["forgetting"]["en"]["ci95"]
+    assert low <= rows[-1]["forgetting"]["en"]["difference"] <= high
+    assert outcome.summary["measured"]["measurements"] == 3
+
+
 RUN = """
 import sys
 from pathlib import Path

@@ -1,15 +1,16 @@
 """`rumpun up --layer`: the policy, the contexts and the caution that a layer asks for, unless the command line says otherwise."""
 
+import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import httpx2
 import pytest
-from served import process
-from tiny import tiny_gguf, tiny_layer
 
 from rumpun.records.service import Service, write_service
+from tiny import tiny_gguf, tiny_layer
 
 ASKED = Service(policy="asean", contexts=("health",), caution="This model gives no medical advice.")
 
@@ -30,13 +31,21 @@ def test_a_layer_brings_its_policy(tmp_path: Path, more: tuple[str, ...], policy
         str(base),
         "--layer",
         str(layer),
-        *more,
     ]
-    with process(*command) as service:
-        url = service.url()
-        health = httpx2.get(f"{url}/health", timeout=60).json()
-        page = httpx2.get(url, timeout=60).text
-        _, _, errors = service.end(signal.SIGTERM)
+    with (tmp_path / "errors").open("w") as errors:
+        service = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            assert service.stdout is not None
+            found = next(
+                filter(None, (re.search(r"http://[\d.]+:\d+", line) for line in service.stdout)), None
+            )
+            assert found, (tmp_path / "errors").read_text()
+            health = httpx2.get(f"{found[0]}/health", timeout=60).json()
+            page = httpx2.get(found[0], timeout=60).text
+        finally:
+            service.send_signal(signal.SIGTERM)
+            service.communicate(timeout=60)
     assert health["guard"]["policy"] == policy
     assert "no medical advice" in page
-    assert ("the layer asks for policy asean" in errors) == (policy == "asean")
+    said = (tmp_path / "errors").read_text()
+    assert ("the layer asks for policy asean" in said) == (policy == "asean")

@@ -92,8 +92,8 @@ def _show_forecast(step: "Forecast") -> None:
     )
     for place in step.places:
         click.echo(
-            f"  {place.name:26}{_number(place.hours):>10}{_number(place.tokens_per_second):>11}"
-            f"{place.memory_bytes / 1e9:>11.1f}{place.watts:>7.0f}{_number(place.watt_hours):>12}  {_basis(place)}"
+            f"  {place.name:26}{_number(place.hours):>10} {_number(place.tokens_per_second):>10}"
+            f" {place.memory_bytes / 1e9:>10.1f} {place.watts:>6.0f} {_number(place.watt_hours):>11}  {_basis(place)}"
         )
 
 
@@ -112,7 +112,9 @@ def _number(value: float | None) -> str:
 
 def _show_hindsight(row: "Hindsight") -> None:
     when = "said beforehand" if row.beforehand else "nothing was said beforehand: today's forecast"
-    click.echo(f"{row.step}  on {row.device} ({when}{'' if row.place else '; none for this device'})")
+    where = f"for {row.forecast_device or row.place}" if row.place else "none for this device"
+    several = f", {row.processes} processes" if row.processes > 1 else ""
+    click.echo(f"{row.step}  on {row.device}{several} ({when}, {where})")
     click.echo(f"  {'':20}{'said':>18}{'found':>18}{'error':>9}")
     for name, found in row.found.items():
         said = row.said.get(name)

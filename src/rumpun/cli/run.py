@@ -69,6 +69,15 @@ def _told(folder: Path) -> list[str]:
                 f"{sum(refused.values()):,} refused ({by_rule}), each with file and row: {folder / 'rejected.parquet'}"
             )
         return lines
+    if manifest.maker.step == "layer.distil":
+        return [
+            f"{summary['kept']:,} of {summary['answers']:,} answers kept, the others and why: {folder / 'dropped.jsonl'}"
+        ]
+    if manifest.kind == "preferences":
+        left = ", ".join(f"{count:,} {why}" for why, count in summary["dropped"].items()) or "none"
+        return [
+            f"{summary['pairs']:,} pairs train, {summary['held_out_pairs']:,} are held out; left out: {left}"
+        ]
     if manifest.kind == "corpus":
         rows = summary["rows"]
         removed = sum(rows["dropped"].values())

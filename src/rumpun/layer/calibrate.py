@@ -5,6 +5,7 @@ process's peak memory never falls), and the line is drawn to the whole depth. Th
 """
 
 import hashlib
+import importlib
 import json
 import os
 import subprocess
@@ -170,6 +171,9 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS
     from rumpun.layer.loop import find_device, one_step, prepare
 
+    for beside in ("pyarrow.parquet", "tokenizers"):  # a run has them in memory
+        importlib.import_module(beside)
+
     transformers.utils.logging.disable_progress_bar()
     params = build(TrainParams, asked["params"], "the trial")
     device = find_device(params)
@@ -189,7 +193,9 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     ids = torch.randint(0, config.vocab_size, size, generator=torch.Generator().manual_seed(0))
     targets = torch.full_like(ids, -1)
     targets[:, :-1] = ids[:, 1:]
-    positions = torch.arange(size[1]).remainder(size[1] // 2 + 1).expand(size) if params.document_masking else None
+    positions = (
+        torch.arange(size[1]).remainder(size[1] // 2 + 1).expand(size) if params.document_masking else None
+    )
     gpu = device.place.type == "cuda"
     one_step(run, ids, targets, params.gradient_clip, positions)  # memory is found, kernels are chosen
     times = []

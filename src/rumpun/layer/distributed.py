@@ -7,6 +7,7 @@ gradients are added up once a step. So a step sees the same tokens as one proces
 differs. What passes between processes is numbers and JSON.
 """
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,11 +23,10 @@ from rumpun.layer.params import TrainParams
 from rumpun.recipes import build
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import torch
     from torch import nn
 
+    from rumpun.layer.earlier import Earlier
     from rumpun.layer.loop import Device, Run
     from rumpun.layer.lowrank import LowRankLinear
 
@@ -67,7 +67,7 @@ def leading() -> Iterator[bool]:
 @contextmanager
 def together(
     params: TrainParams, device: "Device", folder: Path, seed: int,
-    rows: "Mapping[str, npt.NDArray[np.floating]] | None", *, alone: bool = False,
+    earlier: "Earlier | None", *, alone: bool = False,
 ) -> "Iterator[Group | None]":  # fmt: skip
     """In process 0: call the others to a run, and let them go at its end; None where there are none, or it runs `alone`.
 
@@ -76,14 +76,14 @@ def together(
         device: where this process computes; the others choose theirs by the same rule.
         folder: the base's, on a disk that every process sees.
         seed: of the low-rank products.
-        rows: of added tokens.
+        earlier: the layer that it goes on from.
         alone: whether the others go on waiting.
     """
     if alone or not _leads.get():
         yield None
         return
     table = {field.name: asdict(params)[field.name] for field in fields(TrainParams)}
-    shapes = {name: list(value.shape) for name, value in (rows or {}).items()}
+    shapes = {name: list(value.shape) for name, value in (earlier.rows if earlier else {}).items()}
     _post({"params": table, "folder": str(folder), "seed": seed, "rows": shapes})
     group = Group(device)
     yield group
@@ -268,7 +268,7 @@ class Group:
         grads = [value.grad for value in self.parameters.values() if value.grad is not None]
         flat = torch.cat([grad.flatten() for grad in grads])
         dist.all_reduce(flat)
-        for grad, summed in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+        for grad, summed in zip(grads, torch.split(flat, [grad.numel() for grad in grads]), strict=True):
             grad.copy_(summed.view_as(grad))
 
 
@@ -278,31 +278,26 @@ def _one_gpu(local: int) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = seen[local % len(seen)] if seen else str(local)
 
 
+@functools.cache
 def _meeting() -> Any:
     """(store, rank, processes) as torchrun's variables say."""
-    import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
 
-    return next(iter(dist.rendezvous("env://")))
-
-
-def _board() -> Any:
-    import torch.distributed as dist
-
-    return dist.PrefixStore("rumpun", _meeting()[0])
+    return next(iter(rendezvous("env://")))
 
 
 def _post(job: dict[str, Any]) -> None:
     """Tell the others of a run; an empty one says that there are no more."""
-    board = _board()
-    board.set(f"run {board.add('runs', 1)}", json.dumps(job))
+    board = _meeting()[0]
+    board.set(f"rumpun run {board.add('rumpun runs', 1)}", json.dumps(job))
 
 
 def _follow() -> None:
-    board, number = _board(), 0
+    board, number = _meeting()[0], 0
     while True:
         number += 1
-        board.wait([f"run {number}"], _WAIT)
-        job = json.loads(board.get(f"run {number}"))
+        board.wait([f"rumpun run {number}"], _WAIT)
+        job = json.loads(board.get(f"rumpun run {number}"))
         if not job:
             break
         _help(job)
@@ -328,7 +323,9 @@ def _help(job: dict[str, Any]) -> None:
     torch.use_deterministic_algorithms(device.place.type == "cpu")  # as process 0 does
     group = Group(device)
     rows = {name: np.zeros(shape, dtype=np.float32) for name, shape in job["rows"].items()}
-    group.follow(prepare(folder, params, device, job["seed"], rows or None, group), params.gradient_clip)
+    group.follow(
+        prepare(folder, params, device, job["seed"], rows or None, group=group), params.gradient_clip
+    )
 
 
 def _leave() -> None:

@@ -45,7 +45,9 @@ class Hindsight(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     folder: str
     device: str
+    processes: int  # that shared the run; a forecast is for one
     place: str  # of the forecast; "" where it said nothing of such a device
+    forecast_device: str  # that the forecast was made for
     beforehand: bool  # whether the forecast was made before; else it is today's
     said: dict[str, float]
     found: dict[str, float]
@@ -130,7 +132,8 @@ def _compare(recipe: Recipe, entry: StepEntry, load: Load, store: Path, asked: A
     folder = named(store, recipe.name, entry.name)
     manifest = read_manifest(folder)
     summary = manifest.summary
-    if manifest.maker.params != msgspec.to_builtins(asdict(load.params) | {"seed": recipe.seed}):
+    asked_for = msgspec.json.encode(asdict(load.params) | {"seed": recipe.seed})
+    if manifest.maker.params != msgspec.json.decode(asked_for):
         raise InputError(
             f"{folder}: made with other parameters than {recipe.path} has now", "run the recipe again"
         )
@@ -156,7 +159,9 @@ def _compare(recipe: Recipe, entry: StepEntry, load: Load, store: Path, asked: A
         step=entry.name,
         folder=str(folder),
         device=str(summary["device"]),
+        processes=int(summary.get("processes", 1)),
         place=place.name if place else "",
+        forecast_device=place.device if place else "",
         beforehand=beforehand,
         said=said,
         found=found,

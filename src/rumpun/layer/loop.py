@@ -103,6 +103,7 @@ def prepare(
     device: Device,
     seed: int,
     rows: "Mapping[str, npt.NDArray[np.floating]] | None" = None,
+    *,
     group: "Group | None" = None,
 ) -> Run:
     """Load the base from a transformers folder and put the low-rank modules and the added rows in place.
@@ -139,7 +140,7 @@ def prepare(
     model.to(device.place)
     model.train()
     if params.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     parameters = dict(low_rank_parts(modules)) | added
     if OUTPUT_ROWS in added:  # no module of the decoder owns them
         added[OUTPUT_ROWS].data = added[OUTPUT_ROWS].data.to(device.place)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rumpun.engines.bases import BESIDE, as_folder, find_base
 from rumpun.errors import InputError
 from rumpun.layer.base import base_name, base_sha256, base_source
+from rumpun.layer.distributed import together
 from rumpun.layer.params import TrainParams, TuneParams
 from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
 from rumpun.steps import Input, Outcome, Work, step
@@ -47,7 +48,7 @@ def base_facts(params: TrainParams) -> dict[str, Any]:
     return {"base_sha256": base_sha256(find_base(params.base))}
 
 
-@step(kind="layer", version=1, identity=base_facts, part="train", needs=("corpus",))
+@step(kind="layer", version=2, identity=base_facts, part="train", needs=("corpus",))
 def train(params: TrainParams, work: Work) -> Outcome:
     """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows.
 
@@ -57,7 +58,7 @@ def train(params: TrainParams, work: Work) -> Outcome:
     return learn(params, work, found, ())
 
 
-@step(kind="layer", version=1, identity=base_facts, part="train", needs=("corpus", "layer"))
+@step(kind="layer", version=2, identity=base_facts, part="train", needs=("corpus", "layer"))
 def tune(params: TuneParams, work: Work) -> Outcome:
     """Go on from what an earlier layer of the same base, rank and targets learnt; inputs: a corpus and that layer."""
     return learn(params, work, work.input("layer"), params.chat_sources)
@@ -73,7 +74,6 @@ def learn(
 
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.batches import Batches, make_plan, over_cap
-    from rumpun.layer.distributed import together
     from rumpun.layer.earlier import read_earlier, tokenizer_folder
     from rumpun.layer.loop import find_device, prepare, train_steps
     from rumpun.layer.source import CHAT
@@ -108,12 +108,11 @@ def learn(
     _tell_caps(capped, params, work)
     device = find_device(params)
     started = time.monotonic()
-    rows, alone = earlier.rows if earlier else None, taught is not None
     with (
         deterministic(torch, device.place.type == "cpu"),
-        together(params, device, folder, work.seed, rows, alone=alone) as group,
+        together(params, device, folder, work.seed, earlier, alone=taught is not None) as group,
     ):
-        run = prepare(folder, params, device, work.seed, rows, group)
+        run = prepare(folder, params, device, work.seed, earlier.rows if earlier else None, group=group)
         watch = _watch(params, work, run, tokenizer, Tokenizer(folder) if place != folder else tokenizer)
         begun = _begin(earlier, params, run)
         if earlier and go_on == "state":

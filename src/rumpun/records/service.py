@@ -7,7 +7,7 @@ import msgspec
 
 from rumpun.errors import InputError
 
-__all__ = ["FILE", "Service", "read_service", "write_service"]
+__all__ = ["FILE", "Service", "quoted", "read_service", "write_service"]
 
 FILE = "service.toml"
 
@@ -20,14 +20,16 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     caution: str = ""  # shown on the page: what the layer is not for
 
 
+def quoted(value: str | bool | list[str] | tuple[str, ...]) -> str:
+    """Text, a truth value or a list of texts as TOML writes it, which is JSON but for one letter."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def write_service(folder: Path, service: Service) -> None:
     """Write the file, where there is anything to say."""
     if service == Service():
         return
-    lines = [
-        f"{name} = {json.dumps(value, ensure_ascii=False)}"
-        for name, value in msgspec.to_builtins(service).items()
-    ]
+    lines = [f"{name} = {quoted(value)}" for name, value in msgspec.to_builtins(service).items()]
     (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -53,11 +53,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int  # generated
 
 
-def kept_file(teacher: "Teacher", params: "DistilParams", seed: int) -> Path:
+def kept_file(teacher: "Teacher", name: str, params: "DistilParams", seed: int) -> Path:
     """Where this teacher's answers to requests of this kind are kept."""
     source = teacher.source
     made_of = (
-        source.sha256 or (source.url, source.name), params.temperature, params.top_p, params.answer_tokens_max,
+        source.sha256 or (source.url, name), params.temperature, params.top_p, params.answer_tokens_max,
         seed if params.temperature else 0,
     )  # fmt: skip
     return cache_folder() / "answers" / f"{hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]}.jsonl"

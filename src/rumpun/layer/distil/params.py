@@ -12,6 +12,7 @@ class DistilParams:
     """How a teacher is asked, and which of its answers are kept."""
 
     teacher: str  # a name, a GGUF, a transformers folder, or an http(s) address
+    teacher_model: str = ""  # of an address that serves several; empty: its first
     teacher_licence: str = ""  # SPDX, where the teacher does not say it itself: an address never does
     prompts: tuple[
         str, ...

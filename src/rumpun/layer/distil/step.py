@@ -8,10 +8,11 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rumpun.engines.load import open_engine, resolve
-from rumpun.errors import InputError
+from rumpun.engines.port import Engine
+from rumpun.errors import InputError, UsageError
 from rumpun.layer.base import base_sha256
 from rumpun.layer.distil.ask import Answer, Ask, answers, kept_file
 from rumpun.layer.distil.filters import Guard, languages_of, refused
@@ -43,13 +44,13 @@ def distil(params: DistilParams, work: Work) -> Outcome:
     dropped: Counter[str] = Counter()
     prompts, sources = find_prompts(params, corpus, work.seed, dropped)
     asks = {Ask(prompt.messages, n): prompt for n in range(params.answers_per_prompt) for prompt in prompts}
-    engine = open_engine(teacher.found, progress=work.progress)
+    engine = _open(teacher, params, work)
     try:
         name = getattr(engine, "model", teacher.source.name)  # an address serves one model of several
         given, fresh = answers(
             list(asks),
             engine,
-            kept_file(teacher, params, work.seed),
+            kept_file(teacher, name, params, work.seed),
             params,
             work.seed,
             progress=work.progress,
@@ -77,6 +78,7 @@ def distil(params: DistilParams, work: Work) -> Outcome:
     own = _own_chat(corpus) if params.keep_chat and corpus is not None else []
     write_rows(work.folder / "chat.jsonl", [*own, *rows])
     write_rows(work.folder / "dropped.jsonl", left)
+    said = Counter(row["language"] for row in rows)
     spent = sum(answer.tokens for answer in given.values())
     return Outcome(
         sources=(*sources, _taught(teacher, rows)),
@@ -89,11 +91,30 @@ def distil(params: DistilParams, work: Work) -> Outcome:
             "answered_tokens": spent,
             "kept": len(rows),
             "chat_rows_beside": len(own),
-            "by_language": dict(sorted(Counter(row["language"] for row in rows).items())),
-            "dropped": {why: count for why, count in sorted(dropped.items()) if count},
+            "chat": {
+                "read": len(given) + len(own),
+                "train": len(rows) + len(own),
+                "held_out": 0,
+                "dropped": {why: count for why, count in sorted(dropped.items()) if count},
+            },
+            "languages": {tag: {"chat_rows": count} for tag, count in sorted(said.items())},
             "guard": params.guard_url,
         },
     )
+
+
+def _open(teacher: Teacher, params: DistilParams, work: Work) -> Engine:
+    if not params.teacher_model:
+        return open_engine(teacher.found, progress=work.progress)
+    if teacher.found.kind != "url":
+        raise UsageError(
+            f"teacher_model = '{params.teacher_model}', and {params.teacher} is no address",
+            "leave teacher_model out",
+        )
+    from rumpun.engines.http import OpenAICompatible
+
+    found = OpenAICompatible(teacher.found.place, name=teacher.found.name, model=params.teacher_model)
+    return cast("Engine", found)
 
 
 def _reasons(given: dict[Ask, Answer], asks: dict[Ask, Answered], params: DistilParams) -> dict[Ask, str]:

@@ -1,5 +1,6 @@
 """Which model a teacher is, what its bytes are, and whether its licence lets others learn from it."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import msgspec
 from rumpun.engines.load import Found, resolve
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.base import base_source
+from rumpun.layer.prefer.rules import joined_licences
 from rumpun.records.artefacts import SourceEntry, read_manifest
 from rumpun.records.licences import closed_to_learners, terms
 from rumpun.steps import Progress, quiet
@@ -48,7 +50,9 @@ def find_teacher(reference: str, stated: str, progress: Progress = quiet) -> Tea
         if found.lineage is not None and not stated:
             manifest = read_manifest(found.lineage)
             entry = msgspec.structs.replace(
-                entry, name=found.name, licence=" AND ".join(manifest.licences) or entry.licence
+                entry,
+                name=found.name,
+                licence=functools.reduce(joined_licences, manifest.licences, "") or entry.licence,
             )
     _may_teach(reference, entry.licence)
     return Teacher(found, entry)

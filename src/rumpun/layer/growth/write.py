@@ -1,6 +1,5 @@
 """A choice -> a folder: `run.toml`, `CARD-notes.md`, `CHECKLIST.md`, and where licences allow it a small held-out test."""
 
-import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from rumpun.layer.growth.parent import Parent
 from rumpun.layer.params import TARGETS
 from rumpun.records.licences import obligations
 from rumpun.records.places import shipped_folder
+from rumpun.records.service import quoted
 from rumpun.steps import resolve
 
 __all__ = ["CARD_NOTES", "CHECKLIST", "RECIPE", "toml", "write_child"]
@@ -87,7 +87,7 @@ def toml(value: Any) -> str:
             return "{}"
         return "{ " + ", ".join(f"{_key(key)} = {toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, str | bool):
-        return json.dumps(value, ensure_ascii=False)
+        return quoted(value)
     if isinstance(value, int):
         return f"{value:_}"
     if isinstance(value, Sequence):
@@ -96,7 +96,7 @@ def toml(value: Any) -> str:
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else quoted(key)
 
 
 def _recipe_name(choice: Choice, parent: Parent) -> str:
