@@ -206,6 +206,14 @@ def test_a_real_teacher_answers_and_is_learnt_from(
     assert tuned.summary["loss"]["chat"]["last"] < tuned.summary["loss"]["chat"]["first"]
 
 
+def test_a_model_of_an_address_is_for_addresses(
+    tmp_path: Path, params: DistilParams, base_file: Path
+) -> None:
+    own = dataclasses.replace(params, teacher=str(base_file), teacher_licence="", teacher_model="large")
+    with pytest.raises(UsageError, match="is no address"):
+        distil.function(own, work(tmp_path / "a"))
+
+
 def test_own_chat_rows_go_on(
     tmp_path: Path, params: DistilParams, corpus: Input, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,14 +23,18 @@ GIVEN = {
 }  # fmt: skip
 
 
-def start(processes: int, corpus: Input, place: Path, die_at: int = 0) -> subprocess.CompletedProcess[str]:
+def start(processes: int, script: str, home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    script = [str(Path(__file__).with_name("several.py")), str(corpus.folder), str(place), json.dumps(GIVEN), str(die_at)]  # fmt: skip
+    path = Path(__file__).with_name(script)
     return subprocess.run(
-        [sys.executable, *(launch if processes > 1 else []), *script],
+        [sys.executable, *(launch if processes > 1 else []), str(path), *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=240,
-        env=os.environ | {"RUMPUN_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "RUMPUN_HOME": str(place / "home")},
+        env=os.environ | {"RUMPUN_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "RUMPUN_HOME": str(home)},
     )  # fmt: skip
+
+
+def train(processes: int, corpus: Input, place: Path, die_at: int = 0) -> subprocess.CompletedProcess[str]:
+    return start(processes, "several.py", place / "home", corpus.folder, place, json.dumps(GIVEN), die_at)
 
 
 def losses(place: Path) -> list[dict[str, float]]:
@@ -41,7 +45,7 @@ def losses(place: Path) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory, corpus: Input) -> Path:
     place = tmp_path_factory.mktemp("one")
-    made = start(1, corpus, place)
+    made = train(1, corpus, place)
     assert made.returncode == 0, made.stderr
     return place
 
@@ -49,7 +53,7 @@ def one(tmp_path_factory: pytest.TempPathFactory, corpus: Input) -> Path:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory, corpus: Input) -> Path:
     place = tmp_path_factory.mktemp("two")
-    made = start(2, corpus, place)
+    made = train(2, corpus, place)
     assert made.returncode == 0, made.stderr
     return place
 
@@ -80,14 +84,30 @@ def test_killed_and_started_again_two_processes_write_the_same_bytes(
     tmp_path: Path, two: Path, corpus: Input
 ) -> None:
     assert (
-        start(2, corpus, tmp_path, die_at=5).returncode != 0
+        train(2, corpus, tmp_path, die_at=5).returncode != 0
     )  # a measurement is a checkpoint: it goes on after step 4
     assert not (tmp_path / "made" / "layer.json").exists()
-    again = start(2, corpus, tmp_path)
+    again = train(2, corpus, tmp_path)
     assert again.returncode == 0, again.stderr
     for name in ("layer.safetensors", "losses.jsonl"):
         made = [(place / "made" / name).read_bytes() for place in (two, tmp_path)]
         assert made[0] == made[1], name
+
+
+def test_every_kind_of_run_is_shared_and_so_are_its_frozen_weights(tmp_path: Path, base_folder: Path) -> None:
+    """Added tokens, bfloat16, gradient checkpointing, a product on the embedding, rows alone."""
+    found = []
+    for processes in (1, 2):
+        made = start(processes, "several_steps.py", tmp_path, base_folder)
+        assert made.returncode == 0, made.stderr
+        found.append([json.loads(line) for line in made.stdout.splitlines()])
+    assert len(found[0]) == len(found[1]) == 4
+    for place, (alone, shared) in enumerate(zip(*found, strict=True)):
+        exact = {"rel": 1e-3} if place == 1 else {"rel": 1e-6}  # the second run is in bfloat16
+        assert shared["losses"] == pytest.approx(alone["losses"], **exact)
+        assert shared["last"] == pytest.approx(alone["last"], **exact)
+        assert shared["held"] * 2 == alone["held"]
+    assert found[0][0]["losses"][-1] < found[0][0]["losses"][0]
 
 
 def test_without_torchrun_a_process_leads_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,6 +279,37 @@ def test_bytes_are_of_the_texts(data: Path) -> None:
         holdings(["su"], str(data / "text"))
 
 
+def test_the_commands(data: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from rumpun.cli.layer import layer
+
+    into = tmp_path / "su"
+    asked = [
+        "offspring",
+        "--language",
+        "su",
+        "--data",
+        str(data),
+        "--into",
+        str(into),
+        "--minutes",
+        "1",
+        "--json",
+    ]
+    done = CliRunner().invoke(layer, asked)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["held_out"]["su"] == ["radio"]
+    assert told["tokens"] == 7168
+    assert str(into / "run.toml") in told["files"]
+    again = CliRunner().invoke(layer, asked)
+    assert isinstance(again.exception, UsageError)
+    unknown = CliRunner().invoke(layer, ["domain", "--domain", "helth", "--data", str(data)])
+    assert isinstance(unknown.exception, UsageError)
+    assert "did you mean 'health'" in unknown.exception.hint
+
+
 def test_a_child_is_grown_and_measured_against_its_parent(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,5 +352,6 @@ def test_a_child_is_grown_and_measured_against_its_parent(
     assert layer.summary["begun_from"]["layer"] == brought.id
     assert {source.name for source in brought.sources} <= {source.name for source in layer.sources}
     assert read_service(steps["release"]).policy == "asean"
+    assert "policy for it: asean" in (steps["release"] / "CARD.md").read_text(encoding="utf-8")
     assert (steps["release"] / "lineage" / f"{grown_from.manifest.id}.json").is_file()
     assert [item.done for item in plan(read_recipe(folder / "run.toml"), store)] == [True] * len(steps)

@@ -70,6 +70,9 @@ def test_a_finished_run_is_held_against_what_was_said_of_it(tmp_path: Path) -> N
     assert shown.exit_code == 0
     assert "+100.0%" in shown.output
     assert "said beforehand" in shown.output
+    (later,) = forecast(recipe, Asked(tokens_per_second=80.0))  # after the run: no forecast of it
+    assert later.places[0].tokens_per_second == 80.0
+    assert hindsight(recipe, tmp_path / "store", Asked()) == [found]
 
 
 def test_without_a_forecast_todays_is_used_and_marked(tmp_path: Path) -> None:
@@ -125,7 +128,8 @@ def test_without_torch_the_plan_stands_and_says_what_it_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rumpun.layer.places.missing", lambda part: ("torch",))
-    (said,) = forecast(write_recipe(tmp_path), Asked(gpus=("h100",)))
+    recipe = write_recipe(tmp_path, WITH.replace(', precision = "float32"', ""))
+    (said,) = forecast(recipe, Asked(gpus=("h100",)))
     assert said.places[0].hours is None
     assert any("torch not installed" in note for note in said.places[0].notes)
     assert said.places[1].hours is not None

@@ -198,6 +198,27 @@ def test_numbers_too_large_for_a_layer_are_never_written(tmp_path: Path, corpus:
     assert not (tmp_path / "made" / "layer.safetensors").exists()
 
 
+def test_recomputing_blocks_changes_nothing_that_is_learnt(tmp_path: Path, corpus: Input) -> None:
+    params = TrainParams(**SHAPE | {"measure_steps": 0})
+    train.function(params, work(tmp_path / "kept", corpus))
+    train.function(dataclasses.replace(params, gradient_checkpointing=True), work(tmp_path / "again", corpus))
+    one, other = (read_layer(tmp_path / name / "made")[1] for name in ("kept", "again"))
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_tokens_that_end_early_are_named(tmp_path: Path, corpus: Input) -> None:
+    params = TrainParams(**SHAPE | {"measure_steps": 0})
+    train.function(params, work(tmp_path, corpus))
+    (tmp_path / "keep" / "state.safetensors").unlink()
+    part = tmp_path / "keep" / "tokens" / "text-00001"
+    os.truncate(part / "tokens.bin", 40)
+    with pytest.raises(
+        InputError, match=r"text-00001: tokens.bin or learn.bin ends early, 20 tokens of"
+    ) as caught:
+        train.function(params, work(tmp_path, corpus))
+    assert "made again" in caught.value.hint
+
+
 def test_added_tokens_are_measured_against_the_base_itself(
     tmp_path: Path, corpus: Input, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from rumpun.errors import InputError, nearest
 
 __all__ = ["Text", "held_out", "known_language", "read_texts"]
 
+_NEEDED = ("id", "text", "language")
+_COLUMNS = (*_NEEDED, "source")
 _SHAPE = '{"text": "…", "language": "th"}'
 
 
@@ -128,7 +130,8 @@ def held_out(corpus: Path, languages: Iterable[str], documents_max: int, seed: i
     shards = sorted((corpus / "heldout").glob("*.parquet"))
     for shard in shards:
         try:
-            rows = pq.read_table(shard, columns=["id", "text", "language", "source"]).to_pylist()
+            named = [name for name in pq.read_schema(shard).names if name in _COLUMNS]
+            rows = pq.read_table(shard, columns=[*dict.fromkeys((*_NEEDED, *named))]).to_pylist()
         except (pa.ArrowException, KeyError, OSError) as error:
             raise InputError(
                 f"{shard}: not a shard of documents ({error})", "make the corpus again"
@@ -139,7 +142,7 @@ def held_out(corpus: Path, languages: Iterable[str], documents_max: int, seed: i
                 found.setdefault(row["language"], []).append(
                     (
                         order + row["id"],
-                        Text(row["text"], row["language"], str(row["id"]), row["source"] or ""),
+                        Text(row["text"], row["language"], str(row["id"]), row.get("source") or ""),
                     )
                 )
     if not found:

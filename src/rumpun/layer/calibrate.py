@@ -177,6 +177,7 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     transformers.utils.logging.disable_progress_bar()
     params = build(TrainParams, asked["params"], "the trial")
     device = find_device(params)
+    torch.use_deterministic_algorithms(device.place.type == "cpu")  # as a run does, which has its price
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "config.json").write_text(json.dumps(asked["config"]), encoding="utf-8")

@@ -113,13 +113,14 @@ def _panel(title: str, lines: Mapping[str, Line], colours: Mapping[str, str]) ->
     parts.append(f'<text x="{_WIDTH / 2}" y="{_HEIGHT + 34}" text-anchor="middle">tokens</text>')
     for place, (name, line) in enumerate(lines.items()):
         colour = colours[name]
+        dash = ' stroke-dasharray="5 3"' if list(colours).index(name) >= len(_COLOURS) else ""
         for tokens, _, ci in line:
             if ci:
                 parts.append(
                     f'<line x1="{x_of(tokens)}" y1="{y_of(ci[0])}" x2="{x_of(tokens)}" y2="{y_of(ci[1])}" stroke="{colour}" stroke-opacity="0.45"/>'
                 )
         path = " ".join(f"{x_of(tokens)},{y_of(value)}" for tokens, value, _ in line)
-        parts += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>',
+        parts += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"{dash}/>',
                   f'<text x="{_WIDTH + 10}" y="{12 + 16 * place}" fill="{colour}">{escape(name)} {line[-1][1]:.3f}</text>']  # fmt: skip
     return parts
 

@@ -1,6 +1,7 @@
 """What a recipe's training will cost, said beforehand, and how far off that was, said afterwards."""
 
-import os
+import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from rumpun.layer.params import ExtendParams, TrainParams, TuneParams
 from rumpun.layer.places import HERE, Asked, Place, on_gpu, on_this_machine
 from rumpun.layer.shape import find_shape
 from rumpun.recipes import Recipe, StepEntry, build
-from rumpun.records.artefacts import artefact_id, read_manifest
+from rumpun.records.artefacts import MANIFEST, artefact_id, read_manifest
 from rumpun.records.places import state_folder
 from rumpun.steps import Progress, named, quiet
 
@@ -37,6 +38,11 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     operations: float  # in all
     operations_a_token: dict[str, float]  # by what they are for
     places: tuple[Place, ...]
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    at: float  # seconds since 1970
+    forecast: Forecast
 
 
 class Hindsight(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,14 +124,25 @@ def _of_step(entry: StepEntry, load: Load, asked: Asked, progress: Progress) -> 
 def _kept(recipe: Recipe, entry: StepEntry, load: Load) -> Path:
     made_of: dict[str, Any] = {"recipe": recipe.name, "step": entry.name, "seed": recipe.seed}
     key = artefact_id("forecast", entry.uses, 1, made_of | {"params": asdict(load.params)}, [])
-    return state_folder() / "forecasts" / f"{key}.json"
+    return state_folder() / "forecasts" / f"{key}.jsonl"
 
 
 def _keep(path: Path, made: Forecast) -> None:
+    """Add it to what was said of this step before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_suffix(f".{os.getpid()}")
-    making.write_bytes(msgspec.json.encode(made) + b"\n")
-    making.replace(path)
+    line = msgspec.json.encode(_Said(at=time.time(), forecast=made)) + b"\n"
+    with path.open("ab") as stream:
+        stream.write(line)
+
+
+def _said_before(path: Path, moment: float) -> Forecast | None:
+    """The last forecast before a moment, in seconds since 1970; lines of another rumpun, or torn ones, are passed over."""
+    found = None
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            said = msgspec.json.decode(line, type=_Said)
+            found = said.forecast if said.at <= moment else found
+    return found
 
 
 def _compare(recipe: Recipe, entry: StepEntry, load: Load, store: Path, asked: Asked) -> Hindsight:
@@ -137,11 +154,9 @@ def _compare(recipe: Recipe, entry: StepEntry, load: Load, store: Path, asked: A
         raise InputError(
             f"{folder}: made with other parameters than {recipe.path} has now", "run the recipe again"
         )
-    path = _kept(recipe, entry, load)
-    beforehand = path.is_file()
-    if beforehand:
-        made = msgspec.json.decode(path.read_bytes(), type=Forecast)
-    else:
+    made = _said_before(_kept(recipe, entry, load), (folder / MANIFEST).stat().st_mtime)
+    beforehand = made is not None
+    if made is None:
         made = _of_step(entry, load, Asked(measure=False, utilisation=asked.utilisation), quiet)
     place = _place_of(made, str(summary["device"]), load, asked)
     found = {

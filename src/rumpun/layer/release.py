@@ -13,7 +13,7 @@ from rumpun.errors import InputError, UsageError
 from rumpun.layer.cards import data_card, model_card
 from rumpun.records.artefacts import sha256_file
 from rumpun.records.licences import shippable
-from rumpun.records.lineage import ancestors
+from rumpun.records.lineage import ancestors, walk
 from rumpun.records.service import Service, write_service
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
@@ -52,10 +52,10 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
         UsageError: the recipe names no layer, corpus or evaluation as inputs, or an input of another kind.
     """
     layer, corpus, evaluation = (work.input(kind) for kind in ("layer", "corpus", "evaluation"))
-    if corpus.manifest.id not in layer.manifest.parents:
+    if corpus.manifest.id not in {node.id for node in walk(layer.folder).nodes}:
         raise UsageError(
             f"the layer {layer.manifest.id} was not trained on the corpus {corpus.manifest.id}",
-            "name the corpus that stands in the layer's own `needs`",
+            "name the corpus that stands in the `needs` of the layer, or of one that it goes on from",
         )
     forbidden = [licence for licence in layer.manifest.licences if not shippable(licence)]
     if forbidden:
@@ -77,7 +77,7 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
         corpus=corpus.manifest,
         evaluation=evaluation.manifest,
         others=others,
-        cannot=params.cannot,
+        cannot=(*params.cannot, *_served(params)),
     )
     (work.folder / CARD).write_text(card, encoding="utf-8")
     (work.folder / DATA).write_text(data_card(corpus.manifest, title=title), encoding="utf-8")
@@ -94,6 +94,16 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     summary = {"layer": layer.manifest.id, "ancestors": copied, "bytes": size}
     return Outcome(
         name=params.name, summary=summary | {"scores": evaluation.manifest.summary.get("languages", {})}
+    )
+
+
+def _served(params: ReleaseParams) -> tuple[str, ...]:
+    """The sentences of the card on how it is meant to be served."""
+    if not params.policy:
+        return ()
+    place = f", in the context {', '.join(params.contexts)}" if params.contexts else ""
+    return (
+        f"Without a guard it is not meant to be served. The guard's policy for it: {params.policy}{place}.",
     )
 
 

@@ -150,11 +150,11 @@ def choose_offspring(
     rehearsed = _rehearsed(
         rehearse or [other for other in near if other in parent.languages], parent, picking, tag
     )
-    watched = [other for other in near if other not in rehearsed and picking.held(other, trains=False)][
-        :_SISTERS
-    ]
-    held = {other: picking.held(other, trains=other not in watched) for other in (tag, *rehearsed, *watched)}
+    held = {other: picking.held(other) for other in (tag, *rehearsed)}
     own = tuple(item for item in running if item.name not in held[tag])
+    apart = {other: picking.held(other, beside=own) for other in near if other not in rehearsed}
+    watched = [other for other, names in apart.items() if names][:_SISTERS]
+    held |= {other: apart[other] for other in watched}
     left = sum(item.bytes(tag) for item in own)
     notes = list(dict.fromkeys(picking.notes))
     if left < LITTLE_BYTES:
@@ -284,8 +284,12 @@ class _Picking:
             i for i in self.every(tag) if i.kind in kinds and i.domain not in _NOT_RUNNING and i.bytes(tag)
         ]
 
-    def held(self, tag: str, *, trains: bool = True) -> tuple[str, ...]:
-        """The sources of a language that are held out, whatever their share where it does not train; none where none fits."""
+    def held(self, tag: str, *, beside: Sequence[Holding] | None = None) -> tuple[str, ...]:
+        """The sources of a language that are held out; none where none fits.
+
+        `beside`: what trains in another language, where this one is measured alone; texts of those sources say the same, so
+        others go before them, and no share bounds them.
+        """
         running = self.running(tag)
         of_parent = [item.name for item in self.every(tag) if item.name in self.parent.held_out.get(tag, ())]
         if of_parent:
@@ -293,13 +297,16 @@ class _Picking:
         seen = self.parent.trained if tag in self.parent.languages else frozenset()
         total = sum(item.bytes(tag) for item in running)
         fit = [i for i in running if i.bytes(tag) >= _HELD_LEAST and i.name not in seen and i.kind != "seed"]
+        if beside is not None:
+            others = [item for item in fit if item not in beside]
+            return tuple(item.name for item in (others or fit)[:_HELD_SOURCES])
         taken: list[Holding] = []
         for item in fit[:_HELD_SOURCES]:
-            if not trains or sum(i.bytes(tag) for i in (*taken, item)) <= _HELD_SHARE * total:
+            if sum(i.bytes(tag) for i in (*taken, item)) <= _HELD_SHARE * total:
                 taken.append(item)
         if not taken:
             taken = [item for item in fit[:1] if item.bytes(tag) <= _HELD_SHARE_MOST * total]
-        if not taken and running and trains:
+        if not taken and running:
             self.notes.append(
                 f"No source of {tag} is small enough to be held out as a whole, so blocks of the text are: the figure flatters."
             )

@@ -73,6 +73,7 @@ def prefer(params: PreferParams, work: Work) -> Outcome:
             "method": params.method,
             "steps": len(figures),
             "pairs": len(pairs),
+            "preferences": f"{len(pairs):,} pairs, {params.method}",  # for a card
             "dropped": dict(dropped),
             "seconds": round(seconds, 1),  # of the process that finished
             "rank": shape.rank,
