@@ -12,7 +12,16 @@ __all__ = ["PARTS", "installed", "missing", "part_of", "require"]
 
 # part -> the modules that stand for it; the lighter parts first
 PARTS: Mapping[str, tuple[str, ...]] = {
-    "runtime": ("xllamacpp", "gguf", "starlette", "uvicorn", "numpy", "onnxruntime", "tokenizers", "cryptography"),
+    "runtime": (
+        "xllamacpp",
+        "gguf",
+        "starlette",
+        "uvicorn",
+        "numpy",
+        "onnxruntime",
+        "tokenizers",
+        "cryptography",
+    ),
     "corpus": (
         "pyarrow",
         "daft",

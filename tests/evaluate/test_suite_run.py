@@ -46,7 +46,9 @@ def test_a_limit_takes_the_first_of_each_task_and_language_and_counts_the_rest()
 
 def test_a_skill_without_items_in_a_language_is_missing() -> None:
     made = plan("region-chat", suite("region-chat"), Settings(languages=("id", "en", "jv")))
-    assert {"language": "en", "skill": "generation"} not in made.missing, "there are summaries, if no translations"
+    assert {"language": "en", "skill": "generation"} not in made.missing, (
+        "there are summaries, if no translations"
+    )
     assert {one["skill"] for one in made.missing if one["language"] == "jv"} == {
         one.skill for one in suite("region-chat")
     }

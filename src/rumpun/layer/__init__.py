@@ -2,6 +2,7 @@
 
 Comes in: a corpus artefact and a base (embedded, tiny, a GGUF, a folder). Goes out: `layer.json`, `layer.safetensors`,
 cards and releases. Reading order: `params`, `train` (the step), `tokens`, `batches`, `lowrank`, `loss`, `loop`, `checkpoint`,
-`merge`, `prefer` (pairs of answers), `distil` (a larger teacher), then `cards` and `release`; for a folder to give away
+`watch` (held-out text while it runs), `vocabulary` (new subwords), `merging`, `prefer` (pairs of answers), `distil` (a larger
+teacher), `growth` (offspring and domains), `partner` (rows that stay where they are), then `cards` and `release`; for a folder to give away
 `release_folder`, `seal`, `signing`, `release_verify`, `publish`.
 """

@@ -13,10 +13,9 @@ from torch import nn
 
 from rumpun.errors import EnvironmentFault, InputError
 
-__all__ = ["FILE", "KEPT", "load_state", "read_more", "read_words", "save_state"]
+__all__ = ["FILE", "load_state", "read_more", "read_words", "save_state"]
 
 FILE = "state.safetensors"  # in a run's scratch folder
-KEPT = "kept_state.safetensors"  # beside a layer, for runs that go on from it
 _MORE = "more."
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.errors import InputError
 from rumpun.layer.base import base_sha256
-from rumpun.layer.params import TrainParams, TuneParams
+from rumpun.layer.params import KEPT_STATE, TrainParams, TuneParams
 from rumpun.steps import Input
 from rumpun.weights.layer_file import LayerSpec, read_layer
 
@@ -58,15 +58,15 @@ class Earlier:
         Raises:
             InputError: the layer keeps no state, or that of another run.
         """
-        from rumpun.layer.checkpoint import KEPT, load_state
+        from rumpun.layer.checkpoint import load_state
 
         folder = self.input.folder
-        if not (folder / KEPT).is_file():
+        if not (folder / KEPT_STATE).is_file():
             raise InputError(
-                f"{folder}: no {KEPT}, and go_on = 'state'",
+                f"{folder}: no {KEPT_STATE}, and go_on = 'state'",
                 "train it with keep_state = true, or take go_on = 'data'",
             )
-        load_state(folder, run.parameters, run.optimizer, None, file=KEPT)
+        load_state(folder, run.parameters, run.optimizer, None, file=KEPT_STATE)
 
     def taken(self, params: TuneParams, corpus: str, seed: int) -> dict[str, int]:
         """Sequences of each source that were seen already, where the run goes on in the text.
@@ -74,7 +74,7 @@ class Earlier:
         Raises:
             InputError: the layer learnt from another corpus, with other sequences or seed, or does not say.
         """
-        from rumpun.layer.checkpoint import KEPT, read_words
+        from rumpun.layer.checkpoint import read_words
         from rumpun.layer.source import CHAT
 
         data = self.input.manifest.summary.get("data") or {}
@@ -88,7 +88,7 @@ class Earlier:
                 )
         taken = dict(data["taken"])
         if params.go_on == "state":
-            kept = read_words(self.input.folder, KEPT).get("taken")
+            kept = read_words(self.input.folder, KEPT_STATE).get("taken")
             taken = json.loads(kept) if kept else taken
         if data.get("chat_sources") != list(params.chat_sources):
             taken.pop(CHAT, None)

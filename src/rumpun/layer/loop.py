@@ -19,13 +19,13 @@ from rumpun.engines.hf_load import device_of
 from rumpun.errors import InputError
 from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS, add_rows
 from rumpun.layer.batches import Batches, Plan
-from rumpun.layer.checkpoint import KEPT, load_state, read_more, read_words, save_state
+from rumpun.layer.checkpoint import load_state, read_more, read_words, save_state
 from rumpun.layer.cost import CHUNK_TOKENS, PASS_TOKENS
 from rumpun.layer.live import View
 from rumpun.layer.loss import summed_loss
 from rumpun.layer.lowrank import LowRankEmbedding, LowRankLinear, attach, low_rank_parts
 from rumpun.layer.machines import computes_bfloat16
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import KEPT_STATE, TrainParams
 from rumpun.layer.schedule import learning_rate, stable_steps
 from rumpun.steps import Progress
 from rumpun.weights.families.hyper import text_family
@@ -265,7 +265,7 @@ class _Loop:
             watch.take_up(words["watch"], read_more(scratch))
         self.level = stable_steps(plan.steps, params)
         if self.step < self.level:
-            (scratch / KEPT).unlink(missing_ok=True)  # of steps that a kill undid
+            (scratch / KEPT_STATE).unlink(missing_ok=True)  # of steps that a kill undid
         self.view = View(batches.names, plan.steps)
         for row in self.losses[: self.step].tolist():
             self.view.saw(row)
@@ -281,7 +281,7 @@ class _Loop:
         seconds = self.spent + time.monotonic() - self.started
         if self.watch and self.watch.step != self.step:
             self.measure(seconds)
-        if self.params.keep_state and not (self.scratch / KEPT).is_file():
+        if self.params.keep_state and not (self.scratch / KEPT_STATE).is_file():
             self.keep_state()
         self.save(seconds)
         return Trained(self.losses[: self.step], self.stopped)
@@ -351,5 +351,5 @@ class _Loop:
         """Write the numbers, the optimiser's and the place in the text, for a run that goes on from here."""
         save_state(
             self.scratch, self.step, self.run.parameters, self.run.optimizer, torch.zeros(0),
-            words={"taken": json.dumps(self.batches.taken(self.step))}, file=KEPT,
+            words={"taken": json.dumps(self.batches.taken(self.step))}, file=KEPT_STATE,
         )  # fmt: skip

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["TARGETS", "ExtendParams", "MergeParams", "Replay", "TrainParams", "TuneParams"]
+__all__ = ["KEPT_STATE", "TARGETS", "ExtendParams", "MergeParams", "Replay", "TrainParams", "TuneParams"]
 
+KEPT_STATE = "kept_state.safetensors"  # beside a layer, for runs that go on from it; never released
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 

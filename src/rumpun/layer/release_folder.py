@@ -12,6 +12,7 @@ import msgspec
 from rumpun.errors import EnvironmentFault, InputError, UsageError, nearest
 from rumpun.layer.cards import data_card, model_card
 from rumpun.layer.earlier import tokenizer_folder
+from rumpun.layer.params import KEPT_STATE
 from rumpun.layer.release import CARD, DATA, LINEAGE, ReleaseParams
 from rumpun.layer.release_pages import hub_readme, licences_page
 from rumpun.layer.release_verify import is_release, verify_release
@@ -194,6 +195,8 @@ class _Making:
                 raise InputError(
                     f"{self.layer / MANIFEST}: names {entry.path}, outside its folder", "fetch it again"
                 )
+            if entry.path == KEPT_STATE:
+                continue
             path = self.folder / entry.path
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.layer / entry.path, path)

@@ -16,7 +16,7 @@ from rumpun.engines.bases import BESIDE, as_folder, find_base
 from rumpun.errors import InputError
 from rumpun.layer.base import base_name, base_sha256, base_source
 from rumpun.layer.distributed import together
-from rumpun.layer.params import TrainParams, TuneParams
+from rumpun.layer.params import KEPT_STATE, TrainParams, TuneParams
 from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
 from rumpun.steps import Input, Outcome, Work, step
 
@@ -199,7 +199,6 @@ def _keep(watch: "Watch | None", params: TrainParams, run: "Run", steps: int) ->
 def _write_curve(
     work: Work, params: TrainParams, trained: "Trained", batches: "Batches", watch: "Watch | None"
 ) -> None:
-    from rumpun.layer.checkpoint import KEPT
     from rumpun.layer.curve import draw
 
     lines = watch.curve if watch else []
@@ -211,7 +210,7 @@ def _write_curve(
     )
     (work.folder / PICTURE).write_text(picture, encoding="utf-8")
     if params.keep_state:
-        shutil.copyfile(work.scratch / KEPT, work.folder / KEPT)
+        shutil.copyfile(work.scratch / KEPT_STATE, work.folder / KEPT_STATE)
 
 
 class deterministic:  # noqa: N801  # reads as a statement

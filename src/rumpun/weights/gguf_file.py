@@ -20,7 +20,16 @@ import numpy as np
 from rumpun.errors import InputError
 from rumpun.weights.quantise import Bytes, Float, dequantise
 
-__all__ = ["MADE_FROM", "Gguf", "GgufAbout", "TensorEntry", "Value", "control_tokens", "describe", "read_gguf"]
+__all__ = [
+    "MADE_FROM",
+    "Gguf",
+    "GgufAbout",
+    "TensorEntry",
+    "Value",
+    "control_tokens",
+    "describe",
+    "read_gguf",
+]
 
 STRING: Final = 8
 ARRAY: Final = 9
@@ -28,7 +37,9 @@ SCALARS: Final[Mapping[int, str]] = {
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
 }  # fmt: skip
 DEFAULT_ALIGNMENT: Final = 32
-MADE_FROM: Final = "rumpun.made_from_sha256"  # of the transformers folder's weights, where it was made from one
+MADE_FROM: Final = (
+    "rumpun.made_from_sha256"  # of the transformers folder's weights, where it was made from one
+)
 _MEND = "fetch or make the file again"
 
 
