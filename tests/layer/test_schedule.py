@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from rumpun.errors import InputError
 from rumpun.layer.batches import Batches, make_plan, over_cap, shares
-from rumpun.layer.checkpoint import KEPT
-from rumpun.layer.params import Replay, TrainParams, TuneParams
+from rumpun.layer.params import KEPT_STATE, Replay, TrainParams, TuneParams
 from rumpun.layer.schedule import learning_rate, stable_steps
 from rumpun.layer.source import CHAT, Shard, Source, join
 from rumpun.layer.train import train, tune
@@ -167,7 +166,7 @@ def test_a_branch_is_what_the_whole_run_was(tmp_path: Path, corpus: Input) -> No
 
 def test_without_a_kept_state_a_branch_is_refused(tmp_path: Path, corpus: Input) -> None:
     first = train.function(TrainParams(**SHAPE), work(tmp_path / "first", corpus))
-    with pytest.raises(InputError, match=KEPT) as caught:
+    with pytest.raises(InputError, match=KEPT_STATE) as caught:
         tune.function(
             TuneParams(**SHAPE, go_on="state"),
             work(tmp_path / "second", corpus, layer_of(tmp_path / "first", first.summary)),

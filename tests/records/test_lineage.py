@@ -113,7 +113,8 @@ def test_a_folder_without_a_manifest_and_an_unknown_id_are_clear_errors(home, tm
 def test_a_file_that_says_its_own_ancestry_is_walked(home, tmp_path):
     """A GGUF carried away from its folder: its metadata leads on."""
     artefact(home / "data" / "artefacts", A, sources=[("songs", "CC0-1.0")])
-    carried = tmp_path / "carried.gguf"
+    carried = tmp_path / "away" / "carried.gguf"  # its neighbours are looked at too: no other test's folders
+    carried.parent.mkdir()
     carried.write_bytes(b"GGUF")
     found = walk(carried, id=C, parents=(A, B))
     assert [node.id for node in found.nodes] == [C, A]

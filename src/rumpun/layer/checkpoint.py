@@ -4,9 +4,11 @@ safetensors, no pickles: every trained number, both moments of the optimiser, th
 may add words and tensors of its own (`more`), which then belong to the same moment.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +18,7 @@ from rumpun.errors import EnvironmentFault, InputError
 __all__ = ["FILE", "load_state", "read_more", "read_words", "save_state"]
 
 FILE = "state.safetensors"  # in a run's scratch folder
-_MORE = "more."
+_MORE, _WORDS = "more.", "words"
 
 
 def save_state(
@@ -42,7 +44,8 @@ def save_state(
         tensors[f"value.{name}"] = parameter.detach().cpu().contiguous()
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
-    made = save(tensors, metadata=dict(words or {}) | {"step": str(step)})
+    # one key: the library writes several in an order of its own
+    made = save(tensors, metadata={_WORDS: json.dumps(dict(words or {}) | {"step": str(step)})})
     making = folder / f".{file}"
     try:
         with making.open("wb") as stream:
@@ -77,7 +80,7 @@ def load_state(
     if not path.is_file():
         return 0
     with safe_open(path, framework="pt") as state:
-        step = int(state.metadata()["step"])
+        step = int(_words(state)["step"])
         held = {key.removeprefix("value.") for key in state.keys() if key.startswith("value.")}  # noqa: SIM118  # no mapping
         if held != set(parameters):
             raise InputError(
@@ -105,7 +108,11 @@ def read_words(folder: Path, file: str = FILE) -> dict[str, str]:
     if not path.is_file():
         return {}
     with safe_open(path, framework="pt") as state:
-        return dict(state.metadata())
+        return _words(state)
+
+
+def _words(state: Any) -> dict[str, str]:
+    return dict(json.loads(state.metadata()[_WORDS]))
 
 
 def read_more(folder: Path, file: str = FILE) -> dict[str, torch.Tensor]:
