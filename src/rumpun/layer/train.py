@@ -99,11 +99,7 @@ def learn(
     if earlier and isinstance(params, TuneParams) and go_on != "weights":
         taken = earlier.taken(params, corpus.manifest.id, work.seed)
     plan = make_plan(sources, params, taken)
-    if plan.steps == 0:
-        raise InputError(
-            f"{corpus.folder}: text for {sum(plan.counts.values())} sequences of {params.sequence_tokens} tokens, one batch"
-            f" is {params.batch_sequences}", "raise epochs_max, lower batch_sequences, or add text"
-        )  # fmt: skip
+    _check_plan(plan, params, corpus.folder)
     capped = over_cap(sources, params, plan)
     _tell_caps(capped, params, work)
     device = find_device(params)
@@ -144,8 +140,6 @@ def learn(
             "stopped": trained.stopped,
             "kept_step": kept,
             "processes": group.size if group else 1,
-        }
-        | {
             "over_cap": capped,
             "data": {
                 "corpus": corpus.manifest.id,
@@ -158,6 +152,14 @@ def learn(
         | (watch.said(kept) if watch else {}),
         tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
+
+
+def _check_plan(plan: "Plan", params: TrainParams, corpus: Path) -> None:
+    if plan.steps == 0:
+        raise InputError(
+            f"{corpus}: text for {sum(plan.counts.values())} sequences of {params.sequence_tokens} tokens, one batch"
+            f" is {params.batch_sequences}", "raise epochs_max, lower batch_sequences, or add text"
+        )  # fmt: skip
 
 
 def _tell_caps(capped: dict[str, dict[str, float]], params: TrainParams, work: Work) -> None:
