@@ -17,6 +17,7 @@ from rumpun.layer.shape import Shape
 
 __all__ = [
     "CHUNK_TOKENS",
+    "LONGEST_KEPT",
     "PASS_TOKENS",
     "Load",
     "memory_of",
@@ -27,6 +28,7 @@ __all__ = [
 
 PASS_TOKENS: Mapping[str, int] = {"cpu": 512, "cuda": 32_768}  # of one pass, where the recipe names none
 CHUNK_TOKENS: Mapping[str, int] = {"cpu": 512, "cuda": 8_192}  # whose logits are held at once
+LONGEST_KEPT = 512  # tokens of a sequence whose attention weights are kept on a processor (`attention`)
 _PROCESS = 650_000_000  # bytes of Python with torch and transformers loaded
 _KEPT = 1_000_000_000  # bytes of a card that no tensor gets: the driver's context and gaps between tensors
 
@@ -112,20 +114,22 @@ def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0
     return {
         "weights": frozen + tables,
         "trained": trained_numbers(load) * 16,  # value, gradient, AdamW's two moments, float32 each
-        "activations": _kept_a_token(load, number_bytes) * (pass_tokens or load.pass_tokens(place)),
+        "activations": _kept_a_token(load, place, number_bytes) * (pass_tokens or load.pass_tokens(place)),
         "logits": logits * rows * 8,  # float32 and the room of one reduction
         "process": _PROCESS if place == "cpu" else _KEPT,
     }
 
 
-def _kept_a_token(load: Load, number_bytes: int) -> int:
+def _kept_a_token(load: Load, place: str, number_bytes: int) -> int:
     """Bytes that the blocks keep of one token for the backward pass."""
     shape, params = load.shape, load.params
     outs, narrow = shape.heads * shape.head_dim, shape.key_heads * shape.head_dim
     gated = "gate_proj" in shape.modules
     # inputs of q, k, v and of the feed-forward part; q, k, v, attention's answer and o's input; the feed-forward part
     numbers = 2 * shape.hidden + 3 * outs + 2 * narrow + (4 if gated else 2) * shape.inner
-    if params.document_masking:  # the mask's row, and keys and values repeated for every head
+    if place == "cpu" and params.sequence_tokens <= LONGEST_KEPT:  # every head's weights, and the mask's row
+        numbers += params.sequence_tokens * (shape.heads + 1)
+    elif params.document_masking:  # the mask's row, and keys and values repeated for every head
         numbers += params.sequence_tokens + 2 * (outs - narrow)
     block = numbers * number_bytes + 2 * shape.hidden * 4  # norms in float32, whatever the precision
     if params.gradient_checkpointing:

@@ -18,6 +18,7 @@ from torch import nn
 from rumpun.engines.hf_load import device_of
 from rumpun.errors import InputError
 from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS, add_rows
+from rumpun.layer.attention import register
 from rumpun.layer.batches import Batches, Plan
 from rumpun.layer.checkpoint import load_state, read_more, read_words, save_state
 from rumpun.layer.cost import CHUNK_TOKENS, PASS_TOKENS
@@ -123,7 +124,8 @@ def prepare(
             f"sequence_tokens = {params.sequence_tokens}, the base's context is {config.max_position_embeddings}",
             "lower it in the recipe",
         )
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    attention = register() if device.place.type == "cpu" else "sdpa"
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
     tied = bool(config.tie_word_embeddings)
     modules = attach(
         model, targets=targets, rank=params.rank, scale=params.scale,
@@ -144,7 +146,7 @@ def prepare(
     parameters = dict(low_rank_parts(modules)) | added
     if OUTPUT_ROWS in added:  # no module of the decoder owns them
         added[OUTPUT_ROWS].data = added[OUTPUT_ROWS].data.to(device.place)
-    optimizer = _optimizer(parameters, params, device)
+    optimizer = _optimizer(parameters, params)
     embedding = next((m for m in modules.values() if isinstance(m, LowRankEmbedding)), None)
     if os.environ.get("RUMPUN_COMPILE"):  # one block is compiled and serves for all
         for block in model.model.layers:
@@ -167,9 +169,7 @@ def _freeze(model: nn.Module, dtype: torch.dtype) -> None:
             part.weight = part.weight.to(dtype)
 
 
-def _optimizer(
-    parameters: Mapping[str, nn.Parameter], params: TrainParams, device: Device
-) -> torch.optim.AdamW:
+def _optimizer(parameters: Mapping[str, nn.Parameter], params: TrainParams) -> torch.optim.AdamW:
     """Products at the learning rate, rows at their own and without decay, which would draw them to the origin."""
     rows = [value for name, value in parameters.items() if name.endswith(".rows")]
     products = [value for name, value in parameters.items() if not name.endswith(".rows")]
@@ -184,7 +184,7 @@ def _optimizer(
         )
     return torch.optim.AdamW(
         [group for group in groups if group["params"]], lr=params.learning_rate, betas=(0.9, params.beta2),
-        fused=device.place.type == "cuda",
+        fused=True,
     )  # fmt: skip
 
 

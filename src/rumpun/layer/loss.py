@@ -12,6 +12,8 @@ import torch
 
 __all__ = ["summed_loss"]
 
+_LEAST = torch.finfo(torch.float32).tiny  # a token of less probability counts 87 nats
+
 
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
@@ -29,18 +31,20 @@ class _ChunkedLoss(torch.autograd.Function):
         for rows in torch.split(kept, chunk):
             whole = len(rows) == hidden_nd.shape[0]
             h_cd = hidden_nd if whole else hidden_nd[rows]
-            logits_cv = (h_cd @ table_vd.t()).float()
+            logits_cv = h_cd @ table_vd.t()
             if a_rd is not None and b_or is not None:
                 low_cr = (h_cd.float() @ a_rd.t()) * scale
+                logits_cv = logits_cv.float()
                 logits_cv[:, :old].addmm_(low_cr, b_or.t())
             at = targets_n[rows].unsqueeze(1)
-            logits_cv.sub_(torch.logsumexp(logits_cv, 1, keepdim=True))
-            losses_n[rows] = -logits_cv.gather(1, at).squeeze(1)
-            d_cv = logits_cv.exp_()
-            d_cv.scatter_add_(1, at, torch.full_like(at, -1, dtype=d_cv.dtype))
-            d_cd = d_cv.to(table_vd.dtype) @ table_vd
+            d_cv = torch.softmax(logits_cv, 1, dtype=torch.float32)
+            right = d_cv.gather(1, at)
+            losses_n[rows] = -right.clamp_min(_LEAST).log().squeeze(1)  # what is no number stays none
+            d_cv.scatter_(1, at, right - 1)
+            low_cv = d_cv.to(table_vd.dtype)
+            d_cd = low_cv @ table_vd
             if grad_rows is not None:
-                grad_rows += (d_cv[:, old:].to(table_vd.dtype).t() @ h_cd).float()
+                grad_rows += (low_cv[:, old:].t() @ h_cd).float()
             if a_rd is not None and b_or is not None and grad_a is not None and grad_b is not None:
                 d_cr = d_cv[:, :old] @ b_or
                 grad_a.addmm_(d_cr.t(), h_cd.float(), alpha=scale)
