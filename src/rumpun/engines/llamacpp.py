@@ -8,7 +8,6 @@ loaded (elsewhere a loopback port), and a random key is asked on every path but 
 import atexit
 import contextlib
 import os
-import queue
 import secrets
 import shutil
 import sys
@@ -22,10 +21,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rumpun.engines.characters import whole_characters
 from rumpun.engines.llamacpp_memory import available_bytes, cores, need_memory, runtime
+from rumpun.engines.llamacpp_running import Running, fault
 from rumpun.engines.llamacpp_score import Scorer
-from rumpun.engines.port import About, Cancelled, Chunk, Finish, Generation, Request, Score, Usage, never
+from rumpun.engines.port import About, Cancelled, Chunk, Generation, Request, Score, never
 from rumpun.engines.requests import check, joined, need, plain, seed_32, steering
-from rumpun.errors import EnvironmentFault, InputError, RumpunError, UsageError
+from rumpun.errors import EnvironmentFault, InputError, UsageError
 from rumpun.weights.gguf_file import GgufAbout, control_tokens, describe
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ CONTEXT_TOKENS: Final = 4096  # of one slot where nothing else is asked and the 
 EMBED_TOKENS: Final = 2048  # of one text at most: it passes through the model in one piece
 BATCH_TOKENS: Final = 512  # of a prompt at once; between batches other streams go on and a cancelled one ends
 _STEP: Final = 256  # llama.cpp rounds a slot's context up to this
-_POLL_S: Final = 0.02  # how soon a cancelled stream ends while the model is at work on something else
 _ENCODERS: Final = frozenset({"bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "t5encoder"})  # fmt: skip
 _SOCKET_PATH_MAX: Final = 100  # bytes; the system's own limit is 104 to 108
 
@@ -125,7 +124,7 @@ class LlamaCpp:
         return self._stream(request, cancelled)
 
     def _stream(self, request: Request, cancelled: Cancelled) -> Iterator[Chunk]:
-        running = _Running(cancelled)
+        running = Running(cancelled)
         self._begin(request, running)
         try:
             for text in whole_characters(running.texts(self._about.name)):
@@ -134,7 +133,7 @@ class LlamaCpp:
         finally:
             running.gone = True
 
-    def _begin(self, request: Request, running: "_Running") -> None:
+    def _begin(self, request: Request, running: Running) -> None:
         """Hand the request to the runtime in a thread of its own; only that thread keeps the server alive."""
         body = self._body(request)
         handle = self._handler("handle_chat_completions" if request.messages else "handle_completions")
@@ -142,7 +141,7 @@ class LlamaCpp:
             target=self._work, args=(handle, body, running), name="rumpun-stream", daemon=True
         ).start()
 
-    def _work(self, handle: Callable[..., Any], body: dict[str, Any], running: "_Running") -> None:
+    def _work(self, handle: Callable[..., Any], body: dict[str, Any], running: Running) -> None:
         def heard(event: Any) -> bool:
             running.events.put(event)
             return running.gone or self._closing
@@ -232,7 +231,7 @@ class LlamaCpp:
         with self._embed_lock:
             reply = self._embedding_server(limit).handle_embeddings({"input": list(texts)})
         if "error" in reply:
-            raise _fault(reply["error"], self._about.name)
+            raise fault(reply["error"], self._about.name)
         rows = sorted(reply["data"], key=lambda row: row["index"])
         return np.array([row["embedding"] for row in rows], np.float32)
 
@@ -298,60 +297,6 @@ class LlamaCpp:
         return server
 
 
-class _Running:
-    """One request in progress: events come from the runtime's thread and are read in the caller's."""
-
-    def __init__(self, cancelled: Cancelled) -> None:
-        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.cancelled = cancelled
-        self.gone = False  # nobody reads any more: the next event ends the generation
-        self.finish: Finish = "cancelled"
-        self.prompt_tokens = self.completion_tokens = 0
-        self.tokens_per_second: float | None = None
-
-    def texts(self, name: str) -> Iterator[str]:
-        """The text of each event, until the end, an error, or the wish to stop."""
-        while not self.cancelled():
-            try:
-                event = self.events.get(timeout=_POLL_S)
-            except queue.Empty:
-                continue
-            if event is None:
-                return
-            if isinstance(event, BaseException):
-                raise UsageError(f"{name} cannot answer this: {event}", "change the messages") from event
-            if "error" in event:
-                raise _fault(event["error"], name)
-            self._count(event)
-            for choice in event.get("choices", ()):
-                if choice.get("finish_reason"):
-                    self.finish = "length" if choice["finish_reason"] == "length" else "stop"
-                text = choice.get("text") or choice.get("delta", {}).get("content")
-                if text:
-                    yield text
-        self.gone = True
-
-    def _count(self, event: dict[str, Any]) -> None:
-        timings, usage = event.get("timings"), event.get("usage")
-        if timings:
-            self.prompt_tokens = timings["cache_n"] + timings["prompt_n"]
-            self.completion_tokens = timings["predicted_n"]
-            if (
-                timings["predicted_n"] > 1
-            ):  # the first token comes with the prompt and takes no time of its own
-                self.tokens_per_second = timings["predicted_per_second"]
-        if usage:
-            self.prompt_tokens, self.completion_tokens = usage["prompt_tokens"], usage["completion_tokens"]
-
-    def last(self) -> Chunk:
-        """The last chunk of the stream."""
-        return Chunk(
-            finish=self.finish,
-            usage=Usage(self.prompt_tokens, self.completion_tokens),
-            tokens_per_second=self.tokens_per_second,
-        )
-
-
 @atexit.register
 def _close_all() -> None:
     """A thread still inside C++ when the interpreter goes would bring the process down with it."""
@@ -376,20 +321,6 @@ def _abilities(file: GgufAbout, *, encoder: bool) -> frozenset[Ability]:
         return frozenset({"embed"})
     always: tuple[Ability, ...] = ("generate", "score", "embed")
     return frozenset((*always, "chat") if file.chat_template else always)
-
-
-def _fault(error: dict[str, Any], name: str) -> RumpunError:
-    """The runtime's error as ours."""
-    if error.get("type") == "exceed_context_size_error":
-        return UsageError(
-            f"the prompt has {error['n_prompt_tokens']:,} tokens; the context of {name} holds {error['n_ctx']:,}",
-            "shorten it, or open the model with a longer context",
-        )
-    if error.get("code") == 400:
-        return UsageError(f"{name} cannot answer this: {error.get('message')}", "change the request")
-    return EnvironmentFault(
-        f"{name}: llama.cpp failed: {error.get('message')}", "ask again; see rumpun doctor"
-    )
 
 
 @contextlib.contextmanager

@@ -7,41 +7,21 @@ approximated: where a default, a read-back value or a self-test disagrees, scori
 """
 
 import ctypes
-import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from rumpun.engines.llamacpp_memory import available_bytes, cache_bytes, runtime
+from rumpun.engines.llamacpp_library import Batch, Library, library
+from rumpun.engines.llamacpp_memory import available_bytes, cache_bytes
 from rumpun.engines.llamacpp_rows import Row, log_softmax_at, rows_of
 from rumpun.engines.port import Score
 from rumpun.engines.windows import Work, first_of_continuation, packed_groups, window_tokens, windows
 from rumpun.errors import EnvironmentFault, InputError, UsageError
 from rumpun.weights.gguf_file import GgufAbout
 
-__all__ = ["Library", "Scorer", "library"]
+__all__ = ["Scorer"]
 
-_BLOCK_WORDS: Final = 256  # of 32 bits: several times the size of either structure
-_UNSET: Final = 0xFFFFFFFF  # -1
-_MINUS_ONE: Final = 0xBF800000  # -1.0 in float32
-# word -> documented default, up to the end of what is relied on
-_MODEL_WORDS: Final = {
-    0: 0,
-    1: 0,
-    2: 0,
-    3: 0,
-    4: _UNSET,
-    5: 1,
-    **dict.fromkeys(range(10, 18), 0),
-    18: 0x00010000,
-}
-_CONTEXT_WORDS: Final = {
-    0: 512, 1: 2048, 2: 512, 3: 1, 4: 0, 5: 0, 7: 4, 8: 4, 9: 0,
-    **dict.fromkeys(range(10, 14), _UNSET), 14: 0, 15: 0, **dict.fromkeys(range(16, 20), _MINUS_ONE), 20: 0,
-    21: _MINUS_ONE, **dict.fromkeys(range(22, 26), 0), 26: 1, 27: 1, **dict.fromkeys(range(28, 34), 0),
-    34: 0x01010100,
-}  # fmt: skip
 _VOCAB_ONLY_BYTE: Final = 72
 _N_CTX, _N_BATCH, _N_UBATCH, _N_SEQ, _THREADS, _THREADS_BATCH, _TYPE_K, _TYPE_V = 0, 1, 2, 3, 7, 8, 26, 27
 _KV_UNIFIED_BYTE: Final = 141
@@ -58,99 +38,6 @@ _STORED: Final[dict[tuple[int, str], tuple[float, float, float]]] = {
     (98_362_432, "Smollm2 135M 8k Lc100K Mix1 Ep2"): (-99.867, -99.467, -26.991),  # the embedded base
 }
 _STORED_SHARE: Final = 0.05  # of the stored figure: measured are 0.6 %, 0.5 % and 1.6 %
-
-
-class _Block(ctypes.Structure):
-    _fields_ = (("words", ctypes.c_uint32 * _BLOCK_WORDS),)
-
-    def set_byte(self, at: int, value: int) -> None:
-        ctypes.cast(ctypes.byref(self), ctypes.POINTER(ctypes.c_uint8))[at] = value
-
-
-class _Batch(ctypes.Structure):
-    _fields_ = (
-        ("count", ctypes.c_int32),
-        ("token", ctypes.POINTER(ctypes.c_int32)),
-        ("embd", ctypes.c_void_p),
-        ("pos", ctypes.POINTER(ctypes.c_int32)),
-        ("n_seq", ctypes.POINTER(ctypes.c_int32)),
-        ("seq", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
-        ("logits", ctypes.POINTER(ctypes.c_int8)),
-    )
-
-
-_P, _I, _U, _B = ctypes.c_void_p, ctypes.c_int32, ctypes.c_uint32, ctypes.c_bool
-_INTS: Final = ctypes.POINTER(_I)
-_SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
-    "llama_backend_init": (None, ()),
-    "llama_log_set": (None, (_P, _P)),
-    "llama_model_default_params": (_Block, ()),
-    "llama_context_default_params": (_Block, ()),
-    "llama_model_load_from_file": (_P, (ctypes.c_char_p, _Block)),
-    "llama_model_free": (None, (_P,)),
-    "llama_model_get_vocab": (_P, (_P,)),
-    "llama_init_from_model": (_P, (_P, _Block)),
-    "llama_free": (None, (_P,)),
-    "llama_n_ctx": (_U, (_P,)),
-    "llama_n_batch": (_U, (_P,)),
-    "llama_n_ubatch": (_U, (_P,)),
-    "llama_n_seq_max": (_U, (_P,)),
-    "llama_n_threads": (_I, (_P,)),
-    "llama_n_threads_batch": (_I, (_P,)),
-    "llama_get_memory": (_P, (_P,)),
-    "llama_memory_clear": (None, (_P, _B)),
-    "llama_vocab_n_tokens": (_I, (_P,)),
-    "llama_vocab_eos": (_I, (_P,)),
-    "llama_vocab_bos": (_I, (_P,)),
-    "llama_tokenize": (_I, (_P, ctypes.c_char_p, _I, _INTS, _I, _B, _B)),
-    "llama_token_to_piece": (_I, (_P, _I, ctypes.c_char_p, _I, _I, _B)),
-    "llama_batch_init": (_Batch, (_I, _I, _I)),
-    "llama_batch_free": (None, (_Batch,)),
-    "llama_decode": (_I, (_P, _Batch)),
-    "llama_get_logits": (ctypes.POINTER(ctypes.c_float), (_P,)),
-}
-
-
-class Library:
-    """The C functions, with their types; `fault` says why they are not to be trusted, or is empty."""
-
-    def __init__(self, path: str) -> None:
-        self.fault = ""
-        shared = ctypes.CDLL(path)
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(shared, name, None)
-            if function is None:
-                self.fault = f"the runtime exports no {name}"
-                return
-            function.restype, function.argtypes = result, list(arguments)
-            setattr(self, name, function)
-        # any function that ignores its arguments will do for a silent log; a Python one would be called by threads
-        # that outlive the interpreter
-        self.llama_log_set(ctypes.cast(shared.llama_time_us, _P), None)
-        self.llama_backend_init()
-        self.fault = _differing(self.llama_model_default_params(), _MODEL_WORDS, "model") or _differing(
-            self.llama_context_default_params(), _CONTEXT_WORDS, "context"
-        )
-
-    def __getattr__(self, name: str) -> Any:  # the functions of _SIGNATURES, for the type checker
-        raise AttributeError(name)
-
-
-def _differing(block: _Block, expected: dict[int, int], what: str) -> str:
-    for word, value in expected.items():
-        if block.words[word] != value:
-            return f"word {word} of the {what} parameters is {block.words[word]:#x} by default, expected {value:#x}"
-    return ""
-
-
-@functools.cache
-def library() -> Library:
-    """The runtime's C functions, loaded and checked once.
-
-    Raises:
-        MissingPartError: xllamacpp is not installed.
-    """
-    return Library(str(runtime().xllamacpp.__file__))
 
 
 class Scorer:
@@ -256,10 +143,10 @@ class Scorer:
             return []
         room = len(text) + 8  # a token has a byte at least; some vocabularies set a space before
         lib = self._library()
-        out = (_I * room)()
+        out = (ctypes.c_int32 * room)()
         count = lib.llama_tokenize(vocabulary, text, len(text), out, room, False, special)
         if count < 0:
-            out = (_I * -count)()
+            out = (ctypes.c_int32 * -count)()
             count = lib.llama_tokenize(vocabulary, text, len(text), out, -count, False, special)
         return list(out[:count])
 
@@ -325,7 +212,7 @@ class Scorer:
             lib.llama_batch_free(batch)
         return sums
 
-    def _decode(self, context: int, batch: _Batch, rows: Sequence[Row]) -> list[tuple[int, float]]:
+    def _decode(self, context: int, batch: Batch, rows: Sequence[Row]) -> list[tuple[int, float]]:
         """(Sequence, nats) of each token to predict."""
         import numpy as np
 
