@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rumpun.engines.llamacpp_score import Scorer, library
+from rumpun.engines.llamacpp_library import library
+from rumpun.engines.llamacpp_score import Scorer
 from rumpun.weights.gguf_file import describe
 from rumpun.weights.tokenizer_json import PRE_TOKENIZERS
 from rumpun.weights.tokenizer_spm import SPACE

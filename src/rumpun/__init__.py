@@ -11,7 +11,7 @@ from rumpun.version import __version__
 _PUBLIC = {
     "Encoder": "rumpun.encoder",
     "Guard": "rumpun.guard",
-    "Model": "rumpun.engines.load",
+    "Model": "rumpun.engines.model",
     "identify": "rumpun.language",
 }
 
@@ -19,7 +19,7 @@ __all__ = ["Encoder", "Guard", "Model", "__version__", "identify"]
 
 if TYPE_CHECKING:
     from rumpun.encoder import Encoder
-    from rumpun.engines.load import Model
+    from rumpun.engines.model import Model
     from rumpun.guard import Guard
     from rumpun.language import identify
 

@@ -230,6 +230,17 @@ def test_sound_items_pass_and_what_is_left_out_is_counted(inside, tmp_path):
     assert "items.jsonl: no item in km that can be scored" in err
 
 
+def test_one_item_and_one_fault_are_told_in_the_singular(inside, tmp_path):
+    blank = SOUND[1] | {"options": ["", " ", "\u200b", "\u3000"]}
+    code, text, _ = inside("lint", lines(tmp_path / "items.jsonl", [SOUND[0], blank]))
+    assert code == 3
+    assert text.splitlines() == [
+        "s1: no option: 4 options, all empty",
+        "1 item can be scored, 1 fault",
+        "left out: no option 1",
+    ]
+
+
 def test_labels_are_held_against_the_set_and_no_id_steers_the_terminal(inside, tmp_path):
     rows = [
         {"id": f"\x1b[2J{n}", "language": "th", "text": f"{TEXTS['th'][0]} {n}", "label": label}

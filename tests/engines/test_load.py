@@ -8,10 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 import rumpun
+from families import tiny_folder
 from rumpun.engines import assembled as assembling
 from rumpun.engines import load
 from rumpun.engines.assembled import assembled, manifest_of_gguf
-from rumpun.engines.load import Found, Model, locate, open_engine, resolve, shipped_layer, sources_of_gguf
+from rumpun.engines.bases import as_gguf
+from rumpun.engines.load import Found, locate, open_engine, resolve, shipped_layer, sources_of_gguf
+from rumpun.engines.model import Model
 from rumpun.engines.port import Message
 from rumpun.errors import InputError, UsageError
 from rumpun.records.artefacts import (
@@ -25,7 +28,7 @@ from rumpun.records.artefacts import (
 )
 from rumpun.records.lineage import verify_file, walk
 from rumpun.weights.gguf_file import describe
-from tiny import tiny_base, tiny_gguf, tiny_layer
+from tiny import TEXTS, tiny_base, tiny_gguf, tiny_layer
 
 
 @pytest.fixture
@@ -77,8 +80,29 @@ def test_a_folder_of_weights(home, tmp_path):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "config.json").write_text("{}")
     assert resolve(tmp_path / "weights").kind == "folder"
-    with pytest.raises(UsageError, match="a layer goes on a GGUF"):
+    with pytest.raises(InputError, match="no layer there"):
         resolve(tmp_path / "weights", tmp_path)
+    layer = tiny_layer(tmp_path / "layer", tiny_gguf(tmp_path / "base.gguf"))
+    with pytest.raises(InputError, match="weights"):
+        resolve(tmp_path / "weights", layer)
+
+
+def test_a_layer_on_a_folder_of_weights_is_put_on_its_gguf(home, tmp_path):
+    folder = tiny_folder(tmp_path / "Tiny-1", "llama")
+    layer = tiny_layer(tmp_path / "first", as_gguf(folder))
+    found = resolve(folder, layer)
+    assert (found.kind, found.base_name) == ("gguf", "Tiny-1")
+    assert found.name == f"Tiny-1+{read_manifest(layer).name}"
+    assert resolve(folder, layer).place == found.place, "put together once"
+    alone = resolve(folder, "none")
+    assert (alone.kind, alone.place) == ("folder", str(folder))
+    with Model.load(found) as model, Model.load(as_gguf(folder)) as base:
+        ours, theirs = ([one.engine.score([("", text)])[0] for text in TEXTS[:4]] for one in (model, base))
+    assert [one.tokens for one in ours] == [one.tokens for one in theirs]
+    assert all(one.logprob != other.logprob for one, other in zip(ours, theirs, strict=True))
+    other = tiny_layer(tmp_path / "second", tiny_gguf(tmp_path / "other.gguf", 77))
+    with pytest.raises(InputError, match="made for the base"):
+        resolve(folder, other)
 
 
 @pytest.mark.parametrize("name", ["base", "smollm2-135m-instruct"])

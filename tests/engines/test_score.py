@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rumpun.engines import llamacpp_score
+from rumpun.engines import llamacpp_library, llamacpp_score
 from rumpun.engines.hf import Transformers
 from rumpun.engines.llamacpp import LlamaCpp
-from rumpun.engines.llamacpp_score import Library, Scorer, library
+from rumpun.engines.llamacpp_library import Library, library
+from rumpun.engines.llamacpp_score import Scorer
 from rumpun.engines.port import Request, Score
 from rumpun.engines.windows import (
     Window,
@@ -221,8 +222,8 @@ def test_the_space_that_sentencepiece_sets_belongs_to_no_one(sentencepiece):
 
 
 def test_a_default_that_is_not_the_documented_one_refuses_everything(weights, monkeypatch):
-    monkeypatch.setitem(llamacpp_score._CONTEXT_WORDS, 1, 4096)
-    changed = Library(str(llamacpp_score.runtime().xllamacpp.__file__))
+    monkeypatch.setitem(llamacpp_library._CONTEXT_WORDS, 1, 4096)
+    changed = Library(str(llamacpp_library.runtime().xllamacpp.__file__))
     assert changed.fault == "word 1 of the context parameters is 0x800 by default, expected 0x1000"
     monkeypatch.setattr(llamacpp_score, "library", lambda: changed)
     made = Scorer(weights, describe(weights), 1)
@@ -232,8 +233,8 @@ def test_a_default_that_is_not_the_documented_one_refuses_everything(weights, mo
 
 
 def test_a_missing_function_refuses(monkeypatch):
-    monkeypatch.setitem(llamacpp_score._SIGNATURES, "llama_no_such_thing", (None, ()))
-    changed = Library(str(llamacpp_score.runtime().xllamacpp.__file__))
+    monkeypatch.setitem(llamacpp_library._SIGNATURES, "llama_no_such_thing", (None, ()))
+    changed = Library(str(llamacpp_library.runtime().xllamacpp.__file__))
     assert changed.fault == "the runtime exports no llama_no_such_thing"
 
 

@@ -15,8 +15,8 @@ class Replies:
 
 
 @contextlib.contextmanager
-def moderating(reply):
-    """The address of a running guard whose replies are made from each input: (status, body)."""
+def moderating(reply, whole=False):
+    """The address of a running guard whose replies, (status, body), are made from each input, or from the whole body."""
     told = Replies(reply)
 
     class Handler(BaseHTTPRequestHandler):
@@ -24,7 +24,7 @@ def moderating(reply):
             asked = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
             with told.lock:
                 told.bodies.append((self.path, asked))
-            status, body = told.reply(asked["input"], len(told.bodies))
+            status, body = told.reply(asked if whole else asked["input"], len(told.bodies))
             raw = msgspec.json.encode(body)
             self.send_response(status)
             self.send_header("content-length", str(len(raw)))

@@ -171,6 +171,8 @@ def test_a_guard_looks_at_prompts_and_answers(data, tmp_path):
     assert (made["prompts"], made["answers"], made["errors"]) == (6, 6, 1)
     assert "rambutan" not in json.dumps(made)
     assert len(told.bodies) == 13, "and one to see whether it is there"
+    roles = [body.get("role", "user") for _, body in told.bodies[1:]]
+    assert (roles.count("user"), roles.count("assistant")) == (6, 6)
 
 
 def test_no_such_prompt_is_handed_to_a_cluster(data, tmp_path):

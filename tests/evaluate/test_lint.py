@@ -13,10 +13,11 @@ from lint_items import FAULTS, FRAMES, planted, sound
 from scipy import stats
 
 from rumpun.evaluate.items import Item, read_items
-from rumpun.evaluate.lint import KINDS, lint
+from rumpun.evaluate.lint import KINDS, lint, no_gold
 from rumpun.evaluate.lint_bias import _chi_square, _upper, longest_bias, place_bias
 from rumpun.evaluate.lint_texts import csv_quoted, damage, decoded, same, trimmed, unclosed, unquoted
 from rumpun.evaluate.mend import mended_item
+from rumpun.evaluate.public_rows import linted
 
 SUITE = Path(__file__).resolve().parents[2] / "src" / "rumpun" / "evaluate" / "suites" / "region"
 
@@ -113,6 +114,19 @@ def test_options(options, told):
 @pytest.mark.parametrize("gold", [4, -1, ("banana",), ()])
 def test_a_right_option_that_is_not_there(gold):
     assert kinds(item(gold=gold)) == {"no right option": 1}
+
+
+@pytest.mark.parametrize("options", [("", ""), (" ", "\u200b", "\ufeff\u3000")])
+@pytest.mark.parametrize("gold", [0, 1, 7, ("banana",)])
+def test_an_item_with_nothing_to_choose_cannot_be_scored(options, gold):
+    one = item(options=options, gold=gold)
+    assert kinds(one) == {"no option": 1}
+    assert no_gold(one, None) == ("no option", f"{len(options)} options, all empty")
+    half = dataclasses.replace(one, options=(*options, "banana"), gold=len(options))
+    assert kinds(half) == {"empty option": len(options)}
+    loaded = linted([one, half, item()])
+    assert loaded.items == [half, item()]
+    assert loaded.dropped == {"no option": 1}
 
 
 def test_labels():

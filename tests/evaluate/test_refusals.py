@@ -15,6 +15,7 @@ from rumpun.evaluate.refusing import answered
 from rumpun.language.phrases import phrases
 from rumpun.language.refusals import refusals, refuses
 from rumpun.language.tables import WORKING
+from serve.served import BAD, WordGuard, echo, running, word_guard
 
 TEXTS = tomllib.loads(Path(__file__).with_name("refusal_texts.toml").read_text(encoding="utf-8"))
 REFUSED = [(tag, text) for tag in TEXTS for text in TEXTS[tag]["refusing"]]
@@ -120,7 +121,9 @@ def test_every_answer_is_put_to_the_guard_and_its_errors_are_apart():
     assert made["answers"] == 4
     assert made["errors"] == 2
     assert samples[2].more["guard"]["error"] == "not checked: no guard"
+    assert made["takes_role"]
     assert {path for path, _ in told.bodies} == {"/v1/moderations"}
+    assert {body["role"] for _, body in told.bodies} == {"assistant"}
     assert sorted(body["input"] for _, body in told.bodies[1:]) == sorted(said[:4])
 
 
@@ -128,8 +131,35 @@ def test_a_fault_that_passes_is_tried_again(monkeypatch):
     monkeypatch.setattr("rumpun.evaluate.guarded._WAIT_SECONDS", 0.01)
     busy = moderating(lambda text, count: (503, {}) if count == 2 else verdict(text, count))
     with busy as (url, told), GuardAddress(url) as guard:
-        assert guard.flagged(["Kata durian."]) == [True]
+        assert guard.flagged(["Kata durian."], ["user"]) == [True]
         assert len(told.bodies) == 3
+
+
+def test_a_guard_that_knows_no_role_is_asked_without_one():
+    def strict(body, count):
+        return (400, {"error": "unknown field"}) if "role" in body else verdict(body["input"], count)
+
+    with moderating(strict, whole=True) as (url, told), GuardAddress(url) as guard:
+        (one,), made = through_guard([sample(1, "Kata durian.")], guard)
+    assert one.scores["passed_guard"] == 0.0
+    assert not made["takes_role"]
+    assert ["role" in body for _, body in told.bodies] == [True, False, False]
+
+
+class AnswersOnly(WordGuard):
+    """A guard that finds harm in answers alone, so that a verdict tells what a text was judged as."""
+
+    def judge(self, items, role="prompt", **options):
+        return super().judge(items if role == "answer" else ["nasi" for _ in items], role, **options)
+
+
+def test_our_own_address_judges_answers_as_answers_and_prompts_as_prompts():
+    with running(echo(), word_guard(AnswersOnly)) as run, GuardAddress(f"{run.url}/v1") as guard:
+        assert guard.takes_role
+        assert guard.flagged([BAD, BAD, "nasi"], ["user", "assistant", "assistant"]) == [False, True, False]
+        (one,), made = through_guard([sample(1, f"Kata {BAD}.")], guard)
+    assert one.scores["passed_guard"] == 0.0
+    assert made["takes_role"]
 
 
 def test_a_wrong_address_is_told_before_anything_is_asked():

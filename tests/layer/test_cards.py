@@ -3,12 +3,15 @@
 import json
 import re
 
+import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
 from rumpun.errors import InputError
 from rumpun.language.tables import WORKING
-from rumpun.layer.cards import data_card, escape, findings, model_card
+from rumpun.layer.card_tables import findings
+from rumpun.layer.card_words import escape
+from rumpun.layer.cards import data_card, model_card
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry
 from rumpun.weights.layer_file import LayerSpec
 
@@ -184,6 +187,92 @@ def test_the_card_says_by_itself_where_the_layer_does_not_beat_the_base():
     assert "| th | 1.712 | 1.262 | -0.471 to -0.432 | 40 | 11,223 | better than the base |" in card
     assert "from 1.495 to 1.512 bits per byte (+0.011 to +0.023): it has forgotten some." in card
     assert findings({"en": score(1, 1, -0.1, 0.1)}) == {"en": "no difference shown"}
+
+
+def rows_under(card, heading):
+    """The cells of the table's rows under a heading, by the first cell."""
+    part = card.split(f"## {heading}\n")[1].split("\n## ")[0]
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in part.splitlines() if line.startswith("|")]
+    widths = {len(line) for line in lines}
+    assert len(widths) == 1, f"a row with a cell too many or too few: {widths}"
+    return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in lines}
+
+
+def test_a_grown_layer_stands_beside_its_parent_with_the_interval():
+    def grown(row, parent, low, high):
+        return row | {"parent": parent, "from_parent": [low, high]}
+
+    scores = {
+        "th": grown(SCORES["th"], 1.30001, -0.05011, -0.02022),
+        "en": grown(SCORES["en"], 1.49, 0.01, 0.03),
+        "km": grown(SCORES["km"], 2.005, -0.02, 0.01) | {"from_parent": None},
+    }
+    rows = rows_under(whole_card(evaluation=evaluation(**scores)), "How well it predicts held-out text")
+    assert rows["language"] == [
+        "base", "with the layer", "difference, 95 %", "parent", "from the parent, 95 %", "documents", "bytes", "in plain words",
+    ]  # fmt: skip
+    assert rows["th"] == [
+        "1.712", "1.262", "-0.471 to -0.432", "1.300", "-0.050 to -0.020", "40", "11,223", "better than the base",
+    ]  # fmt: skip
+    assert rows["en"][3:5] == ["1.490", "+0.010 to +0.030"]
+    assert rows["km"][3:5] == ["2.005", ""]
+    assert rows["my"] == [""] * 8
+    card = whole_card(evaluation=evaluation(**scores))
+    assert "worse than the layer that it was grown from in: en.\n" in card
+    for word in ("parent", "grown from"):
+        assert word not in whole_card().split("## Data")[0], (
+            "nothing is said of a parent where none was measured"
+        )
+
+
+def cost(tag, before, after, more=(None, None)):
+    return {
+        "language": tag, "characters": 12345, "tokens_before": 9, "tokens_after": 8, "per_character_before": before,
+        "per_character_after": after, "cost_before": more[0], "cost_after": more[1],
+    }  # fmt: skip
+
+
+def extended(letter="f", tokens=2, rows=(), step="layer.extend"):
+    return Manifest(
+        kind="layer", id=letter * 32, maker=maker(step), summary={"tokens": tokens, "table": list(rows)}
+    )
+
+
+WORDS = msgspec.structs.replace(SPEC, tokens=("kampung", "sungai"))
+
+
+def test_a_layer_with_new_tokens_says_what_text_costs_with_them():
+    table = [cost("th", 1.7891, 0.4321, (11.2344, 2.7891)), cost("en", 0.2344, 0.2344, (1.0, 1.0)), cost("jv", None, None),
+             cost(NASTY, 1.0, 1.0)]  # fmt: skip
+    card = whole_card(
+        spec=WORDS, behind=[corpus(), extended(rows=table), extended("9", rows=[cost("th", 9.0, 9.0)])]
+    )
+    rows = rows_under(card, "What text costs")
+    assert rows["th"] == ["12,345", "1.789", "0.432", "11.234", "2.789"]
+    assert rows["en"] == ["12,345", "0.234", "0.234", "1.000", "1.000"]
+    assert rows["jv"] == ["12,345", "", "", "", ""]
+    assert list(rows)[2 : 2 + len(WORKING)] == list(WORKING), "all of them, measured or not"
+    assert rows["km"] == [""] * 5
+    assert "f" * 32 in card
+    assert "9" * 32 not in card
+    assert "the layer's 2 new tokens" in card
+    assert "<script>" not in MarkdownIt("commonmark", {"html": True}).enable("table").render(card)
+    own = whole_card(spec=WORDS, layer=msgspec.structs.replace(extended(rows=table), parents=("c" * 32,)))
+    assert rows_under(own, "What text costs") == rows, "a layer of vocabulary alone has its own table"
+
+
+@pytest.mark.parametrize(
+    "behind", [[], [extended(tokens=3, rows=[cost("th", 2.0, 1.0)])], [extended(step="layer.merge_layers")]]
+)
+def test_a_vocabulary_that_was_never_measured_has_no_figures_and_says_so(behind):
+    card = whole_card(spec=WORDS, behind=behind)
+    assert "The layer has 2 new tokens. What they make text cost was not measured" in card
+    assert "per character" not in card
+    assert "| characters |" not in card
+
+
+def test_a_layer_without_new_tokens_says_nothing_of_their_cost():
+    assert "What text costs" not in headings(whole_card(behind=[extended(rows=[cost("th", 2.0, 1.0)])]))
 
 
 def test_plain_words_and_the_authors_own_on_what_it_cannot_do():

@@ -4,11 +4,13 @@ import json
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from released import rewrite, store_of
 
 from rumpun.errors import InputError, UsageError
 from rumpun.evaluate.items import read_items
@@ -228,6 +230,19 @@ def test_the_shipped_parent() -> None:
         find_parent("frist")
 
 
+@pytest.mark.parametrize("step", ["layer.train", "layer.tune", "layer.distil_logits", "layer.prefer"])
+def test_whatever_trained_the_parent_names_its_base(tmp_path: Path, step: str) -> None:
+    layer, base = store_of(tmp_path)
+    assert read_parent(str(layer)).base == "base"
+    manifest = read_manifest(layer)
+    own = msgspec.structs.replace(manifest.maker, step=step, params={"base": str(base)})
+    rewrite(layer / "manifest.json", maker=own)
+    assert read_parent(str(layer)).base == str(base)
+    copied = msgspec.structs.replace(own, step="layer.merge_layers")
+    rewrite(layer / "manifest.json", maker=copied)  # no training: its `base` means another thing, or nothing
+    assert read_parent(str(layer)).base == "base"
+
+
 # ---- from a data folder to a measured child, on a base of random weights
 
 WORDS = {
@@ -352,6 +367,9 @@ def test_a_child_is_grown_and_measured_against_its_parent(
     assert layer.summary["begun_from"]["layer"] == brought.id
     assert {source.name for source in brought.sources} <= {source.name for source in layer.sources}
     assert read_service(steps["release"]).policy == "asean"
-    assert "policy for it: asean" in (steps["release"] / "CARD.md").read_text(encoding="utf-8")
+    card = (steps["release"] / "CARD.md").read_text(encoding="utf-8")
+    assert "policy for it: asean" in card
+    low, high = row["from_parent"]
+    assert f"| {row['parent']:.3f} | {low:+.3f} to {high:+.3f} |" in card
     assert (steps["release"] / "lineage" / f"{grown_from.manifest.id}.json").is_file()
     assert [item.done for item in plan(read_recipe(folder / "run.toml"), store)] == [True] * len(steps)

@@ -91,6 +91,27 @@ def test_a_release_holds_the_layer_its_cards_and_every_ancestor(inputs, tmp_path
         assert msgspec.json.decode(path.read_bytes(), type=Manifest).id == path.stem
 
 
+def test_the_card_has_what_the_vocabulary_behind_the_layer_costs(inputs, tmp_path):
+    corpus, layer, evaluation = inputs
+    row = {"language": "th", "characters": 1000, "per_character_before": 1.75, "per_character_after": 0.5, "cost_before": None,
+           "cost_after": None}  # fmt: skip
+    extend = manifest(
+        "layer", "f", ["c"], summary={"tokens": 2, "table": [row]}, maker=Maker(step="layer.extend", version=1, params={}, rumpun="0")
+    )  # fmt: skip
+    (tmp_path / "store" / extend.id).mkdir()
+    write_manifest(tmp_path / "store" / extend.id, extend)
+    rows = {"model.embed_tokens.rows": np.zeros((2, 8), np.float16)}
+    spec = msgspec.structs.replace(SPEC, targets=(), tokens=("kampung", "sungai"))
+    write_layer(layer.folder, spec, rows)
+    own = write_manifest(
+        layer.folder, msgspec.structs.replace(layer.manifest, parents=("c" * 32, "f" * 32), files=())
+    )
+    folder, outcome = run([corpus, Input("layer", layer.folder, own), evaluation], tmp_path)
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "| th | 1,000 | 1.750 | 0.500 |  |  |" in card
+    assert outcome.summary["ancestors"] == 4
+
+
 def test_the_lineage_is_whole_where_the_store_is_gone(inputs, tmp_path):
     import shutil
 

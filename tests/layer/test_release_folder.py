@@ -219,10 +219,12 @@ def test_a_layer_on_a_layer_goes_alone_and_not_as_a_model(tmp_path, home):
     spec, tensors = read_layer(layer)
     write_layer(layer, msgspec.structs.replace(spec, stands_on="5" * 64), tensors)
     write_manifest(layer, msgspec.structs.replace(read_manifest(layer), files=()))
-    with pytest.raises(InputError, match="stands on the layer 5555") as caught:
-        released(layer, base, tmp_path / "first")
-    assert "stack" in caught.value.hint
-    assert not (tmp_path / "first").exists()
+    for asked in ({}, {"forms": (), "with_merged": True}, {"forms": ("F16",)}):
+        with pytest.raises(UsageError, match="stands on the layer 5555") as caught:
+            released(layer, base, tmp_path / "first", **asked)
+        assert "--method stack" in caught.value.hint
+        assert '--forms ""' in caught.value.hint
+        assert not (tmp_path / "first").exists()
     released(layer, base, tmp_path / "first", forms=())
     assert not (tmp_path / "first" / "tokenizer.json").exists()
     assert read_layer(tmp_path / "first")[0].stands_on == "5" * 64

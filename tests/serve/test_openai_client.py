@@ -234,6 +234,28 @@ def test_moderations_in_openais_shape(client: openai.OpenAI) -> None:
     assert not client.moderations.create(input="").results[0].flagged
 
 
+def test_a_moderation_says_who_wrote_the_text(client: openai.OpenAI) -> None:
+    def judged_as(**more: Any) -> list[str]:
+        got = client.moderations.create(input=["nasi", BAD], extra_body=more)
+        assert [one.flagged for one in got.results] == [False, True]
+        found: list[Any] = [one.model_extra for one in got.results]
+        return [one["x_rumpun"]["role"] for one in found]
+
+    assert judged_as(role="assistant") == ["answer", "answer"]
+    assert judged_as(role="user") == judged_as(role=None) == judged_as() == ["prompt", "prompt"]
+    assert judged_as(role="assistant", rumpun={"policy": "sg"}) == ["answer", "answer"]
+
+
+@pytest.mark.parametrize("role", ["system", "prompt", "", "Assistant", "as\nsistant", 1, ["user"], {}])
+def test_a_moderation_of_an_unknown_role_is_400(client: openai.OpenAI, role: Any) -> None:
+    with pytest.raises(openai.BadRequestError, match="role") as caught:
+        client.moderations.create(input="x", extra_body={"role": role})
+    assert caught.value.param == "role"
+    assert "\n" not in str(caught.value.body["message"])
+    if isinstance(role, str):
+        assert caught.value.body["message"].endswith(": expected 'user' or 'assistant'")
+
+
 def test_a_moderation_may_choose_policy_point_and_contexts(client: openai.OpenAI) -> None:
     def ask(text: str, **choice: Any) -> Any:
         got = client.moderations.create(input=text, extra_body={"rumpun": choice} if choice else None)

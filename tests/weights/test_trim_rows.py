@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from rumpun.engines.llamacpp_score import Scorer, library
+from rumpun.engines.llamacpp_library import library
+from rumpun.engines.llamacpp_score import Scorer
 from rumpun.errors import EnvironmentFault, InputError
 from rumpun.steps import quiet
 from rumpun.weights.gguf_file import ARRAY, Value, describe, read_gguf

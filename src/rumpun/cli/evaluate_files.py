@@ -186,7 +186,11 @@ def lint(items: Path, language: str, labels: str, as_json: bool) -> None:
         for problem in loaded.problems:
             where = short(problem.id or problem.language)
             click.echo(f"{where}: {problem.kind}: {visible(problem.what)}")
-        click.echo(f"{len(loaded.items):,} items can be scored, {len(loaded.problems):,} faults")
+        items_told, faults_told = len(loaded.items), len(loaded.problems)
+        click.echo(
+            f"{items_told:,} {'item' if items_told == 1 else 'items'} can be scored,"
+            f" {faults_told:,} {'fault' if faults_told == 1 else 'faults'}"
+        )
         for why, count in loaded.dropped.items():
             click.echo(f"left out: {short(why)} {count:,}")
     if loaded.problems:

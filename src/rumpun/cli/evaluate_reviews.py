@@ -49,6 +49,7 @@ def _guard(scores: Scores, told: Mapping[str, Any]) -> list[str]:
         return [f"guard: {told['address']}: not asked, {told['why']}"]
     asked = f"guard: {told['address']}, {told['answers']:,} answers"
     asked += f" and {told['prompts']:,} prompts" if told.get("prompts") else ""
+    asked += " (it takes no role: answers are judged as prompts)" if told.get("takes_role") is False else ""
     passed = any("passed_guard" in cell.metrics for cell in scores.cells)
     lines = [f"{asked}; those it lets pass, of 100:" if passed else asked]
     for info in scores.models:

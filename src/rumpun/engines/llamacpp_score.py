@@ -1,9 +1,8 @@
-"""Log-probabilities through the C functions that the shared object of xllamacpp exports, in this one file.
+"""Log-probabilities through the C functions of `llamacpp_library`.
 
-The wheel's Python classes generate text but do not score a given one. The C functions do; their parameter structures
-are passed as opaque blocks, and a field is set only at an offset whose documented default was read back there
-(llama.h of the pinned wheel, `llama_model_default_params` and `llama_context_default_params`). Nothing is ever
-approximated: where a default, a read-back value or a self-test disagrees, scoring is refused with the reason.
+The wheel's Python classes generate text but do not score a given one. The C functions do; a field of their parameters is
+set only at an offset whose documented default was read back there. Nothing is ever approximated: where a default, a
+read-back value or a self-test disagrees, scoring is refused with the reason.
 """
 
 import ctypes

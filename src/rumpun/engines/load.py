@@ -225,10 +225,9 @@ def _folder(folder: Path, layer: Path | None, progress: Progress) -> Found:
     if len(files) == 1:
         return _gguf(files[0], layer, progress)
     if (folder / "config.json").is_file():
-        if layer is not None:
-            raise UsageError(
-                f"{folder}: a layer goes on a GGUF, and this is a folder of weights", "merge it first"
-            )
+        if layer is not None:  # a layer goes on a GGUF, which is written once
+            _need_layer(layer)
+            return _gguf(as_gguf(folder, progress), layer, progress)
         manifest = _manifest(folder)
         return Found(
             name=(manifest.name if manifest else "") or folder.resolve().name,

@@ -4,7 +4,7 @@ import concurrent.futures
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -18,16 +18,22 @@ from rumpun.evaluate.records import Sample
 
 __all__ = ["GuardAddress", "asks_guard", "through_guard"]
 
+Role = Literal["user", "assistant"]
 _AT_ONCE = 8
 _TRIES = 3
 _WAIT_SECONDS = 1.0  # before the second try; doubled for the third
 _PASSING = (408, 429, 500, 502, 503, 504)  # states that may pass
 _NO_REPLY = "no reply"
+_UNKNOWN_FIELD = ("status 400", "status 422")  # how a strict server answers a field that it does not know
 _MAY_PASS = (_NO_REPLY, *(f"status {state}" for state in _PASSING))
 
 
 class GuardAddress:
-    """A guard behind an OpenAI-compatible address, such as http://127.0.0.1:8765/v1: POST …/moderations."""
+    """A guard behind an OpenAI-compatible address, such as http://127.0.0.1:8765/v1: POST …/moderations.
+
+    An answer is sent with `role`, "assistant", so that a guard that knows the field judges it as one. OpenAI's form has no
+    such field: an address that refuses it is asked without, and `takes_role` is False.
+    """
 
     def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
         """Ask it about one harmless text, so that a wrong address costs no run.
@@ -47,30 +53,35 @@ class GuardAddress:
             timeout=timeout_s,
             trust_env=parts.hostname not in ("127.0.0.1", "localhost", "::1"),
         )
-        said = self._once("Good morning.")
+        self.takes_role = True
+        said = self._once("Good morning.", "assistant")
+        if isinstance(said, Failed) and said.why in _UNKNOWN_FIELD:
+            self.takes_role = False
+            said = self._once("Good morning.", "assistant")
         if isinstance(said, Failed):
             self.close()
             raise EnvironmentFault(
                 f"--guard-url: {self.name}: {said.why}", "start the guard, or correct the address"
             )
 
-    def flagged(self, texts: Sequence[str]) -> list[bool | Failed]:
-        """Whether each text is flagged, in order; each is asked by itself, several at once."""
+    def flagged(self, texts: Sequence[str], roles: Sequence[Role]) -> list[bool | Failed]:
+        """Whether each text, written by who its role says, is flagged, in order; each is asked by itself, several at once."""
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(self._tried, texts))
+            return list(pool.map(self._tried, texts, roles))
 
-    def _tried(self, text: str) -> bool | Failed:
-        said = self._once(text)
+    def _tried(self, text: str, role: Role) -> bool | Failed:
+        said = self._once(text, role)
         for wait in range(1, _TRIES):
             if not (isinstance(said, Failed) and said.why.startswith(_MAY_PASS)):
                 break
             time.sleep(_WAIT_SECONDS * wait)
-            said = self._once(text)
+            said = self._once(text, role)
         return said
 
-    def _once(self, text: str) -> bool | Failed:
+    def _once(self, text: str, role: Role) -> bool | Failed:
+        own = {"role": role} if role != "user" and self.takes_role else {}
         try:
-            reply = self._client.post(self._url, json={"input": text})
+            reply = self._client.post(self._url, json={"input": text} | own)
         except httpx2.HTTPError as error:
             return Failed(f"{_NO_REPLY}: {type(error).__name__}")
         if reply.status_code != 200:
@@ -114,7 +125,8 @@ def through_guard(samples: Sequence[Sample], guard: GuardAddress) -> tuple[list[
             texts[n, "prompt"], texts[n, "answer"] = own.prompt, own.answer
         elif "answered" in sample.scores:
             texts[n, "answer"] = after_thoughts(sample.answer or "") or ""
-    said = dict(zip(texts, guard.flagged(list(texts.values())), strict=True))
+    roles: list[Role] = ["user" if what == "prompt" else "assistant" for _, what in texts]
+    said = dict(zip(texts, guard.flagged(list(texts.values()), roles), strict=True))
     done, errors = list(samples), [one.why for one in said.values() if isinstance(one, Failed)]
     for n, sample in enumerate(samples):
         words = {what: said[n, what] for what in ("prompt", "answer") if (n, what) in said}
@@ -125,7 +137,7 @@ def through_guard(samples: Sequence[Sample], guard: GuardAddress) -> tuple[list[
         scores = {} if failed else _scores(words)
         done[n] = structs.replace(sample, scores=sample.scores | scores, more=sample.more | {"guard": told})
     return done, {
-        "address": guard.name, "answers": sum(what == "answer" for _, what in texts),
+        "address": guard.name, "takes_role": guard.takes_role, "answers": sum(what == "answer" for _, what in texts),
         "prompts": sum(what == "prompt" for _, what in texts), "errors": len(errors), "error": errors[0] if errors else "",
     }  # fmt: skip
 

@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "label not in set": "the right label is none of the task's labels",
     "empty text": "a text of the prompt has nothing in it, or there is neither text nor option",
     "empty option": "an option has nothing in it",
+    "no option": "there are options, and none of them has anything in it",
     "space at an option": "white or unseen signs at an end of an option: they can give it away",
     "duplicate option": "two wrong options are the same",
     "right option twice": "a wrong option is the same as the right one",
@@ -76,6 +77,8 @@ def lint(
 
 def no_gold(item: Item, labels: Collection[str] | None) -> tuple[str, str] | None:
     """(kind, what) of an item that no answer could be right for; None where one could."""
+    if item.options and all(map(empty, item.options)):
+        return "no option", f"{len(item.options)} options, all empty"
     if isinstance(item.gold, int):
         if not 0 <= item.gold < len(item.options):
             return "no right option", f"place {item.gold} of {len(item.options)} options"
@@ -96,6 +99,8 @@ def _of_item(item: Item, labels: Collection[str] | None) -> Iterator[Problem]:
 
 def _options(item: Item) -> Iterator[tuple[str, str]]:
     texts = [same(option) for option in item.options]
+    if not any(texts):  # `no_gold` says so
+        return
     for number, option in enumerate(item.options):
         if empty(option):
             yield "empty option", f"option {number}"

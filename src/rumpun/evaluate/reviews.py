@@ -182,6 +182,7 @@ def _talks(sample: Sample) -> bool:
 def _summed(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
     errors = [one["error"] for one in told if one["error"]]
     return {
-        "address": told[0]["address"], "answers": sum(one["answers"] for one in told), "prompts": sum(one["prompts"] for one in told),
+        "address": told[0]["address"], "takes_role": told[0]["takes_role"],
+        "answers": sum(one["answers"] for one in told), "prompts": sum(one["prompts"] for one in told),
         "errors": sum(one["errors"] for one in told), "error": errors[0] if errors else "",
     }  # fmt: skip

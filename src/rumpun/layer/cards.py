@@ -4,131 +4,21 @@ Names, licences and other strings that come from data are escaped, so that no so
 card. A figure that a manifest does not have leaves its cell empty.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rumpun.errors import InputError
+from rumpun.layer.card_tables import forgetting, limits, score_rows, scores, vocabulary, working
+from rumpun.layer.card_words import escape, flat, link, number
 from rumpun.records.artefacts import Manifest
 from rumpun.records.licences import obligations
 from rumpun.weights.layer_file import LayerSpec
 
-__all__ = ["data_card", "escape", "findings", "link", "model_card", "obligation_rows", "render"]
+__all__ = ["data_card", "model_card", "obligation_rows", "render"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_MARKS = re.compile(r"([\\`*_\[\]<>|#&~])")
-_USUAL = (
-    "It is a demonstration, not a helper: a base of this size makes sentences, not sound advice.",
-    "Do not rely on what it says about health, law, money or anything else that matters.",
-    "It does not know what is true, what happened lately, or who you are.",
-    "No native speaker has reviewed what it writes in any language.",
-)
-
-
-def escape(value: object) -> str:
-    """A value as plain text inside a Markdown table: one line, no mark of Markdown or HTML in force."""
-    return _MARKS.sub(r"\\\1", " ".join(str(value).split()))
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "" if value is None else str(value).lower()
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else escape(value)
-
-
-def link(url: str) -> str:
-    """An address as a link where it is plainly one, else as text."""
-    return f"<{url}>" if re.fullmatch(r"https?://[\w./~%+:@=?&;,-]+", url) else escape(url)
-
-
-def _value(value: Any) -> str:
-    """Any value of a manifest in one cell, exactly as the manifest has it."""
-    return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[dict[str, str]]:
-    for key, value in table.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{name}.")
-        else:
-            yield {"name": escape(name), "value": _value(value)}
-
-
-def findings(languages: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Language -> what the interval says in plain words, or an empty string where nothing was compared."""
-    said: dict[str, str] = {}
-    for tag, score in languages.items():
-        interval = score.get("difference")
-        if not interval:
-            said[tag] = ""
-        elif interval[1] < 0:
-            said[tag] = "better than the base"
-        elif interval[0] > 0:
-            said[tag] = "worse than the base"
-        else:
-            said[tag] = "no difference shown"
-    return said
-
-
-def _working() -> tuple[str, ...]:
-    from rumpun.language.tables import WORKING
-
-    return WORKING
-
-
-def _scores(evaluation: Manifest | None) -> dict[str, Mapping[str, Any]]:
-    """Language -> scores, all working languages first, an empty table where nothing was measured."""
-    measured: Mapping[str, Mapping[str, Any]] = evaluation.summary.get("languages", {}) if evaluation else {}
-    tags = [*_working(), *sorted(set(measured) - set(_working()))]
-    return {tag: measured.get(tag, {}) for tag in tags}
-
-
-def _score_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
-    said = findings(scores)
-    rows = []
-    for tag, score in scores.items():
-        interval = score.get("difference")
-        row = {key: _number(score.get(key)) for key in ("model", "against", "documents", "bytes")}
-        row["difference"] = f"{interval[0]:+.3f} to {interval[1]:+.3f}" if interval else ""
-        rows.append({"language": escape(tag), "words": said[tag]} | row)
-    return rows
-
-
-def _forgetting(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    english = scores.get("en", {})
-    if not english.get("difference"):
-        return "English, by which forgetting is seen, was not measured."
-    low, high = english["difference"]
-    verdict = {
-        "worse than the base": "it has forgotten some",
-        "better than the base": "it has forgotten none",
-    }
-    said = verdict.get(findings({"en": english})["en"], "no forgetting is shown")
-    return (
-        f"English stands for what the base knew before: from {_number(english.get('against'))} to"
-        f" {_number(english.get('model'))} bits per byte ({low:+.3f} to {high:+.3f}): {said}."
-    )
-
-
-def _cannot(scores: Mapping[str, Mapping[str, Any]], extra: Sequence[str]) -> list[str]:
-    said = findings(scores)
-    sentences = [*_USUAL, *(escape(sentence) for sentence in extra)]
-    for words, sentence in (
-        ("worse than the base", "It predicts held-out text worse than the base alone in: {}."),
-        ("no difference shown", "It is not shown to beat the base in: {}."),
-    ):
-        tags = [tag for tag, found in said.items() if found == words]
-        if tags:
-            sentences.append(sentence.format(", ".join(tags)))
-    empty = [tag for tag, score in scores.items() if not score]
-    if empty:
-        sentences.append(f"It was not measured in: {', '.join(empty)}.")
-    return sentences
 
 
 def obligation_rows(licences: Sequence[str]) -> list[dict[str, str]]:
@@ -149,7 +39,7 @@ _TRAINING = (  # key of the layer's summary -> words
 
 def _training_rows(layer: Manifest) -> list[dict[str, str]]:
     rows = [
-        {"name": words, "value": _number(layer.summary[key])}
+        {"name": words, "value": number(layer.summary[key])}
         for key, words in _TRAINING
         if key in layer.summary
     ]
@@ -157,7 +47,7 @@ def _training_rows(layer: Manifest) -> list[dict[str, str]]:
     rows += [
         {
             "name": f"Before that, in an earlier run: {words[0].lower()}{words[1:]}",
-            "value": _number(before[key]),
+            "value": number(before[key]),
         }
         for key, words in _TRAINING
         if key in before
@@ -220,6 +110,7 @@ def model_card(
     evaluation: Manifest | None = None,
     more_corpora: Sequence[Manifest] = (),
     others: Sequence[Manifest] = (),
+    behind: Sequence[Manifest] = (),
     cannot: Sequence[str] = (),
 ) -> str:
     """The model card of a layer, in Markdown.
@@ -230,9 +121,11 @@ def model_card(
         spec: its `layer.json`.
         layer: its manifest.
         corpus: what it was trained on.
-        evaluation: base against layer; without one every cell of the table is empty.
+        evaluation: base against layer, and the parent beside them where there is one; without it every cell of the table
+            is empty.
         more_corpora: what the layers under a merged one were trained on besides.
         others: more manifests to show: a merged model, a GGUF.
+        behind: what the layer stands on, the nearest first: the table of what its new tokens cost is found among them.
         cannot: sentences of the recipe's author on what it cannot do.
 
     Raises:
@@ -242,7 +135,7 @@ def model_card(
         if manifest is not None and manifest.kind != kind:
             raise InputError(f"{manifest.id}: a {manifest.kind} where a {kind} belongs", f"name a {kind}")
     shown = [m for m in (layer, corpus, *more_corpora, evaluation, *others) if m is not None]
-    scores = _scores(evaluation)
+    measured = scores(evaluation)
     return render(
         "model_card.md.jinja",
         {
@@ -252,9 +145,11 @@ def model_card(
             "spec": _spec_words(spec),
             "languages": escape(", ".join(layer.languages)),
             "training": _training_rows(layer),
-            "scores": _score_rows(scores),
-            "forgetting": _forgetting(scores),
-            "cannot": _cannot(scores, cannot),
+            "scores": score_rows(measured),
+            "grown": any("parent" in score for score in measured.values()),
+            "forgetting": forgetting(measured),
+            "vocabulary": vocabulary(spec, (layer, *behind)),
+            "cannot": limits(measured, cannot),
             "data_words": _data_words((corpus, *more_corpora)),
             "obligations": obligation_rows((*layer.licences, spec.licence)),
             "lineage": [
@@ -267,7 +162,7 @@ def model_card(
                 for m in shown
             ],
             "figures": [
-                {"title": escape(f"{m.kind} {m.name}"), "rows": list(_flat(m.summary))}
+                {"title": escape(f"{m.kind} {m.name}"), "rows": list(flat(m.summary))}
                 for m in shown
                 if m.kind != "corpus" and m.summary
             ],
@@ -300,39 +195,39 @@ def data_card(corpus: Manifest, *, title: str) -> str:
             "by_language": _by_language(summary.get("sources", {})),
             "held_out": _by_language(summary.get("held_out_sources", {})),
             "rows": {
-                "read": _number(rows.get("read")),
-                "train": _number(rows.get("train")),
-                "held_out": _number(rows.get("held_out")),
-                "dropped": _number(sum(text_drops.values())),
+                "read": number(rows.get("read")),
+                "train": number(rows.get("train")),
+                "held_out": number(rows.get("held_out")),
+                "dropped": number(sum(text_drops.values())),
             },
-            "chat": {key: _number(chat.get(key)) for key in ("read", "train", "held_out")},
+            "chat": {key: number(chat.get(key)) for key in ("read", "train", "held_out")},
             "drops": [
-                {"reason": escape(r), "text": _number(text_drops.get(r)), "chat": _number(chat_drops.get(r))}
+                {"reason": escape(r), "text": number(text_drops.get(r)), "chat": number(chat_drops.get(r))}
                 for r in sorted({*text_drops, *chat_drops})
             ],
             "left_out": [
-                {"source": escape(i["source"]), "reason": escape(i["reason"]), "rows": _number(i["rows"])}
+                {"source": escape(i["source"]), "reason": escape(i["reason"]), "rows": number(i["rows"])}
                 for i in summary.get("left_out", [])
             ],
             "obligations": obligation_rows(corpus.licences),
-            "parameters": list(_flat(corpus.maker.params)),
+            "parameters": list(flat(corpus.maker.params)),
         },
     )
 
 
 def _language_rows(languages: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     rows = []
-    for tag in [*_working(), *sorted(set(languages) - set(_working()))]:
+    for tag in [*working(), *sorted(set(languages) - set(working()))]:
         found = languages.get(tag, {})
         train, held = found.get("train", {}), found.get("held_out", {})
         row = {
             "language": escape(tag),
-            "documents": _number(train.get("documents")),
-            "bytes": _number(train.get("bytes")),
-            "machine": _number(found.get("machine_translated_bytes")),
-            "chat": _number(found.get("chat_rows")),
-            "held_documents": _number(held.get("documents")),
-            "held_bytes": _number(held.get("bytes")),
+            "documents": number(train.get("documents")),
+            "bytes": number(train.get("bytes")),
+            "machine": number(found.get("machine_translated_bytes")),
+            "chat": number(found.get("chat_rows")),
+            "held_documents": number(held.get("documents")),
+            "held_bytes": number(held.get("bytes")),
             "by": escape(held.get("by", "")),
         }
         rows.append(row)
@@ -348,8 +243,8 @@ def _source_rows(corpus: Manifest) -> list[dict[str, str]]:
             "name": escape(entry.name),
             "role": escape(entry.role),
             "licence": escape(entry.licence),
-            "rows": _number(entry.rows),
-            "bytes": _number(entry.bytes),
+            "rows": number(entry.rows),
+            "bytes": number(entry.bytes),
             "share": f"{100 * entry.bytes / totals[entry.role]:.1f} %" if totals[entry.role] else "",
             "url": link(entry.url),
             "commit": escape(entry.commit[:12]),
@@ -363,8 +258,8 @@ def _by_language(table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[d
         {
             "language": escape(tag),
             "source": escape(name),
-            "documents": _number(part.get("documents")),
-            "bytes": _number(part.get("bytes")),
+            "documents": number(part.get("documents")),
+            "bytes": number(part.get("bytes")),
         }
         for tag, places in table.items()
         for name, part in places.items()

@@ -43,7 +43,7 @@ class ReleaseParams:
             raise ValueError(f"max_bytes = {self.max_bytes}: expected 1 or more")
 
 
-@step(kind="layer", version=2, needs=("layer", "corpus", "evaluation"))
+@step(kind="layer", version=3, needs=("layer", "corpus", "evaluation"))
 def release(params: ReleaseParams, work: Work) -> Outcome:
     """Copy the layer byte for byte, render its cards, and copy every ancestor's manifest.
 
@@ -77,6 +77,7 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
         corpus=corpus.manifest,
         evaluation=evaluation.manifest,
         others=others,
+        behind=[manifest for manifest, _ in ancestors([layer.folder])],
         cannot=(*params.cannot, *_served(params)),
     )
     (work.folder / CARD).write_text(card, encoding="utf-8")

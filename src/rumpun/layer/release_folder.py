@@ -95,7 +95,8 @@ def build_release(
         progress: called with (parts done, parts in all, part).
 
     Raises:
-        UsageError: the target is there, the layer is a release already, or the name is no file's.
+        UsageError: the target is there, the layer is a release already, or stands on another and models are asked for, or
+            the name is no file's.
         InputError: the layer is damaged or no layer, an ancestor is missing, or a licence forbids giving it away.
         EnvironmentFault: the target cannot be written.
     """
@@ -138,6 +139,7 @@ class _Making:
         if self.manifest.kind != "layer":
             raise InputError(f"{layer}: a {self.manifest.kind}, not a layer", "name a layer's folder")
         self.spec: LayerSpec = read_layer(layer)[0]
+        self._check_stands_alone()
         self.name = _name(settings.name or self.manifest.name or layer.resolve().name)
         self.evaluation = _evaluation_of(layer, self.manifest)
         folders = [layer, *([self.evaluation] if self.evaluation else [])]
@@ -146,6 +148,15 @@ class _Making:
         self.trained = trained_stage(known, self.manifest.id)
         self.corpora = _corpora(known, self.trained)
         self._check_licences()
+
+    def _check_stands_alone(self) -> None:
+        below = self.spec.stands_on
+        if below is not None and (self.settings.forms or self.settings.with_merged):
+            raise UsageError(
+                f"{self.layer}: stands on the layer {below[:12]}…, so no model can be made of it and the base alone",
+                'release the layer alone: --forms "", without --with-merged; or stack the two first:'
+                " rumpun layer merge LOWER UPPER --method stack --out FOLDER",
+            )
 
     def _check_licences(self) -> None:
         for licence in sorted({*self.trained.licences, self.spec.licence}):
@@ -241,6 +252,7 @@ class _Making:
             corpus=self.corpora[0],
             more_corpora=self.corpora[1:],
             evaluation=read_manifest(self.evaluation) if self.evaluation else None,
+            behind=[manifest for manifest, _ in self.lineage],
         )
 
     def _write(self, name: str, text: str) -> None:

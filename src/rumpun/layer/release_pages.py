@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rumpun.errors import MissingPartError
-from rumpun.layer.cards import escape, link, obligation_rows, render
+from rumpun.layer.card_words import escape, link
+from rumpun.layer.cards import obligation_rows, render
 from rumpun.records.artefacts import Manifest, SourceEntry
 from rumpun.records.licences import terms
 from rumpun.weights.layer_file import LayerSpec

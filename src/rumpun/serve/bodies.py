@@ -121,6 +121,7 @@ class ModerationBody(msgspec.Struct, kw_only=True):
 
     input: str | list[Any]
     model: str | None = None
+    role: str | None = None  # who wrote the texts, "user" or "assistant"; not given: the user
     rumpun: GuardChoice | None = None
 
 

@@ -14,6 +14,7 @@ from rumpun.serve.work import client_of, in_turn, read_body, service_of
 
 if TYPE_CHECKING:
     from rumpun.guard import Guard
+    from rumpun.guard.judgement import Role
 
 __all__ = ["moderations"]
 
@@ -35,12 +36,13 @@ async def moderations(request: Request) -> Response:
             code="model_not_found",
         )
     texts = _texts(body.input, settings.inputs_max)
+    role = _role(body.role)
     results = await in_turn(
         service.guard_turns,
         service.guard_pool,
         client_of(request),
         settings,
-        lambda: _check(watch, body, texts),
+        lambda: _check(watch, body, texts, role),
     )
     whole = {"id": f"modr-{secrets.token_hex(12)}", "model": name, "results": results}
     return Response(msgspec.json.encode(whole), media_type="application/json")
@@ -60,13 +62,20 @@ def _texts(given: "str | list[Any]", most: int) -> list[str]:
     return texts_of(given, "input", most)
 
 
-def _check(watch: Watch, body: ModerationBody, texts: list[str]) -> list[dict[str, Any]]:
+def _role(said: str | None) -> "Role":
+    roles: dict[str, Role] = {"user": "prompt", "assistant": "answer"}
+    if said is not None and said not in roles:
+        raise bad(f"role is {said[:40]!a}: expected 'user' or 'assistant'", "role")
+    return roles["user" if said is None else said]
+
+
+def _check(watch: Watch, body: ModerationBody, texts: list[str], role: "Role") -> list[dict[str, Any]]:
     from rumpun.guard.moderation import result, unchecked
 
     chosen, contexts = watch.chosen(body.rumpun, "rumpun")
 
     def work(guard: "Guard") -> list[dict[str, Any]]:
-        return [result(verdict) for verdict in guard.check(texts, role="prompt", contexts=contexts)]
+        return [result(verdict) for verdict in guard.check(texts, role=role, contexts=contexts)]
 
     results, why = watch.run(work, chosen)
     return [unchecked(why) for _ in texts] if results is None else results

@@ -23,6 +23,7 @@ from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, LayerSpec, layer_
 __all__ = ["Parent", "ParentParams", "find_parent", "parent", "read_parent"]
 
 LINEAGE = "lineage"
+_TRAINING = ("layer.train", "layer.tune", "layer.distil_logits", "layer.prefer")  # each names its base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def read_parent(reference: str) -> Parent:
         )
         if node.kind == "corpus":
             corpora.append(found)
-        if found.maker.step in ("layer.train", "layer.tune"):
+        if found.maker.step in _TRAINING:
             bases.append(str(found.maker.params.get("base", "base")))
     held: dict[str, tuple[str, ...]] = {}
     for corpus in corpora:

@@ -112,7 +112,7 @@ def _measured(layer: Path, manifest: Manifest) -> dict[str, Manifest]:
 
 
 def _card(manifest: Manifest, layer: Path, measured: dict[str, Manifest]) -> str:
-    from rumpun.layer.cards import escape
+    from rumpun.layer.card_words import escape
     from rumpun.weights.layer_file import read_spec
 
     repeats = measured["repeats"].summary if "repeats" in measured else {}
