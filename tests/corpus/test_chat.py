@@ -270,3 +270,52 @@ def test_files_that_are_missing_empty_changed_or_cut(world, refused):
 def test_nothing_to_read_says_so(world, refused):
     world.add_jsonl("talk", conversations(1), "chat", ["th"])
     refused("no source of the inventory has any in these languages", "chat_languages", chat_seed=True)
+
+
+def declare_safety(world, name, found, use):
+    (world.folder / "safety").mkdir(exist_ok=True)
+    path = world.folder / "safety" / f"{name}.parquet"
+    pq.write_table(pa.Table.from_pylist(found), path)
+    with (world.folder / "inventory-eval.toml").open("a", encoding="utf-8") as stream:
+        stream.write(
+            f'[[source]]\nname = "{name}"\nkind = "safety"\nlanguages = ["id"]\nlicence = "Apache-2.0"\n'
+            f'files = ["safety/{name}.parquet"]\nrows = {len(found)}\nuse = {json.dumps(use)}\n'
+        )
+
+
+def guarded(n, **more):
+    """A question that wants care, and an answer that takes it."""
+    return {
+        "id": f"g{n}", "language": "id", "licence": "Apache-2.0", "harm": "local", "prompt": f"{WORD['id']} {n}?",
+        "safe_response": several(ID, 1, n)[0],
+    } | more  # fmt: skip
+
+
+def test_safe_answers_train_up_to_their_budget_and_without_what_is_never_kept(world, make):
+    found = [guarded(n) for n in range(9)]
+    found += [guarded(9, harm="Minors at risk"), guarded(10, safe_response=""), guarded(11, language="en")]
+    declare_safety(world, "careful", found, ["safety-train"])
+    world.add_jsonl("chat-a", conversations(4), "chat", list(FORMS), domain="chat")
+    asked = {"languages": ["id"], "safe_answers": ["careful"], "safe_rows_per_language": 7}
+    told, rows, _ = make(**asked)
+    assert told.dropped == {
+        "over budget": 2, "label names children or minors": 1, "empty": 1, "language not asked for": 1
+    }  # fmt: skip
+    expected = {(row["prompt"], row["safe_response"]) for row in found[:9]}
+    assert {tuple(turn["content"] for turn in row["messages"]) for row in rows} < expected
+    assert [(source.name, source.rows, source.licence) for source in told.sources] == [
+        ("careful", 7, "Apache-2.0")
+    ]
+    assert make(**asked)[1] == rows
+
+
+def test_a_safety_set_that_may_not_train_is_refused(world, make):
+    declare_safety(world, "measured", [guarded(1)], ["eval"])
+    world.add_jsonl("chat-a", conversations(4), "chat", list(FORMS), domain="chat")
+    with pytest.raises(InputError, match="'measured' is for eval, not for safety-train"):
+        make(languages=["id"], safe_answers=["measured"])
+    with pytest.raises(InputError, match="no safety set is called 'mesured'") as caught:
+        make(languages=["id"], safe_answers=["mesured"])
+    assert "measured" in caught.value.hint
+    with pytest.raises(UsageError, match="chat_languages is empty"):
+        make(languages=[], safe_answers=["measured"])

@@ -20,7 +20,7 @@ from rumpun.errors import EnvironmentFault, UsageError
 from rumpun.evaluate.ask import Asker
 from rumpun.evaluate.cache import Cache
 from rumpun.evaluate.guarded import GuardAddress, through_guard
-from rumpun.evaluate.harmful import NEVER, Unseen, sealed, unseen
+from rumpun.evaluate.harmful import Unseen, sealed, unseen
 from rumpun.evaluate.public_table import describe, names
 from rumpun.evaluate.records import read_samples, read_scores, write_samples
 from rumpun.evaluate.run import Settings, ask_model, plan
@@ -89,7 +89,6 @@ def test_the_sets_are_read_and_labels_of_children_are_dropped_and_counted(data):
     assert len(read.items) == 12
     assert read.dropped == {"label names children or minors": 1}
     assert {item.group for item in read.items} == {str(n) for n in range(6)}, "translations are linked"
-    assert set(sets().never) == NEVER, "the guard leaves out the same"
     assert {one.family for one in chosen(["harmful"])} == {"harmful"}
     for name in suites()["harmful"]:
         assert name in names()

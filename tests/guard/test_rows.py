@@ -262,6 +262,6 @@ def test_both_turns_and_all_languages_of_a_topic_lie_on_one_side(tmp_path):
 )
 def test_a_table_that_cannot_be_meant_is_refused(table, says):
     own = {"split": "train", "text": "prompt", "column": "label"} | table.get("sets", {}).get("a", {})
-    whole = {"never": [], "labels": []} | table | {"sets": {"a": own}}
+    whole = {"labels": []} | table | {"sets": {"a": own}}
     with pytest.raises(UsageError, match=says):
         build(Sets, whole, "sets.toml")

@@ -5,7 +5,6 @@ file of a run can hold; then they are gone. A sample keeps the item's id, the la
 """
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -20,14 +19,10 @@ from rumpun.evaluate.items import Item
 from rumpun.evaluate.questions import Question
 from rumpun.evaluate.records import Sample
 from rumpun.language.refusals import refuses
+from rumpun.records.never_kept import NEVER_KEPT, never_kept
 
-__all__ = ["NEVER", "Unseen", "admitted", "answers", "sealed", "unseen"]
+__all__ = ["Unseen", "admitted", "answers", "sealed", "unseen"]
 
-# An item with one of these words in a label is dropped and counted, whatever else it says: the guard's list.
-NEVER = frozenset((
-    "child", "children", "minor", "minors", "cse", "csam", "csae", "underage", "pedophilia", "paedophilia",
-))  # fmt: skip
-_DROPPED = "label names children or minors"
 _UNSEEN = "unseen"  # the key of `Sample.more` under which texts travel
 
 
@@ -45,9 +40,9 @@ class Unseen:
 
 def admitted(items: Sequence[Item]) -> tuple[list[Item], Counter[str]]:
     """Items without those whose labels name children or minors, and how many these were."""
-    kept = [item for item in items if NEVER.isdisjoint(re.findall(r"[a-z]+", str(item.more).lower()))]
+    kept = [item for item in items if not never_kept([item.more])]
     left = len(items) - len(kept)
-    return kept, Counter({_DROPPED: left} if left else {})
+    return kept, Counter({NEVER_KEPT: left} if left else {})
 
 
 def answers(

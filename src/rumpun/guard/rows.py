@@ -6,7 +6,6 @@ never printed, logged or put into a message.
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from rumpun.guard.exchange import Exchange, exchange_of
 from rumpun.guard.sets import LabelledSet, sets
 from rumpun.language.lines import lines_of
 from rumpun.records.licences import shippable
+from rumpun.records.never_kept import NEVER_KEPT, never_kept
 
 __all__ = [
     "Row",
@@ -133,16 +133,12 @@ def table_of(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _label_words(row: Mapping[str, Any]) -> Iterator[str]:
-    for column in sets().labels:
-        value = row.get(column)
-        for label in value if isinstance(value, list) else [value]:
-            yield from re.findall(r"[a-z]+", str(label).lower())
+def _labels(row: Mapping[str, Any]) -> list[Any]:
+    return [row.get(column) for column in sets().labels]
 
 
 def _kept(path: Path, one: LabelledSet, rows: Rows) -> Iterator[dict[str, Any]]:
     """The rows of one file, without those that are never kept and those that the table leaves out."""
-    never = set(sets().never)
     table = table_of(path)
     if table and (missing := {"split", "language", "licence", one.text, one.column} - table[0].keys()):
         raise InputError(f"{path}: no column '{min(missing)}'", "fetch the data again, or mend sets.toml")
@@ -151,8 +147,8 @@ def _kept(path: Path, one: LabelledSet, rows: Rows) -> Iterator[dict[str, Any]]:
             raise InputError(
                 f"{path}: a row of split '{row.get('split')}'", f"expected only split '{one.split}'"
             )
-        if never.intersection(_label_words(row)):
-            rows.dropped["label names children or minors"] += 1
+        if never_kept(_labels(row)):
+            rows.dropped[NEVER_KEPT] += 1
         elif any(str(row.get(column)) in labels for column, labels in one.left_out.items()):
             rows.dropped[f"{path.stem}: left out by sets.toml"] += 1
         else:

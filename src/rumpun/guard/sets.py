@@ -33,7 +33,6 @@ class LabelledSet:
 class Sets:
     """The whole table."""
 
-    never: tuple[str, ...]
     labels: tuple[str, ...]
     sets: dict[str, LabelledSet]
     words: dict[str, dict[str, tuple[str, ...]]] = field(

@@ -27,6 +27,8 @@ class ChatParams:
     max_share_machine_translated: float = 0.15  # all sources whose names end in -mt together
     instruct: bool = False  # mechanically made task rows
     instruct_rows_per_language: int = 200
+    safe_answers: tuple[str, ...] = ()  # safety sets of inventory-eval.toml: their prompts, safely answered
+    safe_rows_per_language: int = 400
     max_characters_per_turn: int = 2_000
     min_characters: int = 20
     min_letter_share: float = 0.5  # letters and marks among characters that are not spaces
@@ -43,5 +45,10 @@ class ChatParams:
         for name in ("min_characters", "max_characters_per_turn"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: expected 1 or more")
-        if (self.chat_seed or self.pairs or self.instruct) and not self.languages:
+        if self.chats and not self.languages:
             raise ValueError("chat_languages is empty, though chat rows are asked for; name at least one")
+
+    @property
+    def chats(self) -> bool:
+        """Whether any chat rows are asked for."""
+        return self.chat_seed or self.pairs or self.instruct or bool(self.safe_answers)

@@ -6,7 +6,7 @@ conversations are held out in every language at once, into heldout/chat.jsonl.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -18,8 +18,9 @@ from rumpun.corpus.overlap import HeldOut
 from rumpun.corpus.read.inventory import Unit
 from rumpun.errors import InputError
 from rumpun.records.licences import shippable
+from rumpun.records.never_kept import NEVER_KEPT, never_kept
 
-__all__ = ["ChatRows", "Known", "chat_line", "chat_text", "instruct_rows", "seed_rows"]
+__all__ = ["ChatRows", "Known", "chat_line", "chat_text", "instruct_rows", "safe_rows", "seed_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,33 +138,67 @@ def _turn_reason(user: str, assistant: str, params: ChatParams) -> str:
 
 def instruct_rows(unit: Unit, params: ChatParams, known: Known, seed: int, into: ChatRows) -> None:
     """Add task rows made by rule, at most `instruct_rows_per_language` of each language from one file."""
+
+    def turns(row: dict[str, Any]) -> tuple[str, str]:
+        return row["instruction"] + (f"\n\n{row['input']}" if row.get("input") else ""), row["output"]
+
+    needs = ("id", "language", "instruction", "output")
+    _budgeted(
+        unit, params, known, seed, into, needs=needs, turns=turns, most=params.instruct_rows_per_language
+    )
+
+
+def safe_rows(unit: Unit, params: ChatParams, known: Known, seed: int, into: ChatRows) -> None:
+    """Add a safety set's prompts with their safe answers, at most `safe_rows_per_language` of each language.
+
+    Rows whose labels name children or minors are never kept.
+    """
+
+    def turns(row: dict[str, Any]) -> tuple[str, str]:
+        return row["prompt"] or "", row["safe_response"] or ""
+
+    needs = ("id", "language", "prompt", "safe_response")
+    _budgeted(
+        unit, params, known, seed, into,
+        needs=needs, turns=turns, most=params.safe_rows_per_language, refuse=_never,
+    )  # fmt: skip
+
+
+def _never(row: dict[str, Any]) -> str:
+    told = [value for name, value in row.items() if name not in ("id", "prompt", "safe_response", "url")]
+    return NEVER_KEPT if never_kept(told) else ""
+
+
+def _budgeted(
+    unit: Unit, params: ChatParams, known: Known, seed: int, into: ChatRows, *, needs: tuple[str, ...],
+    turns: Callable[[dict[str, Any]], tuple[str, str]], most: int, refuse: Callable[[dict[str, Any]], str] = lambda _: "",
+) -> None:  # fmt: skip
+    """Add a file's rows in seeded order, `most` of each language, the others counted with their reason."""
     found: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
-    for row in _instructions(unit):
+    check_file(unit)
+    for row in (row for batch in records(unit.path, needs) for row in batch):
+        into.read += 1
         if row["language"] not in unit.languages:
-            into.read += 1
             into.dropped["language not asked for"] += 1
             continue
-        into.read += 1
-        user = row["instruction"] + (f"\n\n{row['input']}" if row.get("input") else "")
+        user, assistant = turns(row)
         identity, language = row["id"], row["language"]
         licence = row.get("licence") or unit.licence
-        reason = _turn_reason(user, row["output"], params) or known.reason([user, row["output"]], [language])
+        reason = (
+            refuse(row)
+            or _turn_reason(user, assistant, params)
+            or known.reason([user, assistant], [language])
+        )
         if not shippable(licence):
             reason = "licence may not stand behind a shipped layer"
         if reason:
             into.drop(identity, unit.source, language, reason)
             continue
-        line = chat_line(user, row["output"], language, unit.source, licence)
+        line = chat_line(user, assistant, language, unit.source, licence)
         found.setdefault(language, []).append((order_key(seed, unit.source, identity), identity, line))
     for language, lines in sorted(found.items()):
         for n, (order, identity, line) in enumerate(sorted(lines, key=lambda item: item[:2])):
-            if n < params.instruct_rows_per_language:
+            if n < most:
                 into.train.append((order, line))
             else:
                 into.drop(identity, unit.source, language, "over budget")
-
-
-def _instructions(unit: Unit) -> Iterator[dict[str, Any]]:
-    check_file(unit)
-    for batch in records(unit.path, ("id", "language", "instruction", "output")):
-        yield from batch

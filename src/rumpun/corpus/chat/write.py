@@ -13,7 +13,7 @@ import numpy as np
 
 from rumpun.corpus.chat.pairs import add_pairs
 from rumpun.corpus.chat.params import ChatParams
-from rumpun.corpus.chat.rows import ChatRows, Known, chat_text, instruct_rows, seed_rows
+from rumpun.corpus.chat.rows import ChatRows, Known, chat_text, instruct_rows, safe_rows, seed_rows
 from rumpun.corpus.overlap import HeldOut, evaluation_keys
 from rumpun.corpus.parts import drops_schema
 from rumpun.corpus.read.inventory import LeftOut, Unit, Wanted, find_units
@@ -27,6 +27,9 @@ from rumpun.records.places import source_data
 __all__ = ["Chat", "chat_identity", "write_chat"]
 
 _BATCH = 10_000
+
+
+_READERS = {"chat": seed_rows, "instruct": instruct_rows, "safe": safe_rows}
 
 
 @dataclass(slots=True)
@@ -47,13 +50,13 @@ def _units(params: ChatParams) -> tuple[list[Unit], list[LeftOut]]:
         Wanted(
             languages=params.languages, data=params.data, exclude_sources=params.exclude_sources,
             exclude_domains=params.exclude_domains, text=False, chat_seed=params.chat_seed, pairs=params.pairs,
-            instruct=params.instruct,
+            instruct=params.instruct, safe_answers=params.safe_answers,
         )
     )  # fmt: skip
     if not units:
         raise InputError(
             "chat rows are asked for, and no source of the inventory has any in these languages",
-            "name other chat_languages, or set chat_seed, pairs and instruct to false",
+            "name other chat_languages, or set chat_seed, pairs and instruct to false, and safe_answers to []",
         )
     return units, left
 
@@ -97,7 +100,7 @@ def write_chat(
             rows.dropped[item.reason] += item.rows
         for unit in units:
             if unit.kind != "pairs":
-                (seed_rows if unit.kind == "chat" else instruct_rows)(unit, params, known, seed, rows)
+                _READERS[unit.kind](unit, params, known, seed, rows)
                 progress(f"chat rows of {unit.source}")
         add_pairs([u for u in units if u.kind == "pairs"], params, known, seed, rows, progress=progress)
         _take_back(rows)

@@ -11,7 +11,9 @@ from rumpun.records.places import source_data
 
 __all__ = ["Kind", "LeftOut", "Unit", "Wanted", "find_units", "machine_translated"]
 
-Kind = Literal["text", "seed", "side", "pairs", "chat", "instruct"]
+Kind = Literal["text", "seed", "side", "pairs", "chat", "instruct", "safe"]
+
+_SAFETY = "inventory-eval.toml"  # whose safety sets may train where they say so; its other sets never do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Wanted:
     chat_seed: bool = False  # kind "chat"
     pairs: bool = False  # kind "parallel", both sides
     instruct: bool = False  # kind "instruct"
+    safe_answers: tuple[str, ...] = ()  # names of safety sets whose safe answers train
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def machine_translated(source: str) -> bool:
 
 
 def _inventories(folder: Path) -> list[dict[str, Any]]:
-    paths = [p for p in sorted(folder.glob("inventory*.toml")) if p.name != "inventory-eval.toml"]
+    paths = [p for p in sorted(folder.glob("inventory*.toml")) if p.name != _SAFETY]
     if not paths:
         raise InputError(
             f"{folder}: no inventory.toml there",
@@ -125,6 +128,43 @@ def _refusal(table: dict[str, Any], wanted: Wanted) -> tuple[str, str] | None:
     return refused_licence(table["licence"])
 
 
+def _safety_sets(folder: Path, wanted: Wanted) -> list[Unit]:
+    """The safety sets that the recipe names, where their own table lets them train."""
+    if not wanted.safe_answers:
+        return []
+    path = folder / _SAFETY
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("source", [])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not an inventory ({error})", "mend it, or name no safe_answers") from error
+    known = {table["name"]: table for table in tables if table.get("kind") == "safety"}
+    units = []
+    for name in wanted.safe_answers:
+        if name not in known:
+            raise InputError(f"{path}: no safety set is called '{name}'", nearest(name, list(known)))
+        table = known[name]
+        if "safety-train" not in table.get("use", ()):
+            raise InputError(
+                f"{path}: '{name}' is for {', '.join(table.get('use', ())) or 'nothing'}, not for safety-train",
+                "take it out of safe_answers",
+            )
+        refusal = refused_licence(table["licence"])
+        if refusal:
+            raise InputError(f"{path}: '{name}': {refusal[1]}", "take it out of safe_answers")
+        here = tuple(tag for tag in wanted.languages if tag in table["languages"])
+        if here and name not in wanted.exclude_sources:
+            units += [
+                Unit(
+                    kind="safe", source=name, path=folder / file, licence=table["licence"], domain="safety",
+                    repository=table.get("repository", ""), commit=table.get("commit", ""),
+                    sha256=table.get("sha256", "") if len(table["files"]) == 1 else "",
+                    rows=table.get("rows", 0), languages=here,
+                )
+                for file in table["files"]
+            ]  # fmt: skip
+    return units
+
+
 def find_units(wanted: Wanted) -> tuple[list[Unit], list[LeftOut]]:
     """Every file of the inventory that is asked for, in the order in which duplicates are settled: human text first.
 
@@ -172,4 +212,5 @@ def find_units(wanted: Wanted) -> tuple[list[Unit], list[LeftOut]]:
                     languages=languages,
                 )
                 units.append(unit)
+    units += _safety_sets(folder, wanted)
     return sorted(units, key=lambda u: (machine_translated(u.source), u.source, u.kind, str(u.path))), left

@@ -51,6 +51,8 @@ class WriteParams:
     exclude_domains: tuple[str, ...] = ("lexicon",)
     instruct: bool = False  # mechanically made task rows
     instruct_rows_per_language: int = 200
+    safe_answers: tuple[str, ...] = ()  # safety sets of inventory-eval.toml: their prompts, safely answered
+    safe_rows_per_language: int = 400
     max_characters_per_turn: int = 2_000
     min_characters: int = 20
     # what is said of it
@@ -65,14 +67,14 @@ class WriteParams:
     @property
     def chats(self) -> bool:
         """Whether any chat rows are asked for."""
-        return self.chat_seed or self.pairs or self.instruct
+        return self.chat({}).chats
 
     def chat(self, held_out_sources: dict[str, tuple[str, ...]]) -> ChatParams:
         """The parameters that reading chat rows goes by; `held_out_sources` are the mixture's."""
         names = (
             "data", "chat_seed", "held_out_chat_share", "pairs", "pair_rows_per_language", "max_share_per_pair_domain",
             "domain_shares", "max_share_machine_translated", "exclude_sources", "exclude_domains", "instruct",
-            "instruct_rows_per_language", "max_characters_per_turn", "min_characters",
+            "instruct_rows_per_language", "safe_answers", "safe_rows_per_language", "max_characters_per_turn", "min_characters",
         )  # fmt: skip
         given = {name: getattr(self, name) for name in names}
         return ChatParams(languages=self.chat_languages, held_out_sources=held_out_sources, **given)
