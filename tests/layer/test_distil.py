@@ -241,14 +241,15 @@ def test_bad_prompts_are_named(tmp_path: Path, params: DistilParams, monkeypatch
 
 
 @contextmanager
-def moderations(answer: Callable[[list[str]], Any]) -> Iterator[str]:
-    """A real server with /v1/moderations."""
+def moderations(answer: Callable[[list[str]], Any], *, roles: bool = True) -> Iterator[str]:
+    """A real server with /v1/moderations, which may refuse fields that OpenAI's form has not."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             reply = json.dumps(answer(body["input"])).encode()
-            self.send_response(200 if self.path == "/v1/moderations" else 404)
+            known = self.path == "/v1/moderations" and body.get("role", "assistant") == "assistant"
+            self.send_response(400 if not roles and "role" in body else 200 if known else 404)
             self.send_header("Content-Length", str(len(reply)))
             self.end_headers()
             self.wfile.write(reply)
@@ -273,6 +274,9 @@ def test_a_guard_by_address(tmp_path: Path, params: DistilParams, monkeypatch: p
         outcome = distil.function(dataclasses.replace(params, guard_url=url), work(tmp_path / "a"))
     assert outcome.summary["chat"]["dropped"] == {"flagged by the guard": 4}
     assert set(outcome.summary["languages"]) == {"id", "th"}
+    with moderations(lambda texts: {"results": [{"flagged": True}] * len(texts)}, roles=False) as url:
+        guard = Guard(url)
+        assert guard.flagged(["a", "b"]) == guard.flagged(["c", "d"]) == [True, True]
     with moderations(lambda _: {"results": []}) as url, pytest.raises(InputError, match="is no guard"):
         Guard(url + "/v1/").flagged(["x"])
     with pytest.raises(EnvironmentFault, match="does not answer"):

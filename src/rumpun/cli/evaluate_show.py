@@ -261,9 +261,10 @@ def _in(tags: Sequence[str], languages: Sequence[str]) -> str:
 def problem_lines(problems: Sequence["Problem"]) -> list[str]:
     """What the lint found in items: the first few, and how many more."""
     lines = [f"items: {one.kind}: {one.id or one.language}: {one.what}" for one in problems[:_PROBLEMS]]
-    if len(problems) > _PROBLEMS:
+    more = len(problems) - _PROBLEMS
+    if more > 0:
         lines.append(
-            f"items: {len(problems) - _PROBLEMS:,} more faults; `rumpun eval lint` lists those of a file"
+            f"items: {more:,} more fault{'s' if more > 1 else ''}; `rumpun eval lint` lists those of a file"
         )
     return lines
 

@@ -47,7 +47,9 @@ def refused(
 
 
 class Guard:
-    """A service that judges texts by OpenAI's /v1/moderations.
+    """A service that judges answers by OpenAI's /v1/moderations.
+
+    They are sent with `role`, "assistant", which rumpun's own address takes; one that refuses the field is asked without.
 
     Args:
         url: of the service, with or without `/v1`.
@@ -58,9 +60,10 @@ class Guard:
 
         self.url = url.rstrip("/").removesuffix("/v1") + "/v1/moderations"
         self._client = httpx2.Client(timeout=60.0)
+        self._own = {"role": "assistant"}
 
     def flagged(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text is flagged.
+        """Whether each answer is flagged.
 
         Raises:
             EnvironmentFault: nothing answers there.
@@ -69,7 +72,10 @@ class Guard:
         import httpx2
 
         try:
-            reply = self._client.post(self.url, json={"input": list(texts)})
+            reply = self._client.post(self.url, json={"input": list(texts)} | self._own)
+            if reply.status_code in (400, 422) and self._own:
+                self._own = {}
+                reply = self._client.post(self.url, json={"input": list(texts)})
         except httpx2.HTTPError as error:
             raise EnvironmentFault(
                 f"guard_url: {self.url} does not answer ({type(error).__name__})",
