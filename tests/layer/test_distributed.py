@@ -34,7 +34,16 @@ def start(processes: int, script: str, home: Path, *arguments: object) -> subpro
 
 
 def train(processes: int, corpus: Input, place: Path, die_at: int = 0) -> subprocess.CompletedProcess[str]:
-    return start(processes, "several.py", place / "home", corpus.folder, place, json.dumps(GIVEN), die_at)
+    return start(
+        processes,
+        "several.py",
+        place / "home",
+        corpus.folder,
+        place,
+        "layer.train",
+        json.dumps(GIVEN),
+        die_at,
+    )
 
 
 def losses(place: Path) -> list[dict[str, float]]:

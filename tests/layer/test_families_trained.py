@@ -101,6 +101,7 @@ def test_trained_assembled_and_merged_it_computes_the_same(
 
     served = resolve(layer.folder)  # what `rumpun up LAYER` and `rumpun eval run LAYER` open
     assert describe(served.path).architecture == family
+    assert resolve(base, layer.folder).place == served.place  # and `rumpun up --base BASE --layer LAYER`
 
     place = work(tmp_path / "merge", layer)
     merge.function(MergeParams(), place)

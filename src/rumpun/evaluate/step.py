@@ -39,9 +39,9 @@ class BpbParams:
             raise ValueError(f"draws = {self.draws}, expected 100 or more")
 
 
-@step(kind="evaluation", version=1, part="eval", needs=("corpus", "layer"))
+@step(kind="evaluation", version=1, part="eval", needs=("corpus",))
 def bpb(params: BpbParams, work: Work) -> Outcome:
-    """Inputs: a corpus, a layer and, where there is one, the merged model. Writes `bpb.json`.
+    """Inputs: a corpus, a layer and, where there is one, the merged model; or a corpus and a model of `layer.full`. Writes `bpb.json`.
 
     A second layer among the inputs is the parent that the first was grown from; it is measured too, and the table says how
     far the child is from it: `parent` in bits per byte and `from_parent`, child minus parent, 95 %; then also by held-out
@@ -52,7 +52,7 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
 
     from rumpun.language.tables import WORKING
 
-    layer = work.input("layer")
+    layer = _trained(work)
     texts = held_out(work.input("corpus").folder, params.languages, params.documents_max, work.seed)
     missing = sorted(set(params.languages) - {text.language for text in texts})
     if missing:
@@ -91,6 +91,13 @@ def bpb(params: BpbParams, work: Work) -> Outcome:
         },
         tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
+
+
+def _trained(work: Work) -> Input:
+    """The layer; without one the model whose every weight was trained, which names its base as a layer does."""
+    kinds = {item.manifest.kind for item in work.inputs}
+    fully = [item for item in work.inputs if item.manifest.maker.step == "layer.full"]
+    return fully[0] if fully and "layer" not in kinds else work.input("layer")
 
 
 def _merged(work: Work, layer: Input) -> Path:

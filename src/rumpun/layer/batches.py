@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.errors import InputError
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import RunParams
 from rumpun.layer.source import CHAT, Source
 
 __all__ = ["Batches", "Plan", "make_plan", "over_cap", "shares"]
@@ -37,7 +37,7 @@ class Plan:
     )
 
 
-def shares(sources: Sequence[Source], params: TrainParams) -> dict[str, float]:
+def shares(sources: Sequence[Source], params: RunParams) -> dict[str, float]:
     """Share of the sequences that each source should have, before the cap on passes.
 
     Raises:
@@ -71,7 +71,7 @@ def shares(sources: Sequence[Source], params: TrainParams) -> dict[str, float]:
 
 
 def _with_replay(
-    found: dict[str, float], weights: Mapping[str, float], params: TrainParams, text: float
+    found: dict[str, float], weights: Mapping[str, float], params: RunParams, text: float
 ) -> dict[str, float]:
     """Raise the languages of replay to their floor, and lower the others alike."""
     mine = [name for name in found if name in params.replay.languages]
@@ -92,7 +92,7 @@ def _with_replay(
     }
 
 
-def make_plan(sources: Sequence[Source], params: TrainParams, taken: Mapping[str, int] | None = None) -> Plan:
+def make_plan(sources: Sequence[Source], params: RunParams, taken: Mapping[str, int] | None = None) -> Plan:
     """Share the recipe's tokens out over the sources, none more often than `epochs_max`.
 
     `taken` counts the sequences that earlier runs had of a source; they count towards the cap.
@@ -123,7 +123,7 @@ def make_plan(sources: Sequence[Source], params: TrainParams, taken: Mapping[str
     return Plan(steps=sum(counts.values()) // params.batch_sequences, counts=counts, asked=asked)
 
 
-def over_cap(sources: Sequence[Source], params: TrainParams, plan: Plan) -> dict[str, dict[str, float]]:
+def over_cap(sources: Sequence[Source], params: RunParams, plan: Plan) -> dict[str, dict[str, float]]:
     """Sources that the mixture would have seen more often than `epochs_max` lets it: passes wanted, and given."""
     found = {}
     for source in sources:
@@ -228,7 +228,7 @@ class Batches:
         self,
         sources: Sequence[Source],
         plan: Plan,
-        params: TrainParams,
+        params: RunParams,
         seed: int,
         taken: Mapping[str, int] | None = None,
     ) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from rumpun.errors import EnvironmentFault
 from rumpun.layer.cost import Load, memory_of, operations
 from rumpun.layer.machines import cores, package_joules, processor
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import FullParams, TrainParams
 from rumpun.recipes import build
 from rumpun.records.places import cache_folder
 from rumpun.steps import Progress, quiet
@@ -135,7 +135,7 @@ def _place(load: Load) -> Path:
     made_of = {
         "machine": [processor(), cores(), metadata.version("torch"), *(os.environ.get(name, "") for name in _WATCHED)],
         "shape": [load.shape.config[key] for key in sorted(load.shape.config) if not key.endswith("_token_id")],
-        "params": [getattr(load.params, name) for name in wanted],
+        "params": [getattr(load.params, name, None) for name in wanted],  # full training has no rank
         "added": load.added,
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(made_of, default=str, sort_keys=True).encode()).hexdigest()[:32]
@@ -143,8 +143,10 @@ def _place(load: Load) -> Path:
 
 
 def _try(load: Load, blocks: int) -> dict[str, Any]:
+    kind = FullParams if load.full else TrainParams
     asked = {
-        "config": dict(load.shape.config) | {"num_hidden_layers": blocks}, "params": {each.name: asdict(load.params)[each.name] for each in fields(TrainParams)}, "added": load.added,
+        "config": dict(load.shape.config) | {"num_hidden_layers": blocks}, "full": load.full, "added": load.added,
+        "params": {each.name: asdict(load.params)[each.name] for each in fields(kind)},
     }  # fmt: skip
     command = [sys.executable, "-m", "rumpun.layer.calibrate"]
     made = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
@@ -170,16 +172,21 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
 
     from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS
     from rumpun.layer.loop import find_device, one_step, prepare
+    from rumpun.layer.masters import prepare_full
 
     for beside in ("pyarrow.parquet", "tokenizers"):  # a run has them in memory
         importlib.import_module(beside)
 
     transformers.utils.logging.disable_progress_bar()
-    params = build(TrainParams, asked["params"], "the trial")
+    params: FullParams | TrainParams
+    given, where = asked["params"], "the trial"
+    params = build(FullParams, given, where) if asked["full"] else build(TrainParams, given, where)
     device = find_device(params)
     torch.use_deterministic_algorithms(device.place.type == "cpu")  # as a run does, which has its price
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        if asked["full"]:  # added tokens are rows like all others
+            asked["config"]["vocab_size"] += asked["added"]
         (folder / "config.json").write_text(json.dumps(asked["config"]), encoding="utf-8")
         config = transformers.AutoConfig.from_pretrained(folder)
         transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
@@ -187,7 +194,11 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
         names = [EMBEDDING_ROWS] if config.tie_word_embeddings else [EMBEDDING_ROWS, OUTPUT_ROWS]
         added = np.zeros((asked["added"], config.hidden_size), dtype=np.float32)
         started = time.monotonic()
-        run = prepare(folder, params, device, 0, dict.fromkeys(names, added) if asked["added"] else None)
+        run = (
+            prepare_full(folder, params, device)
+            if isinstance(params, FullParams)
+            else prepare(folder, params, device, 0, dict.fromkeys(names, added) if asked["added"] else None)
+        )
         start_seconds = time.monotonic() - started
     rows = max(1, device.micro_tokens // params.sequence_tokens)
     size = min(params.batch_sequences, _PASSES * rows), params.sequence_tokens

@@ -37,7 +37,8 @@ def save_state(
     Raises:
         EnvironmentFault: it could not be written whole; the last one stays.
     """
-    from safetensors.torch import save
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     tensors = {"losses": losses} | {f"{_MORE}{name}": tensor for name, tensor in (more or {}).items()}
     for name, parameter in parameters.items():
@@ -45,18 +46,21 @@ def save_state(
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
     # one key: the library writes several in an order of its own
-    made = save(tensors, metadata={_WORDS: json.dumps(dict(words or {}) | {"step": str(step)})})
+    told = {_WORDS: json.dumps(dict(words or {}) | {"step": str(step)})}
     making = folder / f".{file}"
     try:
-        with making.open("wb") as stream:
-            stream.write(made)
-            stream.flush()
+        save_file(
+            tensors, making, metadata=told
+        )  # from where the numbers lie: a copy of a whole model may not fit
+        with making.open("rb") as stream:
             os.fsync(stream.fileno())
         making.replace(folder / file)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         making.unlink(missing_ok=True)
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        why = error.strerror if isinstance(error, OSError) else error
         raise EnvironmentFault(
-            f"{folder / file}: the state after step {step}, {len(made):,} bytes, could not be written ({error.strerror})",
+            f"{folder / file}: the state after step {step}, {size:,} bytes, could not be written ({why})",
             "free space and run again: it goes on from the last whole state",
         ) from error
 

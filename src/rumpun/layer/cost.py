@@ -1,10 +1,11 @@
 """What training asks of a machine, from shapes alone: floating-point operations a token, bytes of memory.
 
-Operations (a multiplication and an addition are two). A frozen weight costs 2 forward and 2 for the gradient of its
-input; its own gradient, 2 more in full training, is not formed. So 4 N a token instead of the usual 6 N (Kaplan et al. 2020),
-and each low-rank product 4 r (i + o) for its two gradients. Attention over a sequence of t tokens: 4 t per head dimension
+Operations (a multiplication and an addition are two). A weight costs 2 forward, 2 for the gradient of its input and 2 for its
+own: 6 N a token (Kaplan et al. 2020) in full training. A frozen weight's own gradient is not formed: 4 N, and each low-rank
+product 4 r (i + o) for its two gradients. Attention over a sequence of t tokens: 4 t per head dimension
 and block forward, twice that backward; half of it where no mask keeps documents apart, since a causal kernel skips what
-lies ahead. Gradient checkpointing adds the blocks' forward once more. The loss takes logits and their gradient in one pass: 4 V d.
+lies ahead. Gradient checkpointing adds the blocks' forward once more. The loss takes logits and their gradient in one pass: 4 V d,
+and 2 V d more for a trained output.
 
 Letters: i input width, o output width, r rank, t tokens of a sequence, V vocabulary, d width, k added tokens.
 """
@@ -12,7 +13,7 @@ Letters: i input width, o output width, r rank, t tokens of a sequence, V vocabu
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import FullParams, RunParams, TrainParams
 from rumpun.layer.shape import Shape
 
 __all__ = [
@@ -38,13 +39,29 @@ class Load:
     """What is trained on what."""
 
     shape: Shape
-    params: TrainParams
+    params: RunParams
     added: int = 0  # tokens of new vocabulary
+
+    @property
+    def full(self) -> bool:
+        """Whether every weight is trained."""
+        return isinstance(self.params, FullParams)
+
+    @property
+    def products(self) -> TrainParams | None:
+        """What is said of low-rank products, where there are some."""
+        return self.params if isinstance(self.params, TrainParams) else None
 
     @property
     def targets(self) -> list[tuple[int, int]]:
         """(output, input) of one block's modules that carry a product."""
-        return [size for name, size in self.shape.modules.items() if name in self.params.targets]
+        named = self.products.targets if self.products else ()
+        return [size for name, size in self.shape.modules.items() if name in named]
+
+    @property
+    def table_numbers(self) -> int:
+        """Numbers of the output's table, added tokens among them; as many again in an embedding of its own."""
+        return self.shape.table_numbers + self.added * self.shape.hidden
 
     @property
     def batch_tokens(self) -> int:
@@ -70,24 +87,29 @@ class Load:
 
 def trained_numbers(load: Load) -> int:
     """Numbers that the optimiser changes."""
-    shape, params = load.shape, load.params
-    products = shape.blocks * params.rank * sum(out + into for out, into in load.targets)
-    embedding = params.embeddings_rank * (shape.vocabulary + shape.hidden)
-    return products + embedding + load.added * shape.hidden * (1 if shape.tied else 2)
+    shape, params = load.shape, load.products
+    tables = 1 if shape.tied else 2
+    if load.full:
+        return shape.blocks * shape.block_numbers + tables * load.table_numbers
+    products = params.rank * shape.blocks * sum(out + into for out, into in load.targets) if params else 0
+    embedding = params.embeddings_rank * (shape.vocabulary + shape.hidden) if params else 0
+    return products + embedding + load.added * shape.hidden * tables
 
 
 def operations(load: Load) -> dict[str, float]:
     """Floating-point operations a token, by what they are for."""
     shape, params = load.shape, load.params
-    inner, low = shape.heads * shape.head_dim, params.embeddings_rank
+    inner = shape.heads * shape.head_dim
+    rank, low = (load.products.rank, load.products.embeddings_rank) if load.products else (0, 0)
     again = 1 if params.gradient_checkpointing else 0
+    own = 2 if load.full else 0
     attention = 4.0 * params.sequence_tokens * inner * shape.blocks / (1 if params.document_masking else 2)
-    products = 4 * params.rank * shape.blocks * sum(out + into for out, into in load.targets)
-    sums = 2 * params.rank * shape.blocks * sum(out * into for out, into in load.targets) / load.batch_tokens
+    products = 4 * rank * shape.blocks * sum(out + into for out, into in load.targets)
+    sums = 2 * rank * shape.blocks * sum(out * into for out, into in load.targets) / load.batch_tokens
     embedding = low * (6 * (shape.vocabulary + shape.hidden) * shape.tied + 6 * shape.hidden)
     return {
-        "blocks": (4.0 + 2 * again) * shape.blocks * shape.block_numbers,
-        "output": 4.0 * (shape.table_numbers + load.added * shape.hidden) + 2.0 * load.added * shape.hidden,
+        "blocks": (4.0 + own + 2 * again) * shape.blocks * shape.block_numbers,
+        "output": 4.0 * load.table_numbers + 2.0 * (load.table_numbers if own else load.added * shape.hidden),
         "attention": (3 + again) * attention,
         "products": float(products + embedding),
         "sums": float(sums),
@@ -104,20 +126,35 @@ def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0
         pass_tokens: of one pass; 0: the recipe's, or the place's usual ones.
     """
     shape = load.shape
+    logits = (
+        min(CHUNK_TOKENS[place], pass_tokens or load.pass_tokens(place)) * (shape.vocabulary + load.added) * 8
+    )
+    held = {
+        "activations": _kept_a_token(load, place, number_bytes) * (pass_tokens or load.pass_tokens(place)),
+        "logits": logits,  # float32 and the room of one reduction
+        "process": _PROCESS if place == "cpu" else _KEPT,
+    }
+    if load.full:
+        numbers, tables = (
+            trained_numbers(load),
+            2 * load.table_numbers * 4,
+        )  # the output's gradient, made and scaled
+        best = 4 if place == "cpu" and load.params.measures and load.params.keep == "best" else 0
+        copies = numbers * number_bytes if number_bytes == 2 else 0
+        return {"weights": copies, "trained": numbers * (16 + best), **held, "logits": logits + tables}
+    return {**_frozen_memory(load, number_bytes), **held}
+
+
+def _frozen_memory(load: Load, number_bytes: int) -> dict[str, int]:
+    """Bytes of frozen weights and of what is trained beside them."""
+    shape = load.shape
     wide = sum(out * into for out, into in load.targets) * shape.blocks  # kept in float32, and summed
     frozen = wide * (4 + number_bytes) + (shape.blocks * shape.block_numbers - wide) * number_bytes
     tables = shape.table_numbers * (1 if shape.tied else 2) * number_bytes
     if number_bytes == 2 or load.added:  # the output is a copy
-        tables += (shape.table_numbers + load.added * shape.hidden) * number_bytes
-    logits = min(CHUNK_TOKENS[place], pass_tokens or load.pass_tokens(place))
-    rows = shape.vocabulary + load.added
-    return {
-        "weights": frozen + tables,
-        "trained": trained_numbers(load) * 16,  # value, gradient, AdamW's two moments, float32 each
-        "activations": _kept_a_token(load, place, number_bytes) * (pass_tokens or load.pass_tokens(place)),
-        "logits": logits * rows * 8,  # float32 and the room of one reduction
-        "process": _PROCESS if place == "cpu" else _KEPT,
-    }
+        tables += load.table_numbers * number_bytes
+    # value, gradient, AdamW's two moments, float32 each
+    return {"weights": frozen + tables, "trained": trained_numbers(load) * 16}
 
 
 def _kept_a_token(load: Load, place: str, number_bytes: int) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rumpun.errors import InputError
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import FullParams, RunParams, TrainParams
 from rumpun.recipes import build
 
 if TYPE_CHECKING:
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from rumpun.layer.loop import Device, Run
     from rumpun.layer.lowrank import LowRankLinear
 
-__all__ = ["Group", "leading", "together"]
+__all__ = ["Group", "leading", "together", "together_in_full"]
 
 _WAIT = timedelta(days=30)  # the others wait while process 0 makes a corpus
 _ANSWER = timedelta(minutes=30)  # for what all do at once
 _END, _SHARE, _STEP, _READ = range(4)  # what process 0 calls the others to
 _SAID = 8  # numbers of such a call
+_SUMMED = 1 << 25  # gradients added up at once
 _leads: ContextVar[bool] = ContextVar("_leads", default=False)
 
 
@@ -82,9 +83,27 @@ def together(
     if alone or not _leads.get():
         yield None
         return
-    table = {field.name: asdict(params)[field.name] for field in fields(TrainParams)}
     shapes = {name: list(value.shape) for name, value in (earlier.rows if earlier else {}).items()}
-    _post({"params": table, "folder": str(folder), "seed": seed, "rows": shapes})
+    with _called({"seed": seed, "rows": shapes}, TrainParams, params, device=device, folder=folder) as group:
+        yield group
+
+
+@contextmanager
+def together_in_full(params: FullParams, device: "Device", folder: Path) -> "Iterator[Group | None]":
+    """The same for a run that trains every weight of the folder's model: all numbers stand in every process."""
+    if not _leads.get():
+        yield None
+        return
+    with _called({"full": True}, FullParams, params, device=device, folder=folder) as group:
+        yield group
+
+
+@contextmanager
+def _called(
+    job: dict[str, Any], kind: type[RunParams], params: RunParams, *, device: "Device", folder: Path
+) -> "Iterator[Group]":
+    given = asdict(params)
+    _post(job | {"params": {field.name: given[field.name] for field in fields(kind)}, "folder": str(folder)})
     group = Group(device)
     yield group
     group.call(_END)
@@ -142,7 +161,7 @@ class Group:
         optimizer: "torch.optim.Optimizer",
     ) -> Callable[..., Any]:
         """The run's decoder: outside a step, process 0 alone asks for a forward pass, and the others must make it too."""
-        self.parameters, self.optimizer = parameters, optimizer
+        self.holds(parameters, optimizer)
         if self.rank:
             return decoder
 
@@ -158,6 +177,10 @@ class Group:
             return decoder(input_ids=input_ids, **more)
 
         return read
+
+    def holds(self, parameters: "Mapping[str, nn.Parameter]", optimizer: "torch.optim.Optimizer") -> None:
+        """Take up what every process has whole."""
+        self.parameters, self.optimizer = parameters, optimizer
 
     def call(self, what: int, *numbers: float) -> None:
         """In process 0: say what comes next."""
@@ -266,10 +289,14 @@ class Group:
         import torch.distributed as dist
 
         grads = [value.grad for value in self.parameters.values() if value.grad is not None]
-        flat = torch.cat([grad.flatten() for grad in grads])
-        dist.all_reduce(flat)
-        for grad, summed in zip(grads, torch.split(flat, [grad.numel() for grad in grads]), strict=True):
-            grad.copy_(summed.view_as(grad))
+        while grads:
+            some, count = [grads.pop()], 0
+            while grads and (count := count + some[-1].numel()) + grads[-1].numel() <= _SUMMED:
+                some.append(grads.pop())
+            flat = torch.cat([grad.flatten() for grad in some])
+            dist.all_reduce(flat)
+            for grad, summed in zip(some, torch.split(flat, [grad.numel() for grad in some]), strict=True):
+                grad.copy_(summed.view_as(grad))
 
 
 def _one_gpu(local: int) -> None:
@@ -312,8 +339,11 @@ def _help(job: dict[str, Any]) -> None:
 
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.loop import find_device, prepare
+    from rumpun.layer.masters import prepare_full
 
-    folder, params = Path(job["folder"]), build(TrainParams, job["params"], "the run")
+    folder, given = Path(job["folder"]), job["params"]
+    params: FullParams | TrainParams
+    params = build(FullParams, given, "the run") if "full" in job else build(TrainParams, given, "the run")
     if not folder.is_dir():
         raise InputError(
             f"{folder}: not there in process {os.environ['RANK']}",
@@ -321,11 +351,14 @@ def _help(job: dict[str, Any]) -> None:
         )
     device = find_device(params)
     torch.use_deterministic_algorithms(device.place.type == "cpu")  # as process 0 does
+    torch.utils.deterministic.fill_uninitialized_memory = False
     group = Group(device)
-    rows = {name: np.zeros(shape, dtype=np.float32) for name, shape in job["rows"].items()}
-    group.follow(
-        prepare(folder, params, device, job["seed"], rows or None, group=group), params.gradient_clip
-    )
+    if isinstance(params, FullParams):
+        run = prepare_full(folder, params, device, group=group)
+    else:
+        rows = {name: np.zeros(shape, dtype=np.float32) for name, shape in job["rows"].items()}
+        run = prepare(folder, params, device, job["seed"], rows or None, group=group)
+    group.follow(run, params.gradient_clip)
 
 
 def _leave() -> None:

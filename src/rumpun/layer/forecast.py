@@ -12,7 +12,7 @@ import msgspec
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.cost import Load, operations, trained_numbers
 from rumpun.layer.machines import find_card, find_gpu
-from rumpun.layer.params import ExtendParams, TrainParams, TuneParams
+from rumpun.layer.params import ExtendParams, FullParams, RunParams, TrainParams, TuneParams
 from rumpun.layer.places import HERE, Asked, Place, on_gpu, on_this_machine
 from rumpun.layer.shape import find_shape
 from rumpun.recipes import Recipe, StepEntry, build
@@ -22,7 +22,11 @@ from rumpun.steps import Progress, named, quiet
 
 __all__ = ["Forecast", "Hindsight", "forecast", "hindsight"]
 
-_TRAINS: Mapping[str, type[TrainParams]] = {"layer.train": TrainParams, "layer.tune": TuneParams}
+_TRAINS: Mapping[str, type[RunParams]] = {
+    "layer.train": TrainParams,
+    "layer.tune": TuneParams,
+    "layer.full": FullParams,
+}
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,10 +65,10 @@ class Hindsight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def forecast(recipe: Recipe, asked: Asked, progress: Progress = quiet) -> list[Forecast]:
-    """The cost of every step that trains a layer; each forecast is kept for `hindsight`.
+    """The cost of every step that trains on a corpus; each forecast is kept for `hindsight`.
 
     Raises:
-        UsageError: a parameter is wrong, a GPU is unknown, or no step trains a layer.
+        UsageError: a parameter is wrong, a GPU is unknown, or no step trains.
         InputError: a base is not at hand.
         EnvironmentFault: this machine is to be measured and cannot be.
     """
@@ -99,7 +103,7 @@ def _loads(recipe: Recipe, progress: Progress) -> list[tuple[StepEntry, Load]]:
             found.append((entry, Load(find_shape(params.base, progress), params, added[entry.name])))
     if not found:
         raise UsageError(
-            f"{recipe.path}: no step trains a layer", f"name a recipe with {' or '.join(_TRAINS)} in it"
+            f"{recipe.path}: no step trains on a corpus", f"name a recipe with {' or '.join(_TRAINS)} in it"
         )
     return found
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
@@ -26,7 +26,7 @@ from rumpun.layer.live import View
 from rumpun.layer.loss import summed_loss
 from rumpun.layer.lowrank import LowRankEmbedding, LowRankLinear, attach, low_rank_parts
 from rumpun.layer.machines import computes_bfloat16
-from rumpun.layer.params import KEPT_STATE, TrainParams
+from rumpun.layer.params import KEPT_STATE, RunParams, TrainParams
 from rumpun.layer.schedule import learning_rate, stable_steps
 from rumpun.steps import Progress
 from rumpun.weights.families.hyper import text_family
@@ -38,9 +38,17 @@ if TYPE_CHECKING:
     from rumpun.layer.distributed import Group
     from rumpun.layer.watch import Watch
 
-__all__ = ["Device", "OneStep", "Run", "Trained", "find_device", "learning_rate", "prepare", "train_steps"]
+__all__ = [
+    "Device", "OneStep", "Run", "Trained", "find_device", "learning_rate", "make_ready", "open_model", "prepare", "train_steps",
+]  # fmt: skip
 
-Modules = dict[str, LowRankLinear | LowRankEmbedding]
+
+class Kept(Protocol):
+    """What is formed of trained numbers, and used until they change."""
+
+    def refresh(self) -> None:
+        """Form it again."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Device:
         return f"{self.place.type}, {torch.get_num_threads()} threads"
 
 
-def find_device(params: TrainParams) -> Device:
+def find_device(params: RunParams) -> Device:
     """RUMPUN_DEVICE, or a GPU where there is one, or the processor, with a precision and sizes that suit it.
 
     Raises:
@@ -79,22 +87,22 @@ class Run:
     """A model made ready, with what is trained in it."""
 
     decoder: Callable[..., Any]
-    table: torch.Tensor  # [vocabulary, d], the output embedding; its last rows are the added tokens'
-    modules: Modules
+    table: torch.Tensor  # [vocabulary, d], the output embedding; its last rows are the trained ones
+    modules: Mapping[str, Kept]
     parameters: dict[str, nn.Parameter]
     optimizer: torch.optim.AdamW
     device: Device
     architecture: str  # GGUF's name of the family
     targets: tuple[str, ...]  # those of the recipe that the family has
     tied: LowRankEmbedding | None  # also part of the output, where the embedding is tied and trained
-    rows: nn.Parameter | None  # [added, d] of the output
+    rows: nn.Parameter | None  # [added, d] of the output; all of it where every weight is trained
     group: "Group | None" = None  # the processes that share the run
 
     def refresh(self) -> None:
         """Form again what is kept of trained numbers, after they changed."""
         for module in self.modules.values():
             module.refresh()
-        if self.rows is not None:
+        if self.rows is not None and self.table.data_ptr() != self.rows.data_ptr():
             self.table[len(self.table) - len(self.rows) :].copy_(self.rows.detach())
 
 
@@ -114,19 +122,10 @@ def prepare(
             are not for it, or nothing is trained.
         UsageError: a target is named that the base's family has not.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
-
     family = text_family(folder)
     targets = family.usual_or(params.targets)
-    config = AutoConfig.from_pretrained(folder)
-    if params.sequence_tokens > config.max_position_embeddings:
-        raise InputError(
-            f"sequence_tokens = {params.sequence_tokens}, the base's context is {config.max_position_embeddings}",
-            "lower it in the recipe",
-        )
-    attention = register() if device.place.type == "cpu" else "sdpa"
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
-    tied = bool(config.tie_word_embeddings)
+    model = open_model(folder, params, device)
+    tied = bool(model.config.tie_word_embeddings)
     modules = attach(
         model, targets=targets, rank=params.rank, scale=params.scale,
         embeddings_rank=params.embeddings_rank, seed=seed, dtype=device.dtype,
@@ -140,22 +139,45 @@ def prepare(
     if group:
         group.shard(model, modules.values())
     model.to(device.place)
-    model.train()
-    if params.gradient_checkpointing:
-        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    make_ready(model, params)
     parameters = dict(low_rank_parts(modules)) | added
     if OUTPUT_ROWS in added:  # no module of the decoder owns them
         added[OUTPUT_ROWS].data = added[OUTPUT_ROWS].data.to(device.place)
     optimizer = _optimizer(parameters, params)
     embedding = next((m for m in modules.values() if isinstance(m, LowRankEmbedding)), None)
-    if os.environ.get("RUMPUN_COMPILE"):  # one block is compiled and serves for all
-        for block in model.model.layers:
-            block.compile(dynamic=False)
     return Run(
         decoder=group.reads(model.model, parameters, optimizer) if group else model.model, table=table.to(device.place, device.dtype), modules=modules, parameters=parameters,
         optimizer=optimizer, device=device, architecture=family.architecture, targets=targets, tied=embedding if tied else None,
         rows=output, group=group,
     )  # fmt: skip
+
+
+def open_model(folder: Path, params: RunParams, device: Device) -> Any:
+    """The transformers model of a folder in float32, in the processor's memory, with attention that suits the device.
+
+    Raises:
+        InputError: its context is too short for the run's sequences.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder)
+    if params.sequence_tokens > config.max_position_embeddings:
+        raise InputError(
+            f"sequence_tokens = {params.sequence_tokens}, the base's context is {config.max_position_embeddings}",
+            "lower it in the recipe",
+        )
+    attention = register() if device.place.type == "cpu" else "sdpa"
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
+
+
+def make_ready(model: Any, params: RunParams) -> None:
+    """Set it to train, with checkpointing and compiled blocks where they are asked for."""
+    model.train()
+    if params.gradient_checkpointing:
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    if os.environ.get("RUMPUN_COMPILE"):  # one block is compiled and serves for all
+        for block in model.model.layers:
+            block.compile(dynamic=False)
 
 
 def _freeze(model: nn.Module, dtype: torch.dtype) -> None:
@@ -234,7 +256,7 @@ class Trained:
 
 
 def train_steps(
-    run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, *, one: OneStep | None = None,
+    run: Run, batches: Batches, plan: Plan, params: RunParams, scratch: Path, *, one: OneStep | None = None,
     watch: "Watch | None" = None, progress: Progress,
 ) -> Trained:  # fmt: skip
     """Train from the last checkpoint to the end, or until the watch or the clock stops it.
@@ -252,7 +274,7 @@ class _Loop:
     """A run on its way: how far it is, and what is written when."""
 
     def __init__(
-        self, run: Run, batches: Batches, plan: Plan, params: TrainParams, scratch: Path, *, one: OneStep,
+        self, run: Run, batches: Batches, plan: Plan, params: RunParams, scratch: Path, *, one: OneStep,
         watch: "Watch | None", progress: Progress,
     ) -> None:  # fmt: skip
         self.run, self.batches, self.params, self.scratch = run, batches, params, scratch
@@ -264,6 +286,7 @@ class _Loop:
         if watch and "watch" in words:
             watch.take_up(words["watch"], read_more(scratch))
         self.level = stable_steps(plan.steps, params)
+        self.keeps = isinstance(params, TrainParams) and params.keep_state
         if self.step < self.level:
             (scratch / KEPT_STATE).unlink(missing_ok=True)  # of steps that a kill undid
         self.view = View(batches.names, plan.steps)
@@ -281,7 +304,7 @@ class _Loop:
         seconds = self.spent + time.monotonic() - self.started
         if self.watch and self.watch.step != self.step:
             self.measure(seconds)
-        if self.params.keep_state and not (self.scratch / KEPT_STATE).is_file():
+        if self.keeps and not (self.scratch / KEPT_STATE).is_file():
             self.keep_state()
         self.save(seconds)
         return Trained(self.losses[: self.step], self.stopped)
@@ -315,7 +338,7 @@ class _Loop:
         left = (self.steps - self.step) * self.per_step
         self.tell(self.view.note(nats / max(1, count), self.step, rate, left))
         seconds = self.spent + now - self.started
-        if params.keep_state and self.step == self.level:
+        if self.keeps and self.step == self.level:
             self.keep_state()
         measured = self.watch is not None and self.watch.due(self.step, seconds)
         if self.watch and measured:

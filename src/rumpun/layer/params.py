@@ -1,9 +1,12 @@
 """What a recipe says of the layer's steps; read without torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
-__all__ = ["KEPT_STATE", "TARGETS", "ExtendParams", "MergeParams", "Replay", "TrainParams", "TuneParams"]
+__all__ = [
+    "KEPT_STATE", "TARGETS", "ExtendParams", "FullParams", "MergeParams", "Replay", "RunParams", "TrainParams", "TuneParams",
+]  # fmt: skip
 
 KEPT_STATE = "kept_state.safetensors"  # beside a layer, for runs that go on from it; never released
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -18,27 +21,22 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainParams:
-    """How a layer is trained. The device is no part of it: RUMPUN_DEVICE, or a GPU where there is one."""
+class RunParams:
+    """What every training run on a corpus has. The device is no part of it: RUMPUN_DEVICE, or a GPU where there is one."""
 
     base: str = "base"  # "base" (embedded), "tiny" (random, from the seed), a GGUF, a transformers folder, a catalogue name
     tokens: int = 60_000  # training tokens in all, rounded down to whole batches
     sequence_tokens: int = 256  # documents are packed, so none of them is padding
     batch_sequences: int = 16  # sequences of one optimiser step
     micro_tokens: int = 0  # tokens of one pass at most; 0: 512 on a processor, 32,768 on a GPU
-    rank: int = 32
-    alpha: float = 64.0  # products are scaled by alpha / rank
-    targets: tuple[str, ...] = TARGETS  # none: the rows of added tokens alone
-    embeddings_rank: int = 0  # of a product on the (tied) embedding, at most `rank`; 0: none
-    embeddings_learning_rate: float = 5e-4  # peak for the rows of added tokens, where a layer brings some
-    learning_rate: float = 1e-3  # peak; LoRA's usual 2e-4 to 2e-3, the upper end for short runs
+    learning_rate: float = 1e-3  # peak
     warmup_share: float = 0.05  # of all steps, linear from 0
     schedule: Literal["cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay (Hu et al. 2024)
     decay_share: float = 0.1  # of the peak, reached at the end
     decay_steps_share: float = (
         0.2  # wsd: of all steps; 1: from the first one, as in a branch; 0.1 to 0.2 are usual
     )
-    weight_decay: float = 0.0  # decoupled, on every number of the products
+    weight_decay: float = 0.0  # decoupled
     beta2: float = 0.98  # AdamW's second decay; 0.999 is too slow for a few hundred steps
     gradient_clip: float = 1.0  # norm over all trained numbers; 0: none
     chat_share: float = 0.0  # of the sequences, from chat.jsonl; loss on the assistant's tokens alone
@@ -52,13 +50,12 @@ class TrainParams:
     replay: Replay = field(default_factory=Replay)
     document_masking: bool = True  # tokens see their own document alone
     minutes_max: float = 0.0  # of training, after which a stage ends at a step; 0: no limit
-    keep_state: bool = False  # beside the layer, at the end of the stable phase: runs may branch from it
     measure_steps: int = 0  # between measurements on held-out documents; 0: none by steps
     measure_seconds: int = 0  # the same by the clock; a run cut off may then measure elsewhere
     measure_documents: int = 20  # of a language
     stop_forgetting: float = 0.0  # bits per byte that a language of replay (English) may lose; 0: never stop
     stop_patience: int = 0  # measurements without a better mean, after which to stop; 0: never
-    keep: Literal["best", "last"] = "best"  # which measured step the layer is; without measurements the last
+    keep: Literal["best", "last"] = "best"  # which measured step is written; without measurements the last
     gradient_checkpointing: bool = False  # less memory, about a third more time
     checkpoint_seconds: int = 60
     precision: Literal["auto", "bfloat16", "float32"] = (
@@ -67,19 +64,21 @@ class TrainParams:
 
     def check(self) -> None:
         """Refuse values that cannot be trained with."""
-        unknown = [name for name in self.targets if name not in TARGETS]
-        faults = [
-            (bool(unknown), f"targets: '{', '.join(unknown)}', expected some of {', '.join(TARGETS)}"),
-            (len(set(self.targets)) != len(self.targets), "targets: one stands twice"),
-            (self.rank < 1, f"rank = {self.rank}, expected 1 or more"),
-            (not 0 <= self.embeddings_rank <= self.rank, f"embeddings_rank = {self.embeddings_rank}, expected 0 to rank = {self.rank}"),
-            (self.alpha <= 0, f"alpha = {self.alpha}, expected a positive number"),
+        for wrong, words in (*self._own_faults(), *self._faults()):
+            if wrong:
+                raise ValueError(words)
+
+    def _own_faults(self) -> list[tuple[bool, str]]:
+        """Of what one kind of training has beside."""
+        return []
+
+    def _faults(self) -> list[tuple[bool, str]]:
+        return [
             (self.sequence_tokens < 8, f"sequence_tokens = {self.sequence_tokens}, expected 8 or more"),
             (self.batch_sequences < 1, f"batch_sequences = {self.batch_sequences}, expected 1 or more"),
             (self.micro_tokens < 0, f"micro_tokens = {self.micro_tokens}, expected 0 or more"),
             (self.tokens < self.sequence_tokens * self.batch_sequences,
              f"tokens = {self.tokens}, expected at least one batch: {self.sequence_tokens} * {self.batch_sequences} = {self.sequence_tokens * self.batch_sequences}"),
-            (not 0 < self.embeddings_learning_rate < 1, f"embeddings_learning_rate = {self.embeddings_learning_rate}, expected between 0 and 1"),
             (not 0 < self.learning_rate < 1, f"learning_rate = {self.learning_rate}, expected between 0 and 1"),
             (not 0 <= self.warmup_share <= 1, f"warmup_share = {self.warmup_share}, expected 0 to 1"),
             (not 0 <= self.decay_share <= 1, f"decay_share = {self.decay_share}, expected 0 to 1"),
@@ -91,15 +90,6 @@ class TrainParams:
             (not 0 <= self.balance <= 1, f"balance = {self.balance}, expected 0 to 1"),
             (self.epochs_max <= 0, f"epochs_max = {self.epochs_max}, expected a positive number"),
             (self.checkpoint_seconds < 1, f"checkpoint_seconds = {self.checkpoint_seconds}, expected 1 or more"),
-            *self._faults(),
-        ]  # fmt: skip
-        for wrong, words in faults:
-            if wrong:
-                raise ValueError(words)
-
-    def _faults(self) -> list[tuple[bool, str]]:
-        """Of the schedule, the mixture and what is watched."""
-        return [
             (not 0 < self.decay_steps_share <= 1, f"decay_steps_share = {self.decay_steps_share}, expected above 0, to 1"),
             (self.schedule == "wsd" and self.decay_steps_share < 1 < self.warmup_share + self.decay_steps_share,
              f"warmup_share = {self.warmup_share} and decay_steps_share = {self.decay_steps_share} are more than all steps"),
@@ -119,10 +109,59 @@ class TrainParams:
         """Whether the run is measured while it goes on."""
         return self.measure_steps > 0 or self.measure_seconds > 0
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainParams(RunParams):
+    """How a layer is trained. `learning_rate`: LoRA's usual 2e-4 to 2e-3, the upper end for short runs."""
+
+    rank: int = 32
+    alpha: float = 64.0  # products are scaled by alpha / rank
+    targets: tuple[str, ...] = TARGETS  # none: the rows of added tokens alone
+    embeddings_rank: int = 0  # of a product on the (tied) embedding, at most `rank`; 0: none
+    embeddings_learning_rate: float = 5e-4  # peak for the rows of added tokens, where a layer brings some
+    keep_state: bool = False  # beside the layer, at the end of the stable phase: runs may branch from it
+
+    def _own_faults(self) -> list[tuple[bool, str]]:
+        unknown = [name for name in self.targets if name not in TARGETS]
+        return [
+            (bool(unknown), f"targets: '{', '.join(unknown)}', expected some of {', '.join(TARGETS)}"),
+            (len(set(self.targets)) != len(self.targets), "targets: one stands twice"),
+            (self.rank < 1, f"rank = {self.rank}, expected 1 or more"),
+            (not 0 <= self.embeddings_rank <= self.rank, f"embeddings_rank = {self.embeddings_rank}, expected 0 to rank = {self.rank}"),
+            (self.alpha <= 0, f"alpha = {self.alpha}, expected a positive number"),
+            (not 0 < self.embeddings_learning_rate < 1, f"embeddings_learning_rate = {self.embeddings_learning_rate}, expected between 0 and 1"),
+        ]  # fmt: skip
+
     @property
     def scale(self) -> float:
         """What every product is multiplied by."""
         return self.alpha / self.rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullParams(RunParams):
+    """How every weight of a base is trained."""
+
+    learning_rate: float = (
+        1e-4  # peak; a tenth of what low-rank products take (Schulman et al. 2025, "LoRA Without Regret")
+    )
+    weight_decay: float = (
+        0.1  # of the matrices of blocks alone, as GPT-3 and Llama 2; not of norms, biases and rows of tokens
+    )
+    beta2: float = 0.95  # as GPT-3 and Llama 2
+    checkpoint_seconds: int = 600  # each writes 12 bytes a number, and 4 more of the best measured ones
+    chat_sources: tuple[str, ...] = ()  # beginnings of the names of chat rows' sources; empty: every row
+    stored_precision: Literal["float32", "bfloat16", "float16", "same"] = (
+        "float32"  # of the weights that are written; same: as the base's files have them
+    )
+    shard_bytes: int = 5_000_000_000  # of one file of weights at most
+    OTHERS: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("rank", "alpha", "targets", "embeddings_rank", "embeddings_learning_rate", "keep_state", "go_on"),
+        "leave it out: it is of layer.train's low-rank products, and layer.full trains every weight",
+    )  # keys of other steps -> why they are none here
+
+    def _own_faults(self) -> list[tuple[bool, str]]:
+        return [(self.shard_bytes < 1, f"shard_bytes = {self.shard_bytes}, expected 1 or more")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,10 @@ def _fitted(gpu: Gpu, load: Load, memory: dict[str, int]) -> tuple[int, list[str
     fitting = pass_that_fits(load, place="cuda", number_bytes=number_bytes, memory_bytes=gpu.memory_bytes)
     if fitting:
         return 1, [f"does not fit: set micro_tokens = {fitting}"]
+    if load.full:
+        return 1, [
+            "does not fit, and every card holds every number: set gradient_checkpointing, or train a layer"
+        ]
     width = load.params.sequence_tokens
     least = memory_of(load, place="cuda", number_bytes=number_bytes, pass_tokens=width)
     room = gpu.memory_bytes - (sum(least.values()) - least["weights"])

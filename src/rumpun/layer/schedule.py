@@ -5,12 +5,12 @@ Source of the second: Hu et al. 2024 (MiniCPM, warm-up–stable–decay) with th
 
 import math
 
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import RunParams
 
 __all__ = ["learning_rate", "stable_steps"]
 
 
-def learning_rate(step: int, steps: int, params: TrainParams) -> float:
+def learning_rate(step: int, steps: int, params: RunParams) -> float:
     """The rate of a step, counted from 0: linear up from zero, then down to `decay_share` of the peak at the last step."""
     warm = max(1, round(params.warmup_share * steps)) if params.warmup_share else 0
     if step < warm:
@@ -26,7 +26,7 @@ def learning_rate(step: int, steps: int, params: TrainParams) -> float:
     return params.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * min(1.0, along))) / 2)
 
 
-def stable_steps(steps: int, params: TrainParams) -> int:
+def stable_steps(steps: int, params: RunParams) -> int:
     """Steps before the decay begins; all of them where the schedule is no "wsd"."""
     if params.schedule != "wsd":
         return steps

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rumpun.errors import InputError
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import RunParams
 from rumpun.measure.bits import bits
 from rumpun.measure.resample import interval, paired_interval
 
@@ -50,7 +50,7 @@ class HeldDocument:
 
 
 def held_documents(
-    corpus: Path, tokenizers: "Sequence[Tokenizer]", params: TrainParams, seed: int
+    corpus: Path, tokenizers: "Sequence[Tokenizer]", params: RunParams, seed: int
 ) -> list[HeldDocument]:
     """So many documents of each language, cut so that every tokenizer makes a sequence at most of each.
 
@@ -131,14 +131,16 @@ def _split(items: list[int], count: int) -> tuple[list[int], list[int]]:
 
 
 def base_bits(run: "Run", documents: Sequence[HeldDocument], tokenizer: "Tokenizer", kept: Path) -> Floats:
-    """The base's bits, by a run whose products are still zero; read from `kept` where an earlier process left them.
+    """The base's bits, by a run that is the base still; read from `kept` where an earlier process left them.
 
     Added tokens' rows are left out of the output: the base has none.
     """
     if kept.is_file():
         return np.array(json.loads(kept.read_text()), dtype=np.float64)
-    old = len(run.table) - (0 if run.rows is None else len(run.rows))
-    found = score(replace(run, table=run.table[:old], rows=None), documents, tokenizer)
+    added = 0 if run.rows is None else len(run.rows)
+    if 0 < added < len(run.table):  # where every weight is trained, they are the base's own
+        run = replace(run, table=run.table[:-added], rows=None)
+    found = score(run, documents, tokenizer)
     making = kept.with_name(f".{kept.name}")
     making.write_text(json.dumps(found.tolist()))
     making.replace(kept)
@@ -161,7 +163,7 @@ class Watch:
         documents: Sequence[HeldDocument],
         tokenizer: "Tokenizer",
         base: Floats,
-        params: TrainParams,
+        params: RunParams,
         seed: int,
     ) -> None:
         self.documents, self.tokenizer, self.base, self.params, self.seed = (
@@ -198,7 +200,8 @@ class Watch:
         if kept is None or (row["mean"] < kept["mean"] and not self._forgets(row)) or (
             self._forgets(kept) and not self._forgets(row)
         ):  # fmt: skip
-            self.best = {name: p.detach().cpu().clone() for name, p in run.parameters.items()}
+            if self.params.keep == "best":
+                self.best = {name: p.detach().cpu().clone() for name, p in run.parameters.items()}
             self.best_step = step
         self.curve.append(row)
         self._seconds = seconds

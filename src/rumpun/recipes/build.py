@@ -18,7 +18,8 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     """Make `cls` (a dataclass) from a table; `where` stands before every message.
 
     Lists become tuples, tables become nested dataclasses or `dict[str, X]`. A `check(self) -> None` method, where the
-    dataclass has one, is called with the finished object and may raise `ValueError`.
+    dataclass has one, is called with the finished object and may raise `ValueError`. A mapping `OTHERS` on the class may tell
+    of keys that belong elsewhere.
 
     Raises:
         UsageError: an unknown or missing key, a value of another type, or a value that `check` refuses.
@@ -28,7 +29,8 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in fields:
-            raise UsageError(f"{where}: unknown key '{key}'", nearest(key, list(fields)))
+            others: Mapping[str, str] = getattr(cls, "OTHERS", {})
+            raise UsageError(f"{where}: unknown key '{key}'", others.get(key) or nearest(key, list(fields)))
         values[key] = _convert(hints[key], value, f"{where}.{key}")
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

@@ -35,6 +35,7 @@ TABLE: Mapping[str, str] = {
     "layer.extend": "rumpun.layer.vocabulary.extend:extend",
     "layer.train": "rumpun.layer.train:train",
     "layer.tune": "rumpun.layer.train:tune",
+    "layer.full": "rumpun.layer.full:full",
     "layer.pairs": "rumpun.layer.prefer.build:pairs",
     "layer.prefer": "rumpun.layer.prefer.step:prefer",
     "layer.distil": "rumpun.layer.distil.step:distil",

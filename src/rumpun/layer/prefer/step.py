@@ -43,7 +43,7 @@ def prefer(params: PreferParams, work: Work) -> Outcome:
     from rumpun.layer.tokenizer import Tokenizer
 
     given = work.input("preferences").folder
-    base = place_base(params.base, work)
+    base = place_base(params.base, work, work.folder)
     folder = as_folder(base, work.progress)
     earlier = read_earlier(work.input("layer"), base)
     shape = _shape(params, earlier)
