@@ -23,7 +23,13 @@ from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, LayerSpec, layer_
 __all__ = ["Parent", "ParentParams", "find_parent", "parent", "read_parent"]
 
 LINEAGE = "lineage"
-_TRAINING = ("layer.train", "layer.tune", "layer.full", "layer.distil_logits", "layer.prefer")  # each names its base
+_TRAINING = (
+    "layer.train",
+    "layer.tune",
+    "layer.full",
+    "layer.distil_logits",
+    "layer.prefer",
+)  # each names its base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
