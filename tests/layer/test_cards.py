@@ -257,7 +257,9 @@ def test_a_layer_with_new_tokens_says_what_text_costs_with_them():
     assert "9" * 32 not in card
     assert "the layer's 2 new tokens" in card
     assert "<script>" not in MarkdownIt("commonmark", {"html": True}).enable("table").render(card)
-    own = whole_card(spec=WORDS, layer=msgspec.structs.replace(extended(rows=table), parents=("c" * 32,)))
+    own = whole_card(
+        spec=WORDS, layer=msgspec.structs.replace(extended(rows=table), parents=("c" * 32,))
+    )
     assert rows_under(own, "What text costs") == rows, "a layer of vocabulary alone has its own table"
 
 
@@ -306,3 +308,16 @@ def test_cards_are_made_of_the_right_kinds():
         data_card(layer(), title="t")
     with pytest.raises(InputError, match="a corpus where a layer belongs"):
         whole_card(layer=corpus())
+
+
+def test_earlier_runs_are_told_and_steps_that_trained_nothing_are_not():
+    earlier = msgspec.structs.replace(
+        layer(), id="e" * 32, name="on-a-card", maker=maker("layer.tune"),
+        summary={"steps": 41, "tokens": 5_000, "seconds": 7.25, "device": "H100"},
+    )  # fmt: skip
+    joined = msgspec.structs.replace(
+        layer(), id="d" * 32, name="joined", maker=maker("layer.combine"), summary={"tokens": 8000}
+    )
+    card = whole_card(behind=[layer(), joined, corpus(), earlier])
+    before = [line for line in card.splitlines() if line.startswith("| Before that")]
+    assert before == [r"| Before that: on-a-card | 5,000 tokens, 41 steps, 7.250 s, H100 |"]

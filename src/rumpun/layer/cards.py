@@ -12,6 +12,7 @@ from typing import Any
 from rumpun.errors import InputError
 from rumpun.layer.card_tables import forgetting, limits, score_rows, scores, vocabulary, working
 from rumpun.layer.card_words import escape, flat, link, number
+from rumpun.layer.params import TRAINING
 from rumpun.records.artefacts import Manifest
 from rumpun.records.licences import obligations
 from rumpun.weights.layer_file import LayerSpec
@@ -37,24 +38,30 @@ _TRAINING = (  # key of the layer's summary -> words
 )  # fmt: skip
 
 
-def _training_rows(layer: Manifest) -> list[dict[str, str]]:
+def _training_rows(layer: Manifest, behind: Sequence[Manifest]) -> list[dict[str, str]]:
     rows = [
         {"name": words, "value": number(layer.summary[key])}
         for key, words in _TRAINING
         if key in layer.summary
     ]
-    before = layer.summary.get("begun_from", {})
     rows += [
-        {
-            "name": f"Before that, in an earlier run: {words[0].lower()}{words[1:]}",
-            "value": number(before[key]),
-        }
-        for key, words in _TRAINING
-        if key in before
+        {"name": f"Before that: {escape(earlier.name)}", "value": _told(earlier.summary)}
+        for earlier in behind
+        if earlier.maker.step in TRAINING and earlier.id != layer.id
     ]
     for name, version in sorted(layer.maker.tools.items()):
         rows.append({"name": escape(name), "value": escape(version)})
     return rows
+
+
+def _told(run: Mapping[str, Any]) -> str:
+    """A training run in a few words."""
+    said = [
+        f"{number(run[key])} {words}"
+        for key, words in (("tokens", "tokens"), ("steps", "steps"), ("seconds", "s"))
+        if key in run
+    ]
+    return ", ".join([*said, escape(run.get("device", ""))])
 
 
 def _data_words(corpora: Sequence[Manifest]) -> str:
@@ -144,7 +151,7 @@ def model_card(
             "base": _base_words(layer, spec),
             "spec": _spec_words(spec),
             "languages": escape(", ".join(layer.languages)),
-            "training": _training_rows(layer),
+            "training": _training_rows(layer, behind),
             "scores": score_rows(measured),
             "grown": any("parent" in score for score in measured.values()),
             "forgetting": forgetting(measured),

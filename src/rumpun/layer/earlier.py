@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.errors import InputError
 from rumpun.layer.base import base_sha256
-from rumpun.layer.params import KEPT_STATE, TrainParams, TuneParams
+from rumpun.layer.params import KEPT_STATE, TRAINING, TrainParams, TuneParams
 from rumpun.steps import Input
 from rumpun.weights.layer_file import LayerSpec, read_layer
 
@@ -97,7 +97,8 @@ class Earlier:
     def begun_from(self) -> dict[str, Any]:
         """What a card says of the layer."""
         done = self.input.manifest.summary
-        kept = {name: done[name] for name in ("steps", "tokens", "seconds", "device") if name in done}
+        told = ("steps", "tokens", "seconds", "device") if self.input.manifest.maker.step in TRAINING else ()
+        kept = {name: done[name] for name in told if name in done}
         return {"begun_from": {"layer": self.input.manifest.id, **kept}}
 
 

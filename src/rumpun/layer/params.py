@@ -5,9 +5,16 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 __all__ = [
-    "KEPT_STATE", "TARGETS", "ExtendParams", "FullParams", "MergeParams", "Replay", "RunParams", "TrainParams", "TuneParams",
+    "KEPT_STATE", "TARGETS", "TRAINING", "ExtendParams", "FullParams", "MergeParams", "Replay", "RunParams", "TrainParams", "TuneParams",
 ]  # fmt: skip
 
+TRAINING = (
+    "layer.train",
+    "layer.tune",
+    "layer.full",
+    "layer.distil_logits",
+    "layer.prefer",
+)  # steps; each names its base
 KEPT_STATE = "kept_state.safetensors"  # beside a layer, for runs that go on from it; never released
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 

@@ -14,6 +14,7 @@ import msgspec
 
 from rumpun.engines.bases import BESIDE
 from rumpun.errors import InputError, UsageError, nearest
+from rumpun.layer.params import TRAINING
 from rumpun.records.artefacts import MANIFEST, Manifest, find_artefact, read_manifest
 from rumpun.records.lineage import walk
 from rumpun.records.places import data_folder, shipped_folder
@@ -23,13 +24,6 @@ from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, LayerSpec, layer_
 __all__ = ["Parent", "ParentParams", "find_parent", "parent", "read_parent"]
 
 LINEAGE = "lineage"
-_TRAINING = (
-    "layer.train",
-    "layer.tune",
-    "layer.full",
-    "layer.distil_logits",
-    "layer.prefer",
-)  # each names its base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +110,7 @@ def read_parent(reference: str) -> Parent:
         )
         if node.kind == "corpus":
             corpora.append(found)
-        if found.maker.step in _TRAINING:
+        if found.maker.step in TRAINING:
             bases.append(str(found.maker.params.get("base", "base")))
     held: dict[str, tuple[str, ...]] = {}
     for corpus in corpora:
