@@ -257,9 +257,7 @@ def test_a_layer_with_new_tokens_says_what_text_costs_with_them():
     assert "9" * 32 not in card
     assert "the layer's 2 new tokens" in card
     assert "<script>" not in MarkdownIt("commonmark", {"html": True}).enable("table").render(card)
-    own = whole_card(
-        spec=WORDS, layer=msgspec.structs.replace(extended(rows=table), parents=("c" * 32,))
-    )
+    own = whole_card(spec=WORDS, layer=msgspec.structs.replace(extended(rows=table), parents=("c" * 32,)))
     assert rows_under(own, "What text costs") == rows, "a layer of vocabulary alone has its own table"
 
 

@@ -340,6 +340,7 @@ def _help(job: dict[str, Any]) -> None:
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.loop import find_device, prepare
     from rumpun.layer.masters import prepare_full
+    from rumpun.layer.train import deterministic
 
     folder, given = Path(job["folder"]), job["params"]
     params: FullParams | TrainParams
@@ -350,15 +351,14 @@ def _help(job: dict[str, Any]) -> None:
             "put RUMPUN_HOME on a disk that every machine of the run sees",
         )
     device = find_device(params)
-    torch.use_deterministic_algorithms(device.place.type == "cpu")  # as process 0 does
-    torch.utils.deterministic.fill_uninitialized_memory = False
     group = Group(device)
-    if isinstance(params, FullParams):
-        run = prepare_full(folder, params, device, group=group)
-    else:
-        rows = {name: np.zeros(shape, dtype=np.float32) for name, shape in job["rows"].items()}
-        run = prepare(folder, params, device, job["seed"], rows or None, group=group)
-    group.follow(run, params.gradient_clip)
+    with deterministic(torch, device.place.type == "cpu"):  # as process 0 does
+        if isinstance(params, FullParams):
+            run = prepare_full(folder, params, device, group=group)
+        else:
+            rows = {name: np.zeros(shape, dtype=np.float32) for name, shape in job["rows"].items()}
+            run = prepare(folder, params, device, job["seed"], rows or None, group=group)
+        group.follow(run, params.gradient_clip)
 
 
 def _leave() -> None:
