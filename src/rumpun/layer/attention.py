@@ -1,7 +1,7 @@
 """Attention for training on a processor: products of whole matrices, weights kept for the backward pass.
 
 torch's own kernel for processors forms the weights again, block by block, in the backward pass, which saves memory that
-short sequences do not need: at 256 tokens the products below take a third of its time (bench/train_speed.py). Above
+short sequences do not need: at 256 tokens the products below take half of its time (docs/decisions/0007). Above
 `LONGEST_KEPT` tokens, where the weights of all blocks would fill the memory, torch's kernel is used. With grouped-query
 attention the queries of a group stand one below the other, so keys and values are not repeated.
 
