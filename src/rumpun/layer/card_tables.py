@@ -120,7 +120,8 @@ def vocabulary(spec: LayerSpec, behind: Iterable[Manifest]) -> dict[str, Any] | 
         (
             manifest
             for manifest in behind
-            if manifest.maker.step == "layer.extend" and manifest.summary.get("tokens") == len(spec.tokens)
+            if manifest.maker.step in ("layer.extend", "layer.prune_vocabulary")
+            and manifest.summary.get("tokens") == len(spec.tokens)
         ),
         None,
     )
@@ -129,6 +130,7 @@ def vocabulary(spec: LayerSpec, behind: Iterable[Manifest]) -> dict[str, Any] | 
     return {
         "tokens": number(len(spec.tokens)),
         "id": escape(made.id) if made else "",
+        "step": made.maker.step if made else "",
         "rows": [
             {"language": escape(tag)} | {key: number(found.get(tag, {}).get(key)) for key in _COSTS}
             for tag in tags

@@ -11,6 +11,7 @@ import msgspec
 
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.cost import Load, operations, trained_numbers
+from rumpun.layer.growth.parent import ParentParams, find_parent
 from rumpun.layer.machines import find_card, find_gpu
 from rumpun.layer.params import ExtendParams, FullParams, RunParams, TrainParams, TuneParams
 from rumpun.layer.places import HERE, Asked, Place, on_gpu, on_this_machine
@@ -19,6 +20,7 @@ from rumpun.recipes import Recipe, StepEntry, build
 from rumpun.records.artefacts import MANIFEST, artefact_id, read_manifest
 from rumpun.records.places import state_folder
 from rumpun.steps import Progress, named, quiet
+from rumpun.weights.layer_file import read_spec
 
 __all__ = ["Forecast", "Hindsight", "forecast", "hindsight"]
 
@@ -98,6 +100,9 @@ def _loads(recipe: Recipe, progress: Progress) -> list[tuple[StepEntry, Load]]:
         added[entry.name] = max((added[need] for need in entry.needs), default=0)
         if entry.uses == "layer.extend":
             added[entry.name] = build(ExtendParams, entry.params, where).tokens_max
+        if entry.uses == "layer.parent":
+            named = build(ParentParams, entry.params, where).layer
+            added[entry.name] = len(read_spec(find_parent(named)).tokens)
         if entry.uses in _TRAINS:
             params = build(_TRAINS[entry.uses], entry.params, where)
             found.append((entry, Load(find_shape(params.base, progress), params, added[entry.name])))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 __all__ = [
-    "KEPT_STATE", "TARGETS", "TRAINING", "ExtendParams", "FullParams", "MergeParams", "Replay", "RunParams", "TrainParams", "TuneParams",
+    "KEPT_STATE", "TARGETS", "TRAINING", "ExtendParams", "FullParams", "MergeParams", "PruneParams", "Replay", "RunParams",
+    "TrainParams", "TuneParams",
 ]  # fmt: skip
 
 TRAINING = (
@@ -212,6 +213,30 @@ class ExtendParams:
             (not 0 <= self.balance <= 1, f"balance = {self.balance}, expected 0 to 1"),
             (self.bytes_max < 1, f"bytes_max = {self.bytes_max}, expected 1 or more"),
         ]  # fmt: skip
+        for wrong, words in faults:
+            if wrong:
+                raise ValueError(words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneParams:
+    """Which added tokens of a layer go."""
+
+    languages: tuple[str, ...]  # tags; their tokens go
+    base: str = "base"  # that the layer stands on: "base" (embedded), a GGUF, a catalogue name
+    share: float = (
+        0.5  # of a token's uses in as much text of every language: above it, it is these languages'
+    )
+    bytes_max: int = 1_000_000  # read of each language
+    parallel_sources: tuple[str, ...] = ("seed-news",)  # as in `ExtendParams`
+
+    def check(self) -> None:
+        """Refuse values that nothing can be pruned with."""
+        faults = [
+            (not self.languages, "languages is empty, expected at least one tag"),
+            (not 0 <= self.share < 1, f"share = {self.share}, expected 0 to below 1"),
+            (self.bytes_max < 1, f"bytes_max = {self.bytes_max}, expected 1 or more"),
+        ]
         for wrong, words in faults:
             if wrong:
                 raise ValueError(words)

@@ -33,6 +33,7 @@ TABLE: Mapping[str, str] = {
     "corpus.index": "rumpun.corpus.trace.step:index",
     "layer.parent": "rumpun.layer.growth.parent:parent",
     "layer.extend": "rumpun.layer.vocabulary.extend:extend",
+    "layer.prune_vocabulary": "rumpun.layer.vocabulary.prune:prune",
     "layer.train": "rumpun.layer.train:train",
     "layer.tune": "rumpun.layer.train:tune",
     "layer.full": "rumpun.layer.full:full",

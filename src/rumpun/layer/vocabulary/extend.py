@@ -15,7 +15,7 @@ from rumpun.records.private import is_private
 from rumpun.steps import Outcome, Progress, Work, step
 from rumpun.weights.layer_file import TENSORS_FILE, LayerSpec, write_layer
 
-__all__ = ["TABLE_FILE", "ExtendParams", "Extended", "extend", "extend_files"]
+__all__ = ["TABLE_FILE", "ExtendParams", "Extended", "extend", "extend_files", "refuse_private"]
 
 TABLE_FILE = "table.json"
 
@@ -47,7 +47,7 @@ def extend(params: ExtendParams, work: Work) -> Outcome:
     from rumpun.layer.vocabulary.texts import read_corpus
 
     corpus = work.input("corpus").folder
-    _without_private(corpus)
+    refuse_private(corpus)
     texts = read_corpus(corpus, params.bytes_max, params.parallel_sources)
     base = find_base(params.base, work.progress)
     made = _make(base, texts, params, work.folder, work.progress)
@@ -70,14 +70,14 @@ def extend_files(
     from rumpun.layer.vocabulary.texts import read_corpus, read_files
 
     if len(paths) == 1 and paths[0].is_dir():
-        _without_private(paths[0])
+        refuse_private(paths[0])
         texts = read_corpus(paths[0], params.bytes_max, params.parallel_sources)
     else:
         texts = read_files(paths, held_out, params.bytes_max, params.parallel_sources)
     return _make(find_base(params.base, progress), texts, params, folder, progress)
 
 
-def _without_private(corpus: Path) -> None:
+def refuse_private(corpus: Path) -> None:
     """Refuse a corpus with private rows: a token is spelt out in the layer, however rare it is."""
     if (corpus / MANIFEST).is_file() and is_private(read_manifest(corpus)):
         raise UsageError(
