@@ -101,8 +101,8 @@ def _loads(recipe: Recipe, progress: Progress) -> list[tuple[StepEntry, Load]]:
         if entry.uses == "layer.extend":
             added[entry.name] = build(ExtendParams, entry.params, where).tokens_max
         if entry.uses == "layer.parent":
-            named = build(ParentParams, entry.params, where).layer
-            added[entry.name] = len(read_spec(find_parent(named)).tokens)
+            parent = find_parent(build(ParentParams, entry.params, where).layer)
+            added[entry.name] = len(read_spec(parent).tokens)
         if entry.uses in _TRAINS:
             params = build(_TRAINS[entry.uses], entry.params, where)
             found.append((entry, Load(find_shape(params.base, progress), params, added[entry.name])))
