@@ -19,6 +19,7 @@ from rumpun.layer.places import HERE, Asked, on_this_machine
 from rumpun.layer.shape import find_shape
 from rumpun.recipes import Recipe, read_recipe
 from rumpun.records.artefacts import Maker, Manifest, write_manifest
+from tiny import tiny_gguf, tiny_layer
 
 WITH = 'base = "tiny", tokens = 4_096, sequence_tokens = 32, batch_sequences = 4, rank = 4, precision = "float32"'
 STATED = Asked(tokens_per_second=100.0, gpus=("h100",))
@@ -110,6 +111,10 @@ def test_new_vocabulary_among_the_inputs_is_counted(tmp_path: Path) -> None:
     (wide,) = forecast(write_recipe(tmp_path, more=more), STATED)
     assert wide.trained_numbers - plain.trained_numbers == 100 * 64
     assert wide.added_tokens == 100
+    parent = tiny_layer(tmp_path / "parent", tiny_gguf(tmp_path / "base.gguf"), tokens=("<ก>", "<ข>"))
+    more = f'[steps.v]\nuses = "layer.parent"\nwith = {{ layer = "{parent}" }}'
+    (grown,) = forecast(write_recipe(tmp_path, more=more), STATED)
+    assert grown.added_tokens == 2
 
 
 def test_the_command_prints_a_table_and_json(tmp_path: Path) -> None:

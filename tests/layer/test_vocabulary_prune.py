@@ -94,10 +94,15 @@ def test_a_second_time_nothing_goes(tmp_path, base, corpus, layer):
     ).read_bytes()
 
 
-def test_every_language_leaves_a_layer_without_vocabulary(tmp_path, base, corpus, layer):
-    told = pruned(tmp_path / "made", base, corpus, layer, languages=TAGS).summary
-    spec, tensors = read_layer(tmp_path / "made")
-    assert (told["tokens"], spec.tokens, spec.merges, tensors) == (0, (), (), {})
+def test_products_stay_where_every_token_goes(tmp_path, base, corpus, layer):
+    with pytest.raises(InputError, match="nothing of the layer would be left"):
+        pruned(tmp_path / "rows", base, corpus, layer, languages=TAGS)
+    words, _ = read_layer(layer.folder)
+    both = tiny_layer(tmp_path / "both", base, tokens=words.tokens, merges=words.merges)
+    told = pruned(tmp_path / "made", base, corpus, given_input("layer", both, {}), languages=TAGS).summary
+    (before, old), (after, new) = read_layer(both), read_layer(tmp_path / "made")
+    assert (told["tokens"], after.tokens, after.merges, after.targets) == (0, (), (), before.targets)
+    assert new.keys() == old.keys() - {"model.embed_tokens.rows"}
 
 
 @settings(max_examples=60, deadline=None)

@@ -75,7 +75,7 @@ def kept_words(
         kept |= parts
         waiting += parts
     gone = whole - kept
-    stay = tuple(merge for merge in merges if not {*(parts := merge.split(" ")), parts[0] + parts[1]} & gone)
+    stay = tuple(merge for merge in merges if not {*merge.split(" "), merge.replace(" ", "")} & gone)
     return Kept(tuple(place for place, token in enumerate(tokens) if token in kept), stay)
 
 
@@ -89,7 +89,8 @@ def prune(params: PruneParams, work: Work) -> Outcome:
     """A layer and the text that its tokens are counted in -> the layer with fewer tokens, and `table.json`.
 
     Raises:
-        InputError: the layer stands on another base or has no vocabulary, or a language has no text.
+        InputError: the layer stands on another base or has no vocabulary, a language has no text, or
+            nothing of the layer would be left.
     """
     import tokenizers
 
@@ -114,6 +115,8 @@ def prune(params: PruneParams, work: Work) -> Outcome:
     tokenizer = BaseTokenizer(base)
     before = tokenizer.tokenizer(spec.tokens, spec.merges)
     kept = kept_words(spec.tokens, spec.merges, _rates(before, texts.train), params.languages, params.share)
+    if not (kept.places or spec.targets or spec.chat_template):
+        raise InputError(f"{folder}: nothing of the layer would be left", "name fewer languages")
     tokens = tuple(spec.tokens[place] for place in kept.places)
     rows = cost_table(tokenizer.inner, tokenizer.tokenizer(tokens, kept.merges), texts)
     places = list(kept.places)
