@@ -160,13 +160,22 @@ def test_the_plan_knows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert calibrate.cached(layers) is None
 
 
-def test_a_model_too_large_for_a_card_is_told() -> None:
+def test_a_model_too_large_for_a_card_is_shared_out() -> None:
     config = find_shape("tiny")
     wide = dataclasses.replace(config, hidden=4096, blocks=32, inner=14_336, vocabulary=128_256, modules={
         "q_proj": (4096, 4096), "down_proj": (4096, 14_336), "up_proj": (14_336, 4096), "gate_proj": (14_336, 4096),
     })  # fmt: skip
     place = on_gpu(find_gpu("h100"), Load(wide, FullParams(tokens=10_000_000)), Asked())
-    assert any("every card holds every number" in note for note in place.notes)
+    room = find_gpu("h100").memory_bytes
+    alone, whole = place.cards - 1, 16 * 2 * wide.table_numbers
+    blocks = 16 * wide.blocks * wide.block_numbers
+    assert any(f"{place.cards} share the blocks' numbers" in note for note in place.notes)
+    assert (
+        blocks / place.cards + whole < room < blocks / max(1, alone) + whole + 8 * wide.table_numbers + 20e9
+    )
+    table = dataclasses.replace(wide, vocabulary=2_000_000)
+    nowhere = on_gpu(find_gpu("t4"), Load(table, FullParams(tokens=10_000_000)), Asked())
+    assert any("does not fit on any number of cards" in note for note in nowhere.notes)
 
 
 # a batch of five: the second process has a row that nothing is learnt from
@@ -176,12 +185,19 @@ GIVEN = {
 }  # fmt: skip
 
 
-def start(processes: int, corpus: Input, place: Path, die_at: int = 0) -> subprocess.CompletedProcess[str]:
-    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    script = str(Path(__file__).with_name("several.py"))
-    given = [str(corpus.folder), str(place), "layer.full", json.dumps(GIVEN), str(die_at)]
+def start(
+    processes: int, corpus: Input, place: Path, die_at: int = 0, given: dict[str, Any] = GIVEN
+) -> subprocess.CompletedProcess[str]:
+    return launch(
+        processes, "several.py", place, corpus.folder, place, "layer.full", json.dumps(given), die_at
+    )
+
+
+def launch(processes: int, script: str, place: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    path = Path(__file__).with_name(script)
     return subprocess.run(
-        [sys.executable, *(launch if processes > 1 else []), script, *given],
+        [sys.executable, *(torchrun if processes > 1 else []), str(path), *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=240,
         env=os.environ | {"RUMPUN_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "RUMPUN_HOME": str(place / "home")},
     )  # fmt: skip
@@ -221,3 +237,39 @@ def test_two_processes_have_the_losses_and_the_numbers_of_one(
     for name, tensor in numbers.items():
         torch.testing.assert_close(tensor, others[name], atol=1e-3, rtol=0, msg=name)
     assert json.loads((tmp_path / "two" / "summary.json").read_text())["processes"] == 2
+
+
+@pytest.mark.slow
+def test_two_processes_killed_go_on_to_the_same_bytes(tmp_path: Path, corpus: Input) -> None:
+    assert start(2, corpus, tmp_path / "whole").returncode == 0
+    assert start(2, corpus, tmp_path / "cut", die_at=5).returncode != 0
+    assert not (tmp_path / "cut/made/config.json").exists()
+    again = start(2, corpus, tmp_path / "cut")
+    assert again.returncode == 0, again.stderr
+    for name in ("model.safetensors", "losses.jsonl"):
+        made = [(tmp_path / place / "made" / name).read_bytes() for place in ("whole", "cut")]
+        assert made[0] == made[1], name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["llama", "qwen3"])  # output tied, and not
+def test_blocks_are_shared_out(tmp_path: Path, family: str) -> None:
+    folder = tiny_folder(tmp_path / family, family)
+    found = []
+    for processes in (1, 2):
+        place = tmp_path / str(processes)
+        place.mkdir()
+        done = launch(processes, "several_full.py", place, folder, place)
+        assert done.returncode == 0, done.stderr
+        found.append([json.loads(line) for line in done.stdout.splitlines()])
+    assert len(found[0]) == len(found[1]) == 3
+    for at, (alone, shared) in enumerate(zip(*found, strict=True)):
+        near = 2e-3 if at == 1 else 1e-5  # the second computes in bfloat16
+        assert shared["losses"] == pytest.approx(alone["losses"], rel=near)
+        assert alone["losses"][-1] < alone["losses"][0]
+        assert shared["last"] == pytest.approx(alone["last"], rel=10 * near)
+        assert shared["sums"] == pytest.approx(alone["sums"], rel=10 * near)
+        assert (alone["held"], alone["moments"]) == (alone["blocks"], alone["blocks"])
+        assert shared["held"] == shared["moments"] == pytest.approx(alone["blocks"] / 2, rel=0.02)
+        assert shared["put"] == shared["sums"]
+        assert shared["state"] == pytest.approx(alone["state"], abs=200)  # the whole of it, by one process

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from rumpun.errors import EnvironmentFault, InputError
+from rumpun.layer.own_part import local, own_rows, whole
 
 __all__ = ["FILE", "load_state", "read_more", "read_words", "save_state"]
 
@@ -42,9 +43,9 @@ def save_state(
 
     tensors = {"losses": losses} | {f"{_MORE}{name}": tensor for name, tensor in (more or {}).items()}
     for name, parameter in parameters.items():
-        tensors[f"value.{name}"] = parameter.detach().cpu().contiguous()
+        tensors[f"value.{name}"] = whole(parameter)
         for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{key}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
+            tensors[f"{key}.{name}"] = whole(torch.as_tensor(value))
     # one key: the library writes several in an order of its own
     told = {_WORDS: json.dumps(dict(words or {}) | {"step": str(step)})}
     making = folder / f".{file}"
@@ -93,15 +94,23 @@ def load_state(
         if losses is not None:
             losses.copy_(state.get_tensor("losses"))
         for name, parameter in parameters.items():
-            with torch.no_grad():
-                parameter.copy_(state.get_tensor(f"value.{name}"))
-            optimizer.state[parameter] = {
-                key: state.get_tensor(f"{key}.{name}").to(
-                    "cpu" if key == "step" and not _fused(optimizer) else parameter.device
-                )
-                for key in ("step", "exp_avg", "exp_avg_sq")
-            }
+            _take_up(state, name, parameter, optimizer)
     return step
+
+
+def _take_up(state: Any, name: str, parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
+    """This process's part of a number, and of the optimiser's for it."""
+    mine = own_rows(parameter)
+    taken: dict[str, torch.Tensor] = {"step": state.get_tensor(f"step.{name}")}
+    if _fused(optimizer):
+        taken["step"] = taken["step"].to(parameter.device)
+    for key in ("value", "exp_avg", "exp_avg_sq"):
+        into = parameter.detach() if key == "value" else torch.zeros_like(parameter)
+        with torch.no_grad():
+            local(into).copy_(state.get_slice(f"{key}.{name}")[mine])
+        taken[key] = into
+    del taken["value"]
+    optimizer.state[parameter] = taken
 
 
 def read_words(folder: Path, file: str = FILE) -> dict[str, str]:

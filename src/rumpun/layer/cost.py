@@ -24,6 +24,7 @@ __all__ = [
     "memory_of",
     "operations",
     "pass_that_fits",
+    "shared_memory",
     "trained_numbers",
 ]
 
@@ -143,6 +144,16 @@ def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0
         copies = numbers * number_bytes if number_bytes == 2 else 0
         return {"weights": copies, "trained": numbers * (16 + best), **held, "logits": logits + tables}
     return {**_frozen_memory(load, number_bytes), **held}
+
+
+def shared_memory(load: Load, number_bytes: int) -> tuple[int, int]:
+    """(bytes of one card that several share out, bytes that each holds besides while a block of them computes)."""
+    if not load.full:
+        return _frozen_memory(load, number_bytes)["weights"], 0
+    blocks = load.shape.blocks * load.shape.block_numbers
+    copies = number_bytes if number_bytes == 2 else 0
+    # a block and the next in the type that computes, and a gradient; each card's own parts are cast as they are gathered
+    return blocks * (16 + copies), 3 * load.shape.block_numbers * number_bytes
 
 
 def _frozen_memory(load: Load, number_bytes: int) -> dict[str, int]:

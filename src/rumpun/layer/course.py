@@ -120,13 +120,9 @@ class Course:
 
     def _keep(self, run: "Run", watch: "Watch | None", steps: int) -> int:
         """Put the best measured numbers in place where the recipe asks for them; returns the step that they are of."""
-        import torch
-
         if watch is None or self.params.keep != "best" or watch.best_step == steps:
             return steps
-        with torch.no_grad():
-            for name, numbers in watch.best.items():
-                run.parameters[name].copy_(numbers)
+        run.put(watch.best)
         return watch.best_step
 
     def _write_curve(self, trained: "Trained", watch: "Watch | None") -> None:

@@ -25,7 +25,7 @@ from rumpun.steps import Outcome, Progress, Work, step
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import nn
+    import torch
 
     from rumpun.layer.course import Course
     from rumpun.layer.loop import Device
@@ -57,14 +57,14 @@ def full(params: FullParams, work: Work) -> Outcome:
     device = find_device(params)
     with (
         deterministic(torch, device.place.type == "cpu"),
-        together_in_full(params, device, start) as group,
+        together_in_full(params, device, start, work.scratch) as group,
     ):
         watch = _watch_from(folder, params, course, device) if start != folder else None
         run = prepare_full(start, params, device, group=group)
         watch = watch or course.watch(run, course.tokenizer)
         trained = course.train(run, watch, group.step if group else None, params)
-    told = course.tell(run, trained, watch)
-    written = write_model(start, run.parameters, params, work.folder, work.progress)
+        told = course.tell(run, trained, watch)
+        written = write_model(start, run.numbers(), params, work.folder, work.progress)
     return Outcome(
         sources=(base_source(base, params.base),),
         languages=course.languages,
@@ -98,7 +98,7 @@ def _watch_from(folder: Path, params: FullParams, course: "Course", device: "Dev
 
 
 def write_model(
-    start: Path, numbers: "Mapping[str, nn.Parameter]", params: FullParams, folder: Path, progress: Progress
+    start: Path, numbers: "Mapping[str, torch.Tensor]", params: FullParams, folder: Path, progress: Progress
 ) -> dict[str, Any]:
     """Write a transformers folder: trained numbers, and everything else as in the folder that the run began from.
 
@@ -121,7 +121,7 @@ def write_model(
 class _Trained(Shards):
     """A folder's tensors with trained numbers in the place of the files'."""
 
-    def __init__(self, folder: Path, numbers: "Mapping[str, nn.Parameter]") -> None:
+    def __init__(self, folder: Path, numbers: "Mapping[str, torch.Tensor]") -> None:
         super().__init__(folder)
         self.numbers = numbers
 

@@ -26,6 +26,7 @@ from rumpun.layer.live import View
 from rumpun.layer.loss import summed_loss
 from rumpun.layer.lowrank import LowRankEmbedding, LowRankLinear, attach, low_rank_parts
 from rumpun.layer.machines import computes_bfloat16
+from rumpun.layer.own_part import is_shared, whole
 from rumpun.layer.params import KEPT_STATE, RunParams, TrainParams
 from rumpun.layer.schedule import learning_rate, stable_steps
 from rumpun.steps import Progress
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rumpun.layer.distributed import Group
+    from rumpun.layer.group import Group
     from rumpun.layer.watch import Watch
 
 __all__ = [
@@ -104,6 +105,24 @@ class Run:
             module.refresh()
         if self.rows is not None and self.table.data_ptr() != self.rows.data_ptr():
             self.table[len(self.table) - len(self.rows) :].copy_(self.rows.detach())
+
+    def numbers(self) -> dict[str, torch.Tensor]:
+        """What is trained, all of it in this process; those that processes share are gathered in the processor's memory."""
+        if self.group and any(map(is_shared, self.parameters.values())):
+            self.group.gather()
+        return {
+            name: whole(value) if is_shared(value) else value.detach()
+            for name, value in self.parameters.items()
+        }
+
+    @torch.no_grad()
+    def put(self, numbers: Mapping[str, torch.Tensor]) -> None:
+        """Take numbers up again at the end of training; shared ones stand in this process alone from then on."""
+        for name, found in numbers.items():
+            if is_shared(self.parameters[name]):
+                self.parameters[name] = nn.Parameter(found)
+            else:
+                self.parameters[name].copy_(found)
 
 
 def prepare(
@@ -237,7 +256,9 @@ def one_step(
         losses.append(each.view(part.shape))
     if run.group:
         run.group.add_up()
-    if clip:
+    if clip and run.group:
+        run.group.clip(clip)
+    elif clip:
         nn.utils.clip_grad_norm_(run.parameters.values(), clip)
     run.optimizer.step()
     run.optimizer.zero_grad(set_to_none=True)
@@ -365,6 +386,7 @@ class _Loop:
         words = {"seconds": repr(seconds), "stopped": self.stopped}
         if self.watch:
             words["watch"] = self.watch.words()
+        self.gather()
         save_state(
             self.scratch, self.step, self.run.parameters, self.run.optimizer, self.losses, words=words,
             more=self.watch.best if self.watch else None,
@@ -372,7 +394,12 @@ class _Loop:
 
     def keep_state(self) -> None:
         """Write the numbers, the optimiser's and the place in the text, for a run that goes on from here."""
+        self.gather()
         save_state(
             self.scratch, self.step, self.run.parameters, self.run.optimizer, torch.zeros(0),
             words={"taken": json.dumps(self.batches.taken(self.step))}, file=KEPT_STATE,
         )  # fmt: skip
+
+    def gather(self) -> None:
+        if self.run.group:
+            self.run.group.gather(states=True)

@@ -2,7 +2,8 @@
 
 Copies are made once a step: autocast would convert every weight in every pass. A copy's gradient is added to its number's
 in float32 as soon as it is whole, and dropped, so passes add up without rounding (Micikevicius et al. 2018, section 3.1).
-In float32 the model computes with the numbers themselves.
+In float32 the model computes with the numbers themselves. Where several processes train, FSDP2 does the same for the blocks, of
+which each process holds its rows.
 """
 
 from collections.abc import Mapping
@@ -15,21 +16,24 @@ from torch import nn
 from rumpun.errors import InputError
 from rumpun.layer.loop import Device, Run, make_ready, open_model
 from rumpun.layer.merging.shards import Shards
+from rumpun.layer.own_part import is_shared
 from rumpun.weights.families.hyper import text_family
 
 if TYPE_CHECKING:
-    from rumpun.layer.distributed import Group
+    from rumpun.layer.group import Group
     from rumpun.layer.params import FullParams
 
 __all__ = ["Copies", "prepare_full"]
 
 
 class Copies:
-    """A model's parameters as copies of float32 numbers, which it holds by the same names."""
+    """A model's parameters as copies of float32 numbers, which it holds by the same names; of shared ones FSDP2 makes copies."""
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         self.numbers: dict[str, nn.Parameter] = {}
-        self.copies: dict[str, nn.Parameter] = dict(model.named_parameters())
+        self.copies: dict[str, nn.Parameter] = {
+            name: value for name, value in model.named_parameters() if not is_shared(value)
+        }
         for name, copy in self.copies.items():
             self.numbers[name] = number = nn.Parameter(copy.data)
             copy.data = copy.data.to(dtype)
@@ -68,6 +72,8 @@ def prepare_full(folder: Path, params: "FullParams", device: Device, *, group: "
     family = text_family(folder)
     model = open_model(folder, params, device)
     _check_names(folder, model)
+    if group:
+        group.shard_blocks(model, device.dtype)
     model.to(device.place)
     make_ready(model, params)
     output = model.get_output_embeddings().weight
@@ -76,12 +82,10 @@ def prepare_full(folder: Path, params: "FullParams", device: Device, *, group: "
     kept = {}
     if device.dtype != torch.float32:
         kept["model"] = made = Copies(model, device.dtype)
-        parameters = made.numbers
+        parameters = {name: made.numbers.get(name, value) for name, value in parameters.items()}
     optimizer = _optimizer(model, parameters, params)
-    if group:
-        group.holds(parameters, optimizer)
     return Run(
-        decoder=model.model, table=output.detach(), modules=kept, parameters=dict(parameters), optimizer=optimizer, device=device,
+        decoder=group.reads(model.model, parameters, optimizer) if group else model.model, table=output.detach(), modules=kept, parameters=dict(parameters), optimizer=optimizer, device=device,
         architecture=family.architecture, targets=(), tied=None, rows=parameters[output_name], group=group,
     )  # fmt: skip
 
@@ -109,10 +113,16 @@ def _optimizer(model: Any, parameters: Mapping[str, nn.Parameter], params: "Full
     }
     groups = [
         {
-            "params": [value for name, value in parameters.items() if (name in decayed) == decays],
+            "params": [
+                value
+                for name, value in parameters.items()
+                if (name in decayed) == decays and is_shared(value) == shared
+            ],
             "peak": params.learning_rate,
             "weight_decay": params.weight_decay if decays else 0.0,
         }
         for decays in (True, False)
+        for shared in (True, False)  # one kernel takes the one kind or the other
     ]
+    groups = [found for found in groups if found["params"]]
     return torch.optim.AdamW(groups, lr=params.learning_rate, betas=(0.9, params.beta2), fused=True)

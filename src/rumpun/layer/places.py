@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from rumpun.layer import calibrate
-from rumpun.layer.cost import Load, memory_of, operations, pass_that_fits
+from rumpun.layer.cost import Load, memory_of, operations, pass_that_fits, shared_memory
 from rumpun.layer.machines import Gpu, computes_bfloat16, cores, find_card, machines, processor, share_reached
 from rumpun.parts import missing
 from rumpun.steps import Progress, quiet
@@ -159,14 +159,15 @@ def _fitted(gpu: Gpu, load: Load, memory: dict[str, int]) -> tuple[int, list[str
     fitting = pass_that_fits(load, place="cuda", number_bytes=number_bytes, memory_bytes=gpu.memory_bytes)
     if fitting:
         return 1, [f"does not fit: set micro_tokens = {fitting}"]
-    if load.full:
-        return 1, [
-            "does not fit, and every card holds every number: set gradient_checkpointing, or train a layer"
-        ]
     width = load.params.sequence_tokens
     least = memory_of(load, place="cuda", number_bytes=number_bytes, pass_tokens=width)
-    room = gpu.memory_bytes - (sum(least.values()) - least["weights"])
+    shared, besides = shared_memory(load, number_bytes)
+    room = gpu.memory_bytes - (sum(least.values()) - shared + besides)
     if room <= 0:
-        return 1, ["does not fit on any number of cards: lower sequence_tokens or rank"]
-    cards = -(-least["weights"] // room)
-    return cards, [f"does not fit on one card: {cards} share the weights, with micro_tokens = {width}"]
+        mend = (
+            "set gradient_checkpointing, or train a layer" if load.full else "lower sequence_tokens or rank"
+        )
+        return 1, [f"does not fit on any number of cards: {mend}"]
+    cards = -(-shared // room)
+    what = "the blocks' numbers" if load.full else "the weights"
+    return cards, [f"does not fit on one card: {cards} share {what}, with micro_tokens = {width}"]

@@ -201,7 +201,7 @@ class Watch:
             self._forgets(kept) and not self._forgets(row)
         ):  # fmt: skip
             if self.params.keep == "best":
-                self.best = {name: p.detach().cpu().clone() for name, p in run.parameters.items()}
+                self.best = {name: numbers.cpu().clone() for name, numbers in run.numbers().items()}
             self.best_step = step
         self.curve.append(row)
         self._seconds = seconds
