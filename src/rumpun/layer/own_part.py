@@ -13,10 +13,7 @@ def is_shared(tensor: torch.Tensor) -> bool:
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
     """What this process holds of it, in the same memory."""
-    if not isinstance(tensor, DTensor):
-        return tensor
-    found: torch.Tensor = tensor.to_local()  # type: ignore[no-untyped-call]
-    return found
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def own_rows(tensor: torch.Tensor) -> slice:
@@ -30,7 +27,5 @@ def own_rows(tensor: torch.Tensor) -> slice:
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """All of it in the processor's memory; where it is shared, every process has to ask at once."""
-    if isinstance(tensor, DTensor):
-        found: torch.Tensor = tensor.detach().full_tensor()  # type: ignore[no-untyped-call]
-        return found.cpu().contiguous()
-    return tensor.detach().cpu().contiguous()
+    held = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return held.detach().cpu().contiguous()
