@@ -112,6 +112,25 @@ def test_the_card_has_what_the_vocabulary_behind_the_layer_costs(inputs, tmp_pat
     assert outcome.summary["ancestors"] == 4
 
 
+def test_what_an_earlier_stage_read_stands_on_both_cards(inputs, tmp_path):
+    corpus, layer, evaluation = inputs
+    source = SourceEntry(name="old-books", licence="CC0-1.0", rows=1, bytes=10)
+    old = manifest("corpus", "b", sources=(source,), languages=("th",))
+    stage = manifest("layer", "f", "b", maker=Maker(step="layer.train", version=1, params={}, rumpun="0"))
+    for item in (old, stage):
+        (tmp_path / "store" / item.id).mkdir()
+        write_manifest(tmp_path / "store" / item.id, item)
+    own = write_manifest(
+        layer.folder, msgspec.structs.replace(layer.manifest, parents=("c" * 32, "f" * 32), files=())
+    )
+    folder, outcome = run([corpus, Input("layer", layer.folder, own), evaluation], tmp_path)
+    data = (folder / "DATA.md").read_text(encoding="utf-8")
+    assert data.index(f"the corpus `{'c' * 32}`") < data.index(f"the corpus `{'b' * 32}`")
+    assert "old\\-books" in data or "old-books" in data
+    assert "b" * 32 in (folder / "CARD.md").read_text(encoding="utf-8")
+    assert outcome.summary["ancestors"] == 5
+
+
 def test_the_lineage_is_whole_where_the_store_is_gone(inputs, tmp_path):
     import shutil
 

@@ -17,7 +17,7 @@ from rumpun.records.artefacts import Manifest
 from rumpun.records.licences import obligations
 from rumpun.weights.layer_file import LayerSpec
 
-__all__ = ["data_card", "model_card", "obligation_rows", "render"]
+__all__ = ["corpora_behind", "data_card", "data_cards", "model_card", "obligation_rows", "render"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -177,6 +177,15 @@ def model_card(
     )
 
 
+def data_cards(corpora: Sequence[Manifest], *, title: str) -> str:
+    """The data cards of every corpus behind a layer, the nearest first, as one page.
+
+    Raises:
+        InputError: a manifest is not a corpus's.
+    """
+    return "\n".join(data_card(corpus, title=title) for corpus in corpora)
+
+
 def data_card(corpus: Manifest, *, title: str) -> str:
     """The data card of a corpus, in Markdown.
 
@@ -271,3 +280,25 @@ def _by_language(table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[d
         for tag, places in table.items()
         for name, part in places.items()
     ]
+
+
+def corpora_behind(known: Mapping[str, Manifest], trained: Manifest) -> list[Manifest]:
+    """What a layer, and the layers under it, were trained on; each once, the nearest first.
+
+    Raises:
+        InputError: there is none, so that nobody could say what it was fed with.
+    """
+    found: dict[str, Manifest] = {}
+    waiting = [trained]
+    for manifest in waiting:
+        for parent in (known[key] for key in manifest.parents):
+            if parent.kind == "corpus":
+                found.setdefault(parent.id, parent)
+            elif parent.kind in ("layer", "model"):
+                waiting.append(parent)
+    if not found:
+        raise InputError(
+            f"{trained.name or trained.id}: no corpus stands behind it, so its data card would be empty",
+            "release a layer that a recipe trained on a corpus step",
+        )
+    return list(found.values())

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 
 from rumpun.errors import InputError, UsageError
-from rumpun.layer.cards import data_card, model_card
+from rumpun.layer.cards import corpora_behind, data_cards, model_card
 from rumpun.records.artefacts import sha256_file
 from rumpun.records.licences import shippable
 from rumpun.records.lineage import ancestors, walk
@@ -43,7 +43,7 @@ class ReleaseParams:
             raise ValueError(f"max_bytes = {self.max_bytes}: expected 1 or more")
 
 
-@step(kind="layer", version=3, needs=("layer", "corpus", "evaluation"))
+@step(kind="layer", version=4, needs=("layer", "corpus", "evaluation"))
 def release(params: ReleaseParams, work: Work) -> Outcome:
     """Copy the layer byte for byte, render its cards, and copy every ancestor's manifest.
 
@@ -69,19 +69,24 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
             raise InputError(f"{layer.folder / name}: changed while it was copied", "run again")
     others = [i.manifest for i in work.inputs if i.manifest.kind not in ("layer", "corpus", "evaluation")]
     title = params.title or params.name
+    behind = [manifest for manifest, _ in ancestors([layer.folder])]
+    known = {manifest.id: manifest for manifest in (layer.manifest, *behind)}
+    earlier = [found for found in corpora_behind(known, layer.manifest) if found.id != corpus.manifest.id]
     card = model_card(
         title=title,
         name=params.name,
         spec=read_spec(work.folder),
         layer=layer.manifest,
         corpus=corpus.manifest,
+        more_corpora=earlier,
         evaluation=evaluation.manifest,
         others=others,
-        behind=[manifest for manifest, _ in ancestors([layer.folder])],
+        behind=behind,
         cannot=(*params.cannot, *_served(params)),
     )
     (work.folder / CARD).write_text(card, encoding="utf-8")
-    (work.folder / DATA).write_text(data_card(corpus.manifest, title=title), encoding="utf-8")
+    data = data_cards([corpus.manifest, *earlier], title=title)
+    (work.folder / DATA).write_text(data, encoding="utf-8")
     write_service(
         work.folder, Service(policy=params.policy, contexts=params.contexts, caution=params.caution)
     )

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from rumpun.errors import EnvironmentFault, InputError, UsageError, nearest
-from rumpun.layer.cards import data_card, model_card
+from rumpun.layer.cards import corpora_behind, data_cards, model_card
 from rumpun.layer.earlier import tokenizer_folder
 from rumpun.layer.params import KEPT_STATE
 from rumpun.layer.release import CARD, DATA, LINEAGE, ReleaseParams
@@ -146,7 +146,7 @@ class _Making:
         self.lineage = list(ancestors(folders))
         known = {manifest.id: manifest for manifest, _ in self.lineage}
         self.trained = trained_stage(known, self.manifest.id)
-        self.corpora = _corpora(known, self.trained)
+        self.corpora = corpora_behind(known, self.trained)
         self._check_licences()
 
     def _check_stands_alone(self) -> None:
@@ -237,8 +237,7 @@ class _Making:
         if not (self.folder / CARD).is_file():
             self._write(CARD, self._card())
         if not (self.folder / DATA).is_file():
-            pages = [data_card(corpus, title=self.name) for corpus in self.corpora]
-            self._write(DATA, "\n".join(pages))
+            self._write(DATA, data_cards(self.corpora, title=self.name))
         self._write(LICENCES, licences_page(self.name, self.trained, self.spec))
         card = (self.folder / CARD).read_text(encoding="utf-8")
         self._write(README, hub_readme(card, self.trained, self.spec, forms=forms))
@@ -282,25 +281,3 @@ def _evaluation_of(layer: Path, manifest: Manifest) -> Path | None:
         if other.maker.step == "evaluate.bpb" and manifest.id in other.parents:
             found.append((other.created, path.parent))
     return max(found)[1] if found else None
-
-
-def _corpora(known: dict[str, Manifest], trained: Manifest) -> list[Manifest]:
-    """What a layer, and the layers under it, were trained on; each once, the nearest first.
-
-    Raises:
-        InputError: there is none, so that nobody could say what it was fed with.
-    """
-    found: dict[str, Manifest] = {}
-    waiting = [trained]
-    for manifest in waiting:
-        for parent in (known[key] for key in manifest.parents):
-            if parent.kind == "corpus":
-                found.setdefault(parent.id, parent)
-            elif parent.kind in ("layer", "model"):
-                waiting.append(parent)
-    if not found:
-        raise InputError(
-            f"{trained.name or trained.id}: no corpus stands behind it, so its data card would be empty",
-            "release a layer that a recipe trained on a corpus step",
-        )
-    return list(found.values())
