@@ -4,7 +4,7 @@
 
 Bits per byte on held-out text, in the child's languages, in sisters, and in what may be forgotten; 95 % intervals over documents.
 --items: the child's own test too, against the parent. --table writes the tables between the marks of the page. Needs RUMPUN_DATA
-and both cores to itself: about 15 minutes a recipe, of which 6 train. A run that was cut off goes on; a finished one is read.
+and both cores to itself: about 10 minutes a recipe, of which 3 train. A run that was cut off goes on; a finished one is read.
 """
 
 import argparse

@@ -28,7 +28,7 @@ __all__ = [
     "relatives",
 ]
 
-TOKENS_A_SECOND = 130  # trained on two processor cores with the embedded base: docs/benchmarks.md
+TOKENS_A_SECOND = 360  # trained on two processor cores with the embedded base: docs/benchmarks.md
 LITTLE_BYTES = 1_000_000  # of a language's running text: below it a child learns to spell, and little else
 _BATCH = 1_024  # tokens
 _HELD_LEAST = 16_000  # bytes of a source that is worth measuring on
