@@ -3,6 +3,7 @@
 import shutil
 
 import msgspec
+import numpy as np
 import pytest
 
 from rumpun.edge.export import ExportParams, base_of_layer
@@ -10,6 +11,7 @@ from rumpun.errors import InputError, UsageError
 from rumpun.recipes import build
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, write_manifest
 from rumpun.steps import Input, Work, quiet, resolve
+from rumpun.weights.folder import write_folder
 from rumpun.weights.gguf_file import read_gguf
 from tiny import tiny_base, tiny_gguf, tiny_layer
 
@@ -99,9 +101,37 @@ def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
     assert one == two
 
 
-def test_needs_a_layer(made, tmp_path):
-    with pytest.raises(UsageError, match="needs a layer"):
-        STEP.function(ExportParams(), work_on(tmp_path / "out", made[0]))
+def model_folder(folder, gguf):
+    """A transformers folder as a finished artefact of kind "model"."""
+    write_folder(gguf, folder)
+    maker = Maker(step="layer.full", version=1, params={}, rumpun="0.1.0")
+    source = SourceEntry(name="news", licence="CC-BY-4.0", rows=2)
+    write_manifest(
+        folder,
+        Manifest(kind="model", id="d" * 32, name="", maker=maker, sources=(source,), licences=("CC-BY-4.0",)),
+    )
+    return folder
+
+
+def test_needs_a_layer_or_a_model_and_not_both(made, tmp_path):
+    model = model_folder(tmp_path / "model", made[0] / "base.gguf")
+    for given in ((made[0],), (made[1], model)):
+        with pytest.raises(UsageError, match="a layer or a model"):
+            STEP.function(ExportParams(), work_on(tmp_path / "out", *given))
+
+
+def test_a_model_of_every_weight_becomes_a_file(made, tmp_path, home):
+    model = model_folder(tmp_path / "model", made[0] / "base.gguf")
+    params = ExportParams(quantisation="F32", measure=False)
+    outcome = STEP.function(params, work_on(tmp_path / "out", model))
+    written, base = read_gguf(tmp_path / "out" / "model.gguf"), read_gguf(made[0] / "base.gguf")
+    assert written.get("general.name") == outcome.name == outcome.summary["model"] == "model"
+    assert written.get("rumpun.parents") == ["d" * 32]
+    assert written.get("general.license") == "CC-BY-4.0"
+    assert "base" not in outcome.summary
+    assert written.tensors.keys() == base.tensors.keys()
+    for name in base.tensors:
+        np.testing.assert_allclose(written.tensor(name), base.tensor(name), atol=1e-6)
 
 
 def test_a_given_base_that_is_another_is_refused(made, tmp_path):

@@ -1,8 +1,8 @@
-"""The step `edge.export`: a layer and its base -> one GGUF that fits, with its speed measured.
+"""The step `edge.export`: a layer and its base, or a model, -> one GGUF that fits, with its speed measured.
 
 [steps.edge]
 uses = "edge.export"
-needs = ["layer"]            # and a step that makes a base, where the base is not the embedded one
+needs = ["layer"]            # and a step that makes a base, where the base is not the embedded one; or a model alone
 with = { quantisation = "Q8_0", size_limit_bytes = 100_000_000 }
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from rumpun.errors import InputError, RumpunError, UsageError
 from rumpun.records.artefacts import Manifest, read_manifest
 from rumpun.records.lineage import SOURCES_KEY, pack_sources
-from rumpun.steps import Outcome, Progress, Work, quiet, step
+from rumpun.steps import Input, Outcome, Progress, Work, quiet, step
 from rumpun.weights.kinds import Quantisation
 
 __all__ = [
@@ -70,27 +70,46 @@ class Choice:
     embeddings: Quantisation | None  # of embedding and output; None: what `kinds.FINER` gives
 
 
-@step(kind="gguf", version=2, needs=("layer",))
+@step(kind="gguf", version=2)
 def export(params: ExportParams, work: Work) -> Outcome:
-    """Inputs: a layer, and a base where it is not the embedded one or known by name. Writes `model.gguf`."""
-    layer = work.input("layer")
+    """Inputs: a layer, and a base where it is not the embedded one or known by name; or a model. Writes `model.gguf`.
+
+    Raises:
+        UsageError: neither a layer nor a model is among the inputs, or both.
+    """
+    kinds = {item.manifest.kind: item for item in work.inputs}
+    if ("layer" in kinds) == ("model" in kinds):
+        raise UsageError(
+            "edge.export takes a layer or a model", "name one step that makes a layer, or a model, in `needs`"
+        )
+    if "model" in kinds:
+        return _write(params, work, kinds["model"], _as_gguf(kinds["model"].folder, work.progress), None)
+    layer = kinds["layer"]
     base = given_base(work) or base_of_layer(layer.folder, work.progress)
-    base_name = _base_name(layer.folder)
-    name = params.name or f"{base_name}+{layer.manifest.name or layer.name}"
+    return _write(params, work, layer, base, _base_name(layer.folder))
+
+
+def _as_gguf(model: Path, progress: Progress) -> Path:
+    from rumpun.engines.bases import as_gguf
+
+    return as_gguf(model, progress)
+
+
+def _write(params: ExportParams, work: Work, above: Input, base: Path, base_name: str | None) -> Outcome:
+    """The file of a layer on its base, or of a model, which has none."""
+    own = above.manifest.name or above.name
+    name = params.name or (f"{base_name}+{own}" if base_name else own)
     metadata: dict[str, str | list[str]] = {
         "general.name": name,
         "rumpun.parents": [item.manifest.id for item in work.inputs],
     }
     if work.key:
         metadata["rumpun.id"] = work.key
-    metadata |= layer_metadata(layer.manifest)
-    target = work.folder / FILE
-    choice = write_fitting(base, layer.folder, target, params, metadata=metadata, progress=work.progress)
-    summary = {
-        "base": base_name,
-        "layer": layer.manifest.name or layer.name,
-        **_summary(target, params, choice),
-    }
+    metadata |= layer_metadata(above.manifest)
+    target, layer = work.folder / FILE, above.folder if base_name else None
+    choice = write_fitting(base, layer, target, params, metadata=metadata, progress=work.progress)
+    parts = {"base": base_name, "layer": own} if base_name else {"model": own}
+    summary = parts | _summary(target, params, choice)
     if params.measure:
         summary["bench"] = measured(target, params.measure_tokens)
     return Outcome(name=name, summary=summary, tools=tools())
