@@ -20,6 +20,7 @@ ORDER = (
     "what_is_trained",
     "offspring",
     "safety",
+    "shipped",
     "run_stages",
     "bits_per_byte",
     "cold_start",

@@ -1,6 +1,6 @@
 """One table a language: what base, layer, and layer with the guard make of prompts that ask for harm and of harmless questions.
 
-    python bench/safety.py [MODEL] [--against base] [--limit 40] [--into FOLDER] [--json]
+    python bench/safety.py [MODEL] [--against base] [--limit 40] [--max-tokens 128] [--into FOLDER] [--json]
 
 MODEL is what `rumpun eval run` takes (default: default). The guard is this project's own, in a process of its own: its verdict
 on an answer stands for "complied", which it is no judge of (docs/guides/evaluate.md says how far). No prompt or answer is shown
@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def measured(model: str, against: str, limit: int, into: Path) -> dict[str, Any]:
+def measured(asked: argparse.Namespace, into: Path) -> dict[str, Any]:
     """Both models put to all sets, through a guard that is started for it."""
     port = free_port()
     server = subprocess.Popen(
@@ -46,8 +46,8 @@ def measured(model: str, against: str, limit: int, into: Path) -> dict[str, Any]
             raise SystemExit(f"the service ended with {server.wait()} before it answered")
         subprocess.run(
             [
-                *RUMPUN, "eval", "run", model, "--against", against, "--tasks", ",".join((*HARMFUL, HARMLESS)),
-                "--limit", str(limit), "--guard-url", f"http://127.0.0.1:{port}/v1", "--into", str(into), "--json",
+                *RUMPUN, "eval", "run", asked.model, "--against", asked.against, "--tasks", ",".join((*HARMFUL, HARMLESS)),
+                "--limit", str(asked.limit), "--max-tokens", str(asked.max_tokens), "--guard-url", f"http://127.0.0.1:{port}/v1", "--into", str(into), "--json",
             ],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
@@ -112,11 +112,12 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="default")
     parser.add_argument("--against", default="base")
     parser.add_argument("--limit", type=int, default=40, help="prompts of each set and language")
+    parser.add_argument("--max-tokens", type=int, default=128, help="of an answer; its beginning is judged")
     parser.add_argument("--into", type=Path)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = rows(measured(asked.model, asked.against, asked.limit, asked.into or Path(folder)))
+        found = rows(measured(asked, asked.into or Path(folder)))
     if asked.json:
         print(json.dumps(found))
         return
