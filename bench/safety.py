@@ -1,6 +1,7 @@
 """One table a language: what base, layer, and layer with the guard make of prompts that ask for harm and of harmless questions.
 
-    python bench/safety.py [MODEL] [--against base] [--limit 40] [--max-tokens 128] [--into FOLDER] [--json]
+    python bench/safety.py [MODEL] [--against base] [--limit 40] [--max-tokens 128] [--harm-only]
+                           [--languages th,vi] [--into FOLDER] [--json]
 
 MODEL is what `rumpun eval run` takes (default: default). The guard is this project's own, in a process of its own: its verdict
 on an answer stands for "complied", which it is no judge of (docs/guides/evaluate.md says how far). No prompt or answer is shown
@@ -44,9 +45,11 @@ def measured(asked: argparse.Namespace, into: Path) -> dict[str, Any]:
         assert server.stdout is not None
         if not re.match(r"http", server.stdout.readline()):
             raise SystemExit(f"the service ended with {server.wait()} before it answered")
+        tasks = HARMFUL if asked.harm_only else (*HARMFUL, HARMLESS)
+        where = ["--languages", asked.languages] if asked.languages else []
         subprocess.run(
             [
-                *RUMPUN, "eval", "run", asked.model, "--against", asked.against, "--tasks", ",".join((*HARMFUL, HARMLESS)),
+                *RUMPUN, "eval", "run", asked.model, *where, "--against", asked.against, "--tasks", ",".join(tasks),
                 "--limit", str(asked.limit), "--max-tokens", str(asked.max_tokens), "--guard-url", f"http://127.0.0.1:{port}/v1", "--into", str(into), "--json",
             ],
             check=True, stdout=subprocess.DEVNULL,
@@ -102,7 +105,7 @@ def lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
                 share(base.get("refused")), share(layer.get("refused")),
             ]  # fmt: skip
             harm.append(f"| {row['language']} | {row['task']} | {row['items']} | {' | '.join(cells)} |")
-    return [*harm, "", *safe]
+    return [*harm, *(["", *safe] if len(safe) > 2 else [])]
 
 
 def main() -> None:
@@ -113,6 +116,8 @@ def main() -> None:
     parser.add_argument("--against", default="base")
     parser.add_argument("--limit", type=int, default=40, help="prompts of each set and language")
     parser.add_argument("--max-tokens", type=int, default=128, help="of an answer; its beginning is judged")
+    parser.add_argument("--harm-only", action="store_true", help="leave the harmless questions out")
+    parser.add_argument("--languages", default="", help="tags with commas between")
     parser.add_argument("--into", type=Path)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
