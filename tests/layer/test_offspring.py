@@ -99,6 +99,11 @@ def test_held_out_sources_are_few_and_small(sizes: list[int], minutes: float) ->
     assert held + choice.own_bytes["su"] == sum(sizes)
     assert choice.tokens % 1024 == 0
     assert choice.tokens >= 1024
+    read = choice.tokens * (1 - choice.chat_share) * choice.weights["su"]
+    assert choice.tokens == 1024 or read <= 4 * choice.own_bytes["su"] / 4.5  # four passes over English
+    assert choice.tokens == 1024 or choice.tokens <= minutes * 60 * 360
+    cut = choice.tokens + 1024 < 0.9 * minutes * 60 * 360
+    assert cut == any("There is text for" in note for note in choice.notes)
     assert (choice.own_bytes["su"] < 1_000_000) == any("are little" in note for note in choice.notes)
 
 
@@ -112,6 +117,21 @@ def test_too_little_is_said_with_numbers() -> None:
         relatives("sunda")
     with pytest.raises(UsageError, match="parent was not trained on it"):
         choose_offspring("su", parent(), FOUND, rehearse=["vi"])
+
+
+def test_a_domain_keeps_text_in_every_language() -> None:
+    found = [
+        holding("seed-health", "seed", "", id=9_000, en=9_000), holding("seed-care", "seed", "", id=8_000), *FOUND,
+    ]  # fmt: skip
+    choice = choose_domain("health", parent(), found)
+    assert choice.held_out["id"] == ("news-id", "seed-care")
+    found[1] = holding("seed-care", "seed", "", en=500)
+    found[0] = holding("seed-health", "seed", "", id=9_000)
+    alone = choose_domain("health", parent(), found)
+    assert alone.own_bytes == {"en": 500, "id": 9_000}
+    assert any("some language has one source alone" in note for note in alone.notes)
+    assert alone.tokens == 1024
+    assert any("There is text for" in note for note in alone.notes)
 
 
 def test_a_domain_keeps_its_own_text_apart() -> None:
@@ -316,7 +336,7 @@ def test_the_commands(data: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["held_out"]["su"] == ["radio"]
-    assert told["tokens"] == 7168
+    assert told["tokens"] == 21 * 1024  # a minute at 360 tokens a second
     assert str(into / "run.toml") in told["files"]
     again = CliRunner().invoke(layer, asked)
     assert isinstance(again.exception, UsageError)

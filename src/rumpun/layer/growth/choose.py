@@ -37,6 +37,9 @@ _HELD_SOURCES = 2
 _SISTERS = 3
 _REHEARSED_BYTES = 2_500_000  # read of each rehearsed language: more only costs time
 _LAW_BYTES = 3_000_000
+_PASSES = 4.0  # over a language's text; `epochs_max` of the recipe leaves room for what filters take
+_BYTES_A_TOKEN = 4.5  # of English, the dearest; text of others is read less often than it might be
+_CHAT_SHARE = 0.05
 _NOT_RUNNING = frozenset((
     "lexicon", "glossary", "health-terminology", "software-ui", "government-ui", "health-information-ui", "education-ui",
     "command-line-help", "bible-reference", "official-statistics",
@@ -80,7 +83,7 @@ class Choice:
     minutes: float
     own_bytes: Mapping[str, int]  # of the child's text that is left to train
     chat: tuple[str, ...] = ()  # sources of conversations
-    chat_share: float = 0.05
+    chat_share: float = _CHAT_SHARE
     pairs: tuple[str, ...] = ()
     not_pairs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()  # more text, held out: files in the recipe's own folder
@@ -167,15 +170,9 @@ def choose_offspring(
         f"{name} is held out in {other}, and the parent has read the same texts in other languages: both figures may flatter."
         for other, names in held.items() for name in names if name in parent.trained and other not in parent.languages
     ]  # fmt: skip
-    tokens = _tokens(minutes)
-    epochs = tokens * 0.7 * 3 / max(left, 1)
-    if epochs > 4:
-        notes.append(
-            f"{minutes:g} minutes are about {epochs:.1f} passes over the text; more than 4 bring little (Muennighoff et al. 2023)."
-        )
     return _made(
-        picking, held, tokens, kind="offspring", name=tag, title=f"{known_languages()[tag].english}, an offspring of {parent.manifest.name}",
-        own=(tag,), rehearsed=rehearsed, watched=tuple(watched), own_bytes={tag: left}, own_sources=own, minutes=minutes,
+        picking, held, minutes, kind="offspring", name=tag, title=f"{known_languages()[tag].english}, an offspring of {parent.manifest.name}",
+        own=(tag,), rehearsed=rehearsed, watched=tuple(watched), own_bytes={tag: left}, own_sources=own,
         chat=tuple(i.name for i in picking.found if i.kind == "chat" and set(i.amounts) & set(rehearsed)), notes=tuple(notes),
         policy="asean", cannot=(f"No native speaker of {known_languages()[tag].english} has judged what it writes.",),
     )  # fmt: skip
@@ -232,8 +229,8 @@ def choose_domain(
     notes = list(dict.fromkeys(picking.notes))
     if files:
         held = {tag: (*held[tag], f"{name}-heldout") for tag in own}
-    elif len(mine) > 1:
-        least = min((i for i in mine if i.domain != "law"), key=lambda item: sum(map(item.bytes, own)))
+    elif spare := [item for item in mine if item.domain != "law" and _spared(item, mine, own)]:
+        least = min(spare, key=lambda item: sum(map(item.bytes, own)))
         held = {tag: (*held[tag], least.name) for tag in own}
         mine = [item for item in mine if item != least]
         if least.name in parent.trained:
@@ -242,7 +239,7 @@ def choose_domain(
             )
     else:
         notes.append(
-            "Nothing of the domain itself is held out: one source is all there is. Put text of your own into heldout.jsonl."
+            "Nothing of the domain itself is held out: some language has one source alone. Put text of your own into heldout.jsonl."
         )
     missing = [
         source
@@ -257,12 +254,17 @@ def choose_domain(
         )
     pairs = tuple(item.name for item in picking.found if item.name in about.pairs)
     return _made(
-        picking, held, _tokens(minutes), kind="domain", name=name, title=f"{about.title}, a domain of {parent.manifest.name}", own=own,
+        picking, held, minutes, kind="domain", name=name, title=f"{about.title}, a domain of {parent.manifest.name}", own=own,
         rehearsed=(), watched=(), own_bytes={tag: sum(item.bytes(tag) for item in mine) for tag in own}, own_sources=tuple(mine),
-        minutes=minutes, chat=chat, chat_share=0.4, pairs=pairs, files=tuple(files),
+        chat=chat, chat_share=0.4, pairs=pairs, files=tuple(files),
         not_pairs=tuple(i.name for i in picking.found if i.kind == "parallel" and i.name not in pairs), notes=tuple(notes),
         policy=about.policy, contexts=about.contexts, caution=about.caution, cannot=about.cannot, ask=about.ask,
     )  # fmt: skip
+
+
+def _spared(one: Holding, mine: Sequence[Holding], tags: Sequence[str]) -> bool:
+    """Whether every language that a source has text in has some without it."""
+    return all(any(item.bytes(tag) for item in mine if item != one) for tag in tags if one.bytes(tag))
 
 
 @dataclass(slots=True)
@@ -346,18 +348,38 @@ def _rehearsed(wanted: Sequence[str], parent: Parent, picking: _Picking, tag: st
     return tuple(other for other in whole if other != tag and picking.rehearsal(other, picking.held(other)))
 
 
-def _tokens(minutes: float) -> int:
-    return max(1, int(minutes * 60 * TOKENS_A_SECOND) // _BATCH) * _BATCH
+def _tokens(minutes: float, taken: Mapping[str, Sequence[Holding]], shares: Mapping[str, float]) -> int:
+    """What is trained in so many minutes, or less where a language's text would be read more often than it may.
+
+    Args:
+        minutes: on two processor cores.
+        taken: the text of each language.
+        shares: of the training text, by language.
+    """
+    most = minutes * 60 * TOKENS_A_SECOND
+    for tag, share in shares.items():
+        size = sum(item.bytes(tag) for item in taken[tag])
+        most = min(most, _PASSES * size / _BYTES_A_TOKEN / share)
+    return max(1, int(most) // _BATCH) * _BATCH
 
 
 def _made(
-    picking: _Picking, held: Mapping[str, tuple[str, ...]], tokens: int, *, own_sources: tuple[Holding, ...], own: tuple[str, ...],
-    rehearsed: tuple[str, ...], watched: tuple[str, ...], chat: tuple[str, ...], pairs: tuple[str, ...] = (), **given: Any,
+    picking: _Picking, held: Mapping[str, tuple[str, ...]], minutes: float, *, own_sources: tuple[Holding, ...], own: tuple[str, ...],
+    rehearsed: tuple[str, ...], watched: tuple[str, ...], chat: tuple[str, ...], pairs: tuple[str, ...] = (), chat_share: float = _CHAT_SHARE,
+    notes: tuple[str, ...] = (), **given: Any,
 ) -> Choice:  # fmt: skip
     """Fill in what follows from the choice: names, sides, weights, budgets, licences."""
     by_name = {item.name: item for item in picking.found}
     taken: dict[str, list[Holding]] = {tag: list(own_sources) for tag in own}
     taken |= {tag: picking.rehearsal(tag, held.get(tag, ())) for tag in rehearsed}
+    shares = {tag: 0.7 / len(own) if rehearsed else 1.0 / len(own) for tag in own}
+    shares |= {tag: 0.3 / len(rehearsed) for tag in rehearsed}
+    tokens = _tokens(minutes, taken, {tag: (1.0 - chat_share) * share for tag, share in shares.items()})
+    spent = round(tokens / TOKENS_A_SECOND / 60, 1)
+    if tokens + _BATCH < 0.9 * minutes * 60 * TOKENS_A_SECOND:
+        notes += (
+            f"There is text for {spent:g} minutes, not for {minutes:g}: more than {_PASSES:g} passes bring little (Muennighoff et al. 2023).",
+        )
     for tag, names in held.items():
         taken.setdefault(tag, []).extend(by_name[name] for name in names if name in by_name)
     every = list(dict.fromkeys(item.name for items in taken.values() for item in items))
@@ -366,8 +388,6 @@ def _made(
         for tag, items in taken.items()
     }
     most = 2 * tokens * 3  # bytes: twice what the rehearsal of one language can use
-    shares = {tag: 0.7 / len(own) if rehearsed else 1.0 / len(own) for tag in own}
-    shares |= {tag: 0.3 / len(rehearsed) for tag in rehearsed}
     used = [by_name[name] for name in every] + [by_name[name] for name in (*chat, *pairs)]
     return Choice(
         sources=tuple(name for name in every if by_name[name].kind != "parallel"),
@@ -377,6 +397,9 @@ def _made(
         budgets=dict.fromkeys(rehearsed, most) | dict.fromkeys(watched, 0),
         licences=tuple(sorted({item.licence for item in used})),
         tokens=tokens,
+        minutes=min(minutes, spent),
+        chat_share=chat_share,
+        notes=notes,
         own=own,
         rehearsed=rehearsed,
         watched=watched,
