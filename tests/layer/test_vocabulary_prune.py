@@ -139,3 +139,8 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, base, corpus, layer):
         pruned(tmp_path / "c", other, corpus, layer)
     with pytest.raises(ValueError, match="languages is empty"):
         PruneParams(languages=()).check()
+
+
+def test_a_plan_fetches_no_base(base):
+    assert prune.identity(PruneParams(languages=("zh",), base="a-name-of-the-catalogue")) == {}
+    assert set(prune.identity(PruneParams(languages=("zh",), base=str(base)))) == {"base_sha256"}

@@ -2,12 +2,28 @@
 
 import re
 from pathlib import Path
+from typing import Any, Protocol
 
 from rumpun.layer.tiny_base import TINY_NAME
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.weights.shards import weights_sha256
 
-__all__ = ["base_name", "base_sha256", "base_source"]
+__all__ = ["base_facts", "base_name", "base_sha256", "base_source"]
+
+
+class _Based(Protocol):
+    @property
+    def base(self) -> str: ...
+
+
+def base_facts(params: _Based) -> dict[str, Any]:
+    """The base's own hash, where the recipe names a file or folder; nothing is fetched for it."""
+    from rumpun.engines.bases import find_base
+
+    place = Path(params.base).expanduser()
+    if params.base in ("base", TINY_NAME) or not place.exists():
+        return {}
+    return {"base_sha256": base_sha256(find_base(params.base))}
 
 
 def base_sha256(base: Path) -> str:

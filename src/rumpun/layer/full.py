@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.engines.bases import as_folder
 from rumpun.errors import InputError
-from rumpun.layer.base import base_source
+from rumpun.layer.base import base_facts, base_source
 from rumpun.layer.distributed import together_in_full
 from rumpun.layer.merging.shards import Shards
 from rumpun.layer.params import FullParams
-from rumpun.layer.train import base_facts, deterministic, place_base
+from rumpun.layer.train import deterministic, place_base
 from rumpun.steps import Outcome, Progress, Work, step
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.engines.bases import BESIDE, as_folder, find_base
 from rumpun.errors import InputError
-from rumpun.layer.base import base_name, base_sha256, base_source
+from rumpun.layer.base import base_facts, base_name, base_sha256, base_source
 from rumpun.layer.distributed import together
-from rumpun.layer.params import KEPT_STATE, RunParams, TrainParams, TuneParams
+from rumpun.layer.params import KEPT_STATE, TrainParams, TuneParams
 from rumpun.layer.tiny_base import TINY_NAME, write_tiny_base
 from rumpun.steps import Input, Outcome, Work, step
 
@@ -25,16 +25,8 @@ if TYPE_CHECKING:
     from rumpun.layer.loop import OneStep, Run
 
 __all__ = [
-    "TrainParams", "TuneParams", "base_facts", "deterministic", "learn", "place_base", "train", "tune", "write_trained",
+    "TrainParams", "TuneParams", "deterministic", "learn", "place_base", "train", "tune", "write_trained",
 ]  # fmt: skip
-
-
-def base_facts(params: RunParams) -> dict[str, Any]:
-    """The base's own hash, where the recipe names a file or folder."""
-    place = Path(params.base).expanduser()
-    if params.base in ("base", TINY_NAME) or not place.exists():
-        return {}
-    return {"base_sha256": base_sha256(find_base(params.base))}
 
 
 @step(kind="layer", version=2, identity=base_facts, part="train", needs=("corpus",))

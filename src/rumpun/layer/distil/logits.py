@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.engines.bases import as_folder, find_base
 from rumpun.errors import InputError
-from rumpun.layer.base import base_sha256
+from rumpun.layer.base import base_facts, base_sha256
 from rumpun.layer.distil.params import LogitsParams
 from rumpun.layer.distil.teacher import source_of_weights
-from rumpun.layer.train import base_facts, learn
+from rumpun.layer.train import learn
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rumpun.engines.bases import as_folder
 from rumpun.errors import InputError
-from rumpun.layer.base import base_source
+from rumpun.layer.base import base_facts, base_source
 from rumpun.layer.prefer.build import PREFERENCES
 from rumpun.layer.prefer.params import PreferParams
-from rumpun.layer.train import base_facts, deterministic, place_base, write_trained
+from rumpun.layer.train import deterministic, place_base, write_trained
 from rumpun.steps import Outcome, Work, step
 
 if TYPE_CHECKING:

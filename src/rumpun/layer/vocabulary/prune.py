@@ -19,9 +19,8 @@ import msgspec
 
 from rumpun.engines.bases import find_base
 from rumpun.errors import InputError
-from rumpun.layer.base import base_sha256, base_source
+from rumpun.layer.base import base_facts, base_sha256, base_source
 from rumpun.layer.params import PruneParams
-from rumpun.layer.tiny_base import TINY_NAME
 from rumpun.layer.vocabulary.extend import TABLE_FILE, refuse_private
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import TENSORS_FILE, read_layer, write_layer
@@ -79,12 +78,7 @@ def kept_words(
     return Kept(tuple(place for place, token in enumerate(tokens) if token in kept), stay)
 
 
-def _facts(params: PruneParams) -> dict[str, Any]:
-    named = params.base not in ("base", TINY_NAME)
-    return {"base_sha256": base_sha256(find_base(params.base))} if named else {}
-
-
-@step(kind="layer", version=1, identity=_facts, part="train", needs=("corpus", "layer"))
+@step(kind="layer", version=1, identity=base_facts, part="train", needs=("corpus", "layer"))
 def prune(params: PruneParams, work: Work) -> Outcome:
     """A layer and the text that its tokens are counted in -> the layer with fewer tokens, and `table.json`.
 
