@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from rumpun.errors import InputError, UsageError
+from rumpun.layer.growth.parent import ParentParams, parent
 from rumpun.layer.release import ReleaseParams, release
 from rumpun.recipes import build
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, verify, write_manifest
@@ -129,6 +130,20 @@ def test_what_an_earlier_stage_read_stands_on_both_cards(inputs, tmp_path):
     assert "old\\-books" in data or "old-books" in data
     assert "b" * 32 in (folder / "CARD.md").read_text(encoding="utf-8")
     assert outcome.summary["ancestors"] == 5
+
+
+def test_what_grows_from_a_release_knows_its_layers_place_in_the_text(inputs, tmp_path):
+    corpus, layer, evaluation = inputs
+    place = {"corpus": "c" * 32, "seed": 7, "sequence_tokens": 32, "taken": {"th": 12}}
+    summary = {"tokens": 384, "data": place}
+    own = write_manifest(layer.folder, msgspec.structs.replace(layer.manifest, summary=summary, files=()))
+    folder, outcome = run([corpus, Input("layer", layer.folder, own), evaluation], tmp_path)
+    write_manifest(folder, manifest("layer", "d", "ace", summary=outcome.summary))
+    brought = tmp_path / "brought"
+    brought.mkdir()
+    work = Work(inputs=(), folder=brought, scratch=tmp_path, seed=7, progress=quiet)
+    told = parent.function(ParentParams(layer=str(folder)), work)
+    assert told.summary == {"tokens": 384, "data": place, "layer": "d" * 32}
 
 
 def test_the_lineage_is_whole_where_the_store_is_gone(inputs, tmp_path):

@@ -24,6 +24,13 @@ from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, LayerSpec, layer_
 __all__ = ["Parent", "ParentParams", "find_parent", "parent", "read_parent"]
 
 LINEAGE = "lineage"
+CARRIED = (
+    "steps",
+    "tokens",
+    "seconds",
+    "device",
+    "data",
+)  # "data": its place in the text, for go_on = "data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +142,15 @@ def _facts(params: ParentParams) -> dict[str, Any]:
     return {"layer_sha256": layer_sha256(find_parent(params.layer))}
 
 
-@step(kind="layer", version=1, identity=_facts)
+def _training(manifest: Manifest, copies: Path) -> dict[str, Any]:
+    """What a later run has to know of the layer's training: a release says it of the layer that it holds."""
+    held = copies / f"{manifest.summary.get('layer', '')}.json"
+    if "data" not in manifest.summary and held.is_file():
+        manifest = msgspec.json.decode(held.read_bytes(), type=Manifest)
+    return {name: manifest.summary[name] for name in CARRIED if name in manifest.summary}
+
+
+@step(kind="layer", version=2, identity=_facts)
 def parent(params: ParentParams, work: Work) -> Outcome:
     """Bring a finished layer into a recipe, byte for byte, with the manifests of all that it stands on."""
     folder = find_parent(params.layer)
@@ -150,15 +165,10 @@ def parent(params: ParentParams, work: Work) -> Outcome:
         shutil.copyfile(
             place / MANIFEST if place.is_dir() else place, work.folder / LINEAGE / f"{node.id}.json"
         )
-    kept = {
-        name: manifest.summary[name]
-        for name in ("steps", "tokens", "seconds", "device")
-        if name in manifest.summary
-    }
     return Outcome(
         sources=manifest.sources,
         languages=manifest.languages,
-        summary=kept | {"layer": manifest.id},
+        summary=_training(manifest, work.folder / LINEAGE) | {"layer": manifest.id},
         name=manifest.name,
         parents=(manifest.id,),
     )
