@@ -40,8 +40,9 @@ def measure(
     import transformers
 
     from rumpun.engines.bases import as_folder, find_base
-    from rumpun.layer.loop import find_device, one_step, prepare
+    from rumpun.layer.loop import one_step
     from rumpun.layer.params import TARGETS, TrainParams
+    from rumpun.layer.prepared import find_device, prepare
 
     transformers.utils.logging.disable_progress_bar()
     folder = as_folder(find_base("base"))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rumpun.layer.loop import Run, find_device, prepare
 from rumpun.layer.params import TrainParams
+from rumpun.layer.prepared import Run, find_device, prepare
 from rumpun.records.artefacts import Maker, Manifest
 from rumpun.steps import Input, Work, quiet
 

@@ -9,10 +9,11 @@ import torch
 
 from rumpun.layer.checkpoint import save_state
 from rumpun.layer.distributed import leading, together_in_full
-from rumpun.layer.loop import find_device, one_step
+from rumpun.layer.loop import one_step
 from rumpun.layer.masters import prepare_full
 from rumpun.layer.own_part import local
 from rumpun.layer.params import FullParams
+from rumpun.layer.prepared import find_device
 
 RUNS: tuple[dict[str, Any], ...] = (
     {"precision": "float32"}, {"precision": "bfloat16"}, {"precision": "float32", "gradient_checkpointing": True},

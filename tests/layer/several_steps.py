@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from rumpun.layer.distributed import leading, together
-from rumpun.layer.loop import find_device, one_step, prepare
+from rumpun.layer.loop import one_step
 from rumpun.layer.lowrank import LowRankLinear
 from rumpun.layer.params import TrainParams
+from rumpun.layer.prepared import find_device, prepare
 
 RUNS: tuple[dict[str, Any], ...] = (
     {}, {"precision": "bfloat16"}, {"gradient_checkpointing": True, "embeddings_rank": 2}, {"targets": ()},

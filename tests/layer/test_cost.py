@@ -47,7 +47,8 @@ def test_operations_are_those_that_torch_counts(base_folder: Path, given_params:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from rumpun.layer.loop import find_device, one_step, prepare
+    from rumpun.layer.loop import one_step
+    from rumpun.layer.prepared import find_device, prepare
 
     params = TrainParams(
         base="tiny", tokens=512, sequence_tokens=64, batch_sequences=8, micro_tokens=512, precision="float32", **given_params

@@ -17,11 +17,12 @@ from rumpun.engines.bases import as_gguf
 from rumpun.evaluate import step as evaluation
 from rumpun.layer.checkpoint import read_more
 from rumpun.layer.full import full
-from rumpun.layer.loop import find_device, one_step
+from rumpun.layer.loop import one_step
 from rumpun.layer.masters import prepare_full
 from rumpun.layer.merging.params import CombineModelsParams, ExtractParams
 from rumpun.layer.merging.steps import combine_models, extract
 from rumpun.layer.params import FullParams, Replay
+from rumpun.layer.prepared import find_device
 from rumpun.steps import Input
 from tiny import TEXTS
 

@@ -23,11 +23,12 @@ from rumpun.layer import calibrate
 from rumpun.layer.cost import Load, operations, trained_numbers
 from rumpun.layer.forecast import forecast
 from rumpun.layer.full import full
-from rumpun.layer.loop import find_device, one_step
+from rumpun.layer.loop import one_step
 from rumpun.layer.machines import find_gpu
 from rumpun.layer.masters import prepare_full
 from rumpun.layer.params import FullParams, TrainParams
 from rumpun.layer.places import Asked, on_gpu
+from rumpun.layer.prepared import find_device
 from rumpun.layer.shape import find_shape
 from rumpun.recipes import build, read_recipe
 from rumpun.steps import Input, resolve

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rumpun.layer.batches import Batches, make_plan
-from rumpun.layer.loop import Device, one_step, prepare
+from rumpun.layer.loop import one_step
 from rumpun.layer.params import TrainParams
+from rumpun.layer.prepared import Device, prepare
 from rumpun.layer.source import CHAT, Shard, Source, join
 
 CPU = Device(torch.device("cpu"), torch.float32, 64, 16)

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from rumpun.errors import EnvironmentFault, InputError, UsageError
-from rumpun.layer.loop import find_device, learning_rate
 from rumpun.layer.params import TrainParams
+from rumpun.layer.prepared import find_device
+from rumpun.layer.schedule import learning_rate
 from rumpun.layer.source import CHAT, Source
 from rumpun.layer.tokenizer import Tokenizer
 from rumpun.layer.tokens import tokenise
@@ -205,7 +206,8 @@ def test_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_step_follows_the_mathematics_of_adamw(base_folder: Path) -> None:
     """One step of the loop, against autograd and AdamW written out."""
-    from rumpun.layer.loop import one_step, prepare
+    from rumpun.layer.loop import one_step
+    from rumpun.layer.prepared import prepare
 
     params = dataclasses.replace(PARAMS, embeddings_rank=0)
     run = prepare(base_folder, params, find_device(params), 7)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from rumpun.errors import InputError
-from rumpun.layer.loop import Device, prepare
 from rumpun.layer.loss import summed_loss
 from rumpun.layer.params import ExtendParams, TrainParams, TuneParams
+from rumpun.layer.prepared import Device, prepare
 from rumpun.layer.train import train, tune
 from rumpun.layer.vocabulary.extend import extend_files
 from rumpun.records.artefacts import Maker, Manifest

@@ -19,8 +19,8 @@ import torch
 
 from rumpun.errors import EnvironmentFault, InputError
 from rumpun.layer.checkpoint import FILE, load_state, save_state
-from rumpun.layer.loop import Device, prepare
 from rumpun.layer.params import Replay, TrainParams
+from rumpun.layer.prepared import Device, prepare
 from rumpun.layer.tokenizer import Tokenizer
 from rumpun.layer.train import train
 from rumpun.layer.watch import HeldDocument, Watch, score

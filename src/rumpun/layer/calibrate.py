@@ -171,8 +171,9 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     import transformers
 
     from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS
-    from rumpun.layer.loop import find_device, one_step, prepare
+    from rumpun.layer.loop import one_step
     from rumpun.layer.masters import prepare_full
+    from rumpun.layer.prepared import find_device, prepare
 
     for beside in ("pyarrow.parquet", "tokenizers"):  # a run has them in memory
         importlib.import_module(beside)

@@ -16,7 +16,8 @@ from rumpun.steps import Work
 if TYPE_CHECKING:
     import torch
 
-    from rumpun.layer.loop import OneStep, Run, Trained
+    from rumpun.layer.loop import OneStep, Trained
+    from rumpun.layer.prepared import Run
     from rumpun.layer.tokenizer import Tokenizer
     from rumpun.layer.watch import Watch
 

@@ -25,7 +25,7 @@ from rumpun.recipes import build
 
 if TYPE_CHECKING:
     from rumpun.layer.earlier import Earlier
-    from rumpun.layer.loop import Device
+    from rumpun.layer.prepared import Device
 
 __all__ = ["leading", "together", "together_in_full"]
 
@@ -136,8 +136,8 @@ def _help(job: dict[str, Any]) -> None:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    from rumpun.layer.loop import find_device, prepare
     from rumpun.layer.masters import prepare_full
+    from rumpun.layer.prepared import find_device, prepare
     from rumpun.layer.train import deterministic
 
     folder, given = Path(job["folder"]), job["params"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rumpun.layer.loop import Run
+    from rumpun.layer.prepared import Run
 
 __all__ = ["Earlier", "read_earlier", "tokenizer_folder"]
 

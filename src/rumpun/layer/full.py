@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from rumpun.layer.course import Course
-    from rumpun.layer.loop import Device
+    from rumpun.layer.prepared import Device
     from rumpun.layer.watch import Watch
     from rumpun.weights.quantise import Float
 
@@ -44,8 +44,8 @@ def full(params: FullParams, work: Work) -> Outcome:
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.course import Course
     from rumpun.layer.earlier import read_earlier
-    from rumpun.layer.loop import find_device
     from rumpun.layer.masters import prepare_full
+    from rumpun.layer.prepared import find_device
     from rumpun.layer.tokenizer import Tokenizer
 
     base = place_base(params.base, work, work.scratch)

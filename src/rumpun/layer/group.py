@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from rumpun.layer.loop import Device, Run
     from rumpun.layer.lowrank import LowRankLinear
+    from rumpun.layer.prepared import Device, Run
 
 __all__ = ["Group", "meeting"]
 

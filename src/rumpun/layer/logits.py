@@ -14,7 +14,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 if TYPE_CHECKING:
-    from rumpun.layer.loop import Run
+    from rumpun.layer.prepared import Run
 
 __all__ = ["by_chunk", "run_logits", "token_logprobs"]
 

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from rumpun.errors import InputError
-from rumpun.layer.loop import Device, Run, make_ready, open_model
 from rumpun.layer.merging.shards import Shards
 from rumpun.layer.own_part import is_shared
+from rumpun.layer.prepared import Device, Run, make_ready, open_model
 from rumpun.weights.families.hyper import text_family
 
 if TYPE_CHECKING:

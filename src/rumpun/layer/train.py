@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rumpun.layer.earlier import Earlier
-    from rumpun.layer.loop import OneStep, Run
+    from rumpun.layer.loop import OneStep
+    from rumpun.layer.prepared import Run
 
 __all__ = [
     "TrainParams", "TuneParams", "deterministic", "learn", "place_base", "train", "tune", "write_trained",
@@ -56,7 +57,7 @@ def learn(
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.course import Course
     from rumpun.layer.earlier import read_earlier, tokenizer_folder
-    from rumpun.layer.loop import find_device, prepare
+    from rumpun.layer.prepared import find_device, prepare
     from rumpun.layer.tokenizer import Tokenizer
 
     base = place_base(params.base, work, work.folder)

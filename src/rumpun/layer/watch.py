@@ -23,7 +23,7 @@ from rumpun.measure.resample import interval, paired_interval
 if TYPE_CHECKING:
     import torch
 
-    from rumpun.layer.loop import Run
+    from rumpun.layer.prepared import Run
     from rumpun.layer.tokenizer import Tokenizer
 
 __all__ = ["BASE_LANGUAGE", "HeldDocument", "Watch", "base_bits", "held_documents", "score"]

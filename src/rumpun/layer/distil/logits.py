@@ -19,7 +19,8 @@ from rumpun.steps import Outcome, Work, step
 if TYPE_CHECKING:
     import torch
 
-    from rumpun.layer.loop import OneStep, Run
+    from rumpun.layer.loop import OneStep
+    from rumpun.layer.prepared import Run
 
 __all__ = ["distil_logits", "taught_loss"]
 

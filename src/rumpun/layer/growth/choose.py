@@ -6,8 +6,8 @@ seen; another one gives its smallest sources, up to a tenth of its text.
 
 import functools
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rumpun.errors import InputError, UsageError, nearest
 from rumpun.language.tables import languages as known_languages
 from rumpun.layer.growth.holdings import Holding
 from rumpun.layer.growth.parent import Parent
+from rumpun.layer.growth.picking import Picking, said, spared
 from rumpun.recipes import build
 
 __all__ = [
@@ -31,19 +32,10 @@ __all__ = [
 TOKENS_A_SECOND = 360  # trained on two processor cores with the embedded base: docs/benchmarks.md
 LITTLE_BYTES = 1_000_000  # of a language's running text: below it a child learns to spell, and little else
 _BATCH = 1_024  # tokens
-_HELD_LEAST = 16_000  # bytes of a source that is worth measuring on
-_HELD_SHARE, _HELD_SHARE_MOST = 0.1, 0.25
-_HELD_SOURCES = 2
 _SISTERS = 3
-_REHEARSED_BYTES = 2_500_000  # read of each rehearsed language: more only costs time
-_LAW_BYTES = 3_000_000
 _PASSES = 4.0  # over a language's text; `epochs_max` of the recipe leaves room for what filters take
 _BYTES_A_TOKEN = 4.5  # of English, the dearest; text of others is read less often than it might be
 _CHAT_SHARE = 0.05
-_NOT_RUNNING = frozenset((
-    "lexicon", "glossary", "health-terminology", "software-ui", "government-ui", "health-information-ui", "education-ui",
-    "command-line-help", "bible-reference", "official-statistics",
-))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +134,11 @@ def choose_offspring(
         UsageError: the language is unknown, or one to rehearse is not the parent's.
         InputError: there is no text in the child's language.
     """
-    picking = _Picking(parent, [item for item in found if item.usable])
+    picking = Picking(parent, [item for item in found if item.usable])
     running = picking.running(tag)
     if not running:
         raise InputError(
-            f"no running text in {tag}: the data folder has {_said(picking.every(tag), tag) or 'nothing in it'}",
+            f"no running text in {tag}: the data folder has {said(picking.every(tag), tag) or 'nothing in it'}",
             "add a source with a licence to the folder's inventory.toml: letters, news, stories, radio scripts; a megabyte is a beginning",
         )
     near = relatives(tag)
@@ -210,13 +202,8 @@ def choose_domain(
             raise UsageError(
                 f"--languages {tag}: the parent was not trained on it", nearest(tag, list(parent.languages))
             )
-    picking = _Picking(parent, [item for item in found if item.usable])
-    mine = [
-        i
-        for i in picking.found
-        if i.kind in ("text", "seed") and (i.name in about.sources or i.domain in about.domains)
-    ]
-    mine = [item for item in mine if any(item.bytes(tag) for tag in own)]
+    picking = Picking(parent, [item for item in found if item.usable])
+    mine = picking.domain(about.sources, about.domains, own)
     chat = tuple(item.name for item in picking.found if item.kind == "chat" and item.name in about.chat)
     if not mine and not chat:
         raise InputError(
@@ -225,28 +212,13 @@ def choose_domain(
         )  # fmt: skip
     if about.law:
         mine += picking.law(own)
-    held = {tag: picking.held(tag) for tag in own}
-    notes = list(dict.fromkeys(picking.notes))
-    if files:
-        held = {tag: (*held[tag], f"{name}-heldout") for tag in own}
-    elif spare := [item for item in mine if item.domain != "law" and _spared(item, mine, own)]:
-        least = min(spare, key=lambda item: sum(map(item.bytes, own)))
-        held = {tag: (*held[tag], least.name) for tag in own}
-        mine = [item for item in mine if item != least]
-        if least.name in parent.trained:
-            notes.append(
-                f"{least.name} is held out, but the parent was trained on it: its figure flatters the parent."
-            )
-    else:
-        notes.append(
-            "Nothing of the domain itself is held out: some language has one source alone. Put text of your own into heldout.jsonl."
-        )
-    missing = [
-        source
+    held, mine, notes = _held_of_domain(name, picking, mine, own, files)
+    there = {item.name for item in picking.found}
+    notes += [
+        f"{source} is not in this data folder."
         for source in (*about.sources, *about.chat, *about.pairs)
-        if source not in {i.name for i in picking.found}
+        if source not in there
     ]
-    notes += [f"{source} is not in this data folder." for source in missing]
     known = [item.name for item in mine if item.name in parent.trained]
     if known:
         notes.append(
@@ -262,82 +234,30 @@ def choose_domain(
     )  # fmt: skip
 
 
-def _spared(one: Holding, mine: Sequence[Holding], tags: Sequence[str]) -> bool:
-    """Whether every language that a source has text in has some without it."""
-    return all(any(item.bytes(tag) for item in mine if item != one) for tag in tags if one.bytes(tag))
+def _held_of_domain(
+    name: str, picking: Picking, mine: list[Holding], own: Sequence[str], files: Sequence[str]
+) -> tuple[dict[str, tuple[str, ...]], list[Holding], list[str]]:
+    """What is held out in each language, the sources that are left to train on, and what has to be said of it."""
+    held = {tag: picking.held(tag) for tag in own}
+    notes = list(dict.fromkeys(picking.notes))
+    if files:
+        return {tag: (*names, f"{name}-heldout") for tag, names in held.items()}, mine, notes
+    spare = [item for item in mine if item.domain != "law" and spared(item, mine, own)]
+    if not spare:
+        notes.append(
+            "Nothing of the domain itself is held out: some language has one source alone. Put text of your own into heldout.jsonl."
+        )
+        return held, mine, notes
+    least = min(spare, key=lambda item: sum(map(item.bytes, own)))
+    if least.name in picking.parent.trained:
+        notes.append(
+            f"{least.name} is held out, but the parent was trained on it: its figure flatters the parent."
+        )
+    held = {tag: (*names, least.name) for tag, names in held.items()}
+    return held, [item for item in mine if item != least], notes
 
 
-@dataclass(slots=True)
-class _Picking:
-    """Sources under choice."""
-
-    parent: Parent
-    found: list[Holding]
-    notes: list[str] = field(default_factory=list)
-
-    def every(self, tag: str) -> list[Holding]:
-        """Whatever there is in a language, least first."""
-        return sorted((i for i in self.found if tag in i.amounts), key=lambda i: (i.bytes(tag), i.name))
-
-    def running(self, tag: str) -> list[Holding]:
-        """Running text in a language, least first."""
-        kinds = ("text", "parallel", "seed")
-        return [
-            i for i in self.every(tag) if i.kind in kinds and i.domain not in _NOT_RUNNING and i.bytes(tag)
-        ]
-
-    def held(self, tag: str, *, beside: Sequence[Holding] | None = None) -> tuple[str, ...]:
-        """The sources of a language that are held out; none where none fits.
-
-        `beside`: what trains in another language, where this one is measured alone; texts of those sources say the same, so
-        others go before them, and no share bounds them.
-        """
-        running = self.running(tag)
-        of_parent = [item.name for item in self.every(tag) if item.name in self.parent.held_out.get(tag, ())]
-        if of_parent:
-            return tuple(dict.fromkeys(of_parent))
-        seen = self.parent.trained if tag in self.parent.languages else frozenset()
-        total = sum(item.bytes(tag) for item in running)
-        fit = [i for i in running if i.bytes(tag) >= _HELD_LEAST and i.name not in seen and i.kind != "seed"]
-        if beside is not None:
-            others = [item for item in fit if item not in beside]
-            return tuple(item.name for item in (others or fit)[:_HELD_SOURCES])
-        taken: list[Holding] = []
-        for item in fit[:_HELD_SOURCES]:
-            if sum(i.bytes(tag) for i in (*taken, item)) <= _HELD_SHARE * total:
-                taken.append(item)
-        if not taken:
-            taken = [item for item in fit[:1] if item.bytes(tag) <= _HELD_SHARE_MOST * total]
-        if not taken and running:
-            self.notes.append(
-                f"No source of {tag} is small enough to be held out as a whole, so blocks of the text are: the figure flatters."
-            )
-        return tuple(item.name for item in taken)
-
-    def rehearsal(self, tag: str, held: Collection[str]) -> list[Holding]:
-        """What the parent learnt from in a language, least first, up to a bound."""
-        taken, size = [], 0
-        for item in self.running(tag):
-            fits = item.kind in ("text", "seed") and item.domain != "law" and item.name not in held
-            if fits and item.name in self.parent.trained and size < _REHEARSED_BYTES:
-                taken.append(item)
-                size += item.bytes(tag)
-        return taken
-
-    def law(self, tags: Sequence[str]) -> list[Holding]:
-        """The smallest law text of each language."""
-        found = []
-        for tag in tags:
-            fit = [
-                i
-                for i in self.every(tag)
-                if i.kind == "text" and i.domain == "law" and _HELD_LEAST < i.bytes(tag) < _LAW_BYTES
-            ]
-            found += [item for item in fit[:1] if item not in found]
-        return found
-
-
-def _rehearsed(wanted: Sequence[str], parent: Parent, picking: _Picking, tag: str) -> tuple[str, ...]:
+def _rehearsed(wanted: Sequence[str], parent: Parent, picking: Picking, tag: str) -> tuple[str, ...]:
     for other in wanted:
         if other not in parent.languages:
             raise UsageError(
@@ -364,7 +284,7 @@ def _tokens(minutes: float, taken: Mapping[str, Sequence[Holding]], shares: Mapp
 
 
 def _made(
-    picking: _Picking, held: Mapping[str, tuple[str, ...]], minutes: float, *, own_sources: tuple[Holding, ...], own: tuple[str, ...],
+    picking: Picking, held: Mapping[str, tuple[str, ...]], minutes: float, *, own_sources: tuple[Holding, ...], own: tuple[str, ...],
     rehearsed: tuple[str, ...], watched: tuple[str, ...], chat: tuple[str, ...], pairs: tuple[str, ...] = (), chat_share: float = _CHAT_SHARE,
     notes: tuple[str, ...] = (), **given: Any,
 ) -> Choice:  # fmt: skip
@@ -406,11 +326,4 @@ def _made(
         chat=chat,
         pairs=pairs,
         **given,
-    )
-
-
-def _said(items: Sequence[Holding], tag: str) -> str:
-    return ", ".join(
-        f"{i.name} ({i.domain or i.kind}, {i.amounts[tag].rows:,} rows, {i.bytes(tag):,} bytes)"
-        for i in items
     )

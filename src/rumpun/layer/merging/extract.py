@@ -23,6 +23,7 @@ from rumpun.weights.layer_file import MODULES, LayerSpec
 
 __all__ = ["extract_layer"]
 
+Table = npt.NDArray[np.float32]
 Tensors = dict[str, npt.NDArray[np.floating]]
 _TOLD = 1e-4  # relative change below which a tensor that is left out is not worth a word
 
@@ -56,17 +57,7 @@ def extract_layer(
         UsageError: an unknown target, or a rank below 1.
         InputError: the two are not of one architecture, or nothing differs.
     """
-    unknown = [target for target in targets if target not in MODULES]
-    if unknown or not targets or rank < 1:
-        raise UsageError(
-            f"targets = {list(targets)}, rank = {rank}", f"rank 1 or more, targets among {', '.join(MODULES)}"
-        )
-    check_alike([under, model])
-    if under.tied != model.tied:
-        one, two = (p.name for p in ((under, model) if under.tied else (model, under)))
-        raise InputError(
-            f"{one} ties its output to its input, {two} does not", "extract from a model tuned from this base"
-        )
+    _check(model, under, rank, targets)
     added, merges = _added(under, model)
     names = under.names()
     tensors: Tensors = {}
@@ -80,10 +71,7 @@ def extract_layer(
             if added:
                 rows = after[[model.vocabulary.numbers[token] for token in added]]
                 tensors[f"{module}.rows"] = rows.astype(np.float32)
-            common, theirs = _places(under.vocabulary, model.vocabulary)
-            after_common = before.copy()
-            after_common[common] = after[theirs]
-            after = after_common
+            after = _common(before, after, under.vocabulary, model.vocabulary)
         difference = np.subtract(after, before, out=after)
         if module.rpartition(".")[2] in targets and difference.ndim == 2:
             made, squares[module] = cut_to(difference, min(rank, *difference.shape))
@@ -122,6 +110,21 @@ def extract_layer(
     }  # fmt: skip
 
 
+def _check(model: Parent, under: Parent, rank: int, targets: Sequence[str]) -> None:
+    """Refuse settings and models that no layer can come of."""
+    unknown = [target for target in targets if target not in MODULES]
+    if unknown or not targets or rank < 1:
+        raise UsageError(
+            f"targets = {list(targets)}, rank = {rank}", f"rank 1 or more, targets among {', '.join(MODULES)}"
+        )
+    check_alike([under, model])
+    if under.tied != model.tied:
+        one, two = (p.name for p in ((under, model) if under.tied else (model, under)))
+        raise InputError(
+            f"{one} ties its output to its input, {two} does not", "extract from a model tuned from this base"
+        )
+
+
 def _added(under: Parent, model: Parent) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tokens and merges that the tuned model has and what it was tuned from lacks."""
     old, new = under.vocabulary, model.vocabulary
@@ -139,8 +142,10 @@ def _added(under: Parent, model: Parent) -> tuple[tuple[str, ...], tuple[str, ..
     return tuple(tokens), tuple(" ".join(pair) for pair in new.merges if pair not in known)
 
 
-def _places(old: Vocabulary, new: Vocabulary) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows of the old tokens in both tables."""
+def _common(before: Table, after: Table, old: Vocabulary, new: Vocabulary) -> Table:
+    """The tuned table [tokens, width] in the order of what it was tuned from, without what was added."""
     pairs = [(number, new.numbers[token]) for token, number in old.numbers.items()]
-    both = np.array(pairs, np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+    ours, theirs = np.array(pairs, np.int64).reshape(-1, 2).T
+    common = before.copy()
+    common[ours] = after[theirs]
+    return common

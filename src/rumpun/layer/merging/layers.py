@@ -82,16 +82,7 @@ def merge_layers(
         UsageError: the settings do not fit to layers, or to so many.
         InputError: the layers are not of one base, or do not stand on one another as the method needs.
     """
-    if settings.method == "slerp":
-        raise UsageError("slerp turns whole models, and these are layers", "add --as model, or use linear")
-    if rank < 0:
-        raise UsageError(f"rank = {rank}, expected 0 or more", "leave it out to keep the sum of the ranks")
-    check_count(settings, parents, based=settings.method not in ("linear", "stack"))
-    if settings.method == "stack" and (settings.weight or settings.lambda_ != 1):
-        raise UsageError(
-            "a stack takes no weights: each layer was trained on the one below", "use task_arithmetic"
-        )
-    _check_one_base(parents)
+    _check(parents, settings, rank)
     below = _check_stack(parents) if settings.method == "stack" else _one_below(parents)
     shapes = _shapes(parents)
     trained = [parent for parent in parents if parent.spec.targets] or list(parents[:1])
@@ -139,6 +130,20 @@ def merge_layers(
         "tokens": len(tokens),
         "clashes": clashes,
     }  # fmt: skip
+
+
+def _check(parents: Sequence[LayerParent], settings: MergeSettings, rank: int) -> None:
+    """Refuse settings that do not fit to layers, and layers of several bases."""
+    if settings.method == "slerp":
+        raise UsageError("slerp turns whole models, and these are layers", "add --as model, or use linear")
+    if rank < 0:
+        raise UsageError(f"rank = {rank}, expected 0 or more", "leave it out to keep the sum of the ranks")
+    check_count(settings, parents, based=settings.method not in ("linear", "stack"))
+    if settings.method == "stack" and (settings.weight or settings.lambda_ != 1):
+        raise UsageError(
+            "a stack takes no weights: each layer was trained on the one below", "use task_arithmetic"
+        )
+    _check_one_base(parents)
 
 
 def told_error(squares: Mapping[str, tuple[float, float]]) -> dict[str, Any]:

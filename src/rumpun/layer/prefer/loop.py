@@ -17,10 +17,11 @@ from torch import nn
 from rumpun.errors import InputError
 from rumpun.layer.checkpoint import load_state, save_state
 from rumpun.layer.logits import token_logprobs
-from rumpun.layer.loop import Run, learning_rate
 from rumpun.layer.prefer.losses import preference_loss
 from rumpun.layer.prefer.rules import draw
 from rumpun.layer.prefer.tokens import Pair
+from rumpun.layer.prepared import Run
+from rumpun.layer.schedule import learning_rate
 
 if TYPE_CHECKING:
     from rumpun.layer.params import TrainParams

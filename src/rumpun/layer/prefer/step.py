@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import torch
 
     from rumpun.layer.earlier import Earlier
-    from rumpun.layer.loop import Run
     from rumpun.layer.params import TrainParams
     from rumpun.layer.prefer.tokens import Pair
+    from rumpun.layer.prepared import Run
 
 __all__ = ["PreferParams", "prefer"]
 
@@ -38,8 +38,8 @@ def prefer(params: PreferParams, work: Work) -> Outcome:
 
     transformers.utils.logging.disable_progress_bar()
     from rumpun.layer.earlier import read_earlier, tokenizer_folder
-    from rumpun.layer.loop import find_device, prepare
     from rumpun.layer.prefer.tokens import read_pairs
+    from rumpun.layer.prepared import find_device, prepare
     from rumpun.layer.tokenizer import Tokenizer
 
     given = work.input("preferences").folder
