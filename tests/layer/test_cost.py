@@ -102,11 +102,12 @@ def test_trained_numbers_are_those_of_the_shipped_layer() -> None:
 def test_computed_memory_is_near_what_the_shipped_layers_runs_took_on_an_h100(
     batch: int, tokens: int, seconds: float, peak: int
 ) -> None:
-    """Figures of layers/first/lineage; that training let documents see one another."""
+    """Figures of layers/first/lineage; that training let documents see one another, and held a chunk's logits twice."""
     asked = load(sequence_tokens=1024, batch_sequences=batch, tokens=tokens, document_masking=False)
     place = on_gpu(find_gpu("h100"), asked, Asked())
     counted = place.memory_bytes - place.memory["process"]  # torch does not see the driver's
-    assert counted == pytest.approx(peak, rel=0.06)
+    twice = 8_192 * 49_152 * 2
+    assert counted == pytest.approx(peak - twice, rel=0.06)
     assert place.hours is not None
     assert 0.3 < place.hours * 3600 / seconds < 1.5
 

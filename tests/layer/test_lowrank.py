@@ -128,8 +128,11 @@ def test_a_tied_embedding_is_trained_on_both_sides(base_folder: Path) -> None:
         torch.testing.assert_close(parameter.grad, leaves[name].grad, rtol=1e-3, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("chunk", [1, 5, 64])
-def test_chunked_loss_is_cross_entropy_of_the_learnt_tokens(chunk: int) -> None:
+@pytest.mark.parametrize(("chunk", "cached"), [(1, 1 << 20), (5, 150), (64, 1), (64, 350)])
+def test_chunked_loss_is_cross_entropy_of_the_learnt_tokens(
+    chunk: int, cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rumpun.layer.loss._CACHED", cached)  # numbers of a block of rows, of 50 each
     chance = torch.Generator().manual_seed(2)
     hidden = torch.randn(33, 16, generator=chance, requires_grad=True)
     table = torch.randn(50, 16, generator=chance)

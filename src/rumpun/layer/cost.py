@@ -127,12 +127,13 @@ def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0
         pass_tokens: of one pass; 0: the recipe's, or the place's usual ones.
     """
     shape = load.shape
-    logits = (
-        min(CHUNK_TOKENS[place], pass_tokens or load.pass_tokens(place)) * (shape.vocabulary + load.added) * 8
-    )
+    chunk = min(CHUNK_TOKENS[place], pass_tokens or load.pass_tokens(place))
+    low = bool(load.products and load.products.embeddings_rank)  # then logits are summed in float32
+    softmax = 4 if place == "cuda" else 0  # in float32; on a processor of few rows at a time
+    logits = chunk * (shape.vocabulary + load.added) * (number_bytes + softmax + 4 * low)
     held = {
         "activations": _kept_a_token(load, place, number_bytes) * (pass_tokens or load.pass_tokens(place)),
-        "logits": logits,  # float32 and the room of one reduction
+        "logits": logits,
         "process": _PROCESS if place == "cpu" else _KEPT,
     }
     if load.full:

@@ -1,7 +1,8 @@
 """Next-token loss over a large vocabulary in chunks, with the gradient taken in the same pass.
 
 Logits of 4,096 tokens over 49,152 entries would be 805 MB in float32, and their softmax and gradient as much again.
-Here a chunk's logits become its gradient in place and are dropped, so only the hidden states' gradient is kept.
+Here a chunk's logits become its gradient in place and are dropped, so only the hidden states' gradient is kept. On a
+processor the softmax goes a few rows at a time, whose float32 numbers stay in its cache (docs/decisions/0007).
 
 Letters: n tokens, d width, v vocabulary, o the base's tokens, k added ones, r rank, c chunk.
 """
@@ -13,6 +14,19 @@ import torch
 __all__ = ["summed_loss"]
 
 _LEAST = torch.finfo(torch.float32).tiny  # a token of less probability counts 87 nats
+_CACHED = 1 << 20  # numbers of a block of rows on a processor; 2^18 to 2^21 are alike, 2^22 is slower
+
+
+def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """Turn logits into their loss's gradient in place; returns the losses [c], float32. `at` [c, 1] are the right ones."""
+    on_processor = logits_cv.device.type == "cpu"
+    rows = max(1, _CACHED // logits_cv.shape[1]) if on_processor else len(logits_cv)
+    right = torch.empty(at.shape, dtype=torch.float32, device=at.device)
+    for part, own, its in zip(logits_cv.split(rows), right.split(rows), at.split(rows), strict=True):
+        soft = torch.softmax(part, 1, dtype=torch.float32)
+        own.copy_(soft.gather(1, its))
+        part.copy_(soft.scatter_(1, its, own - 1))
+    return -right.clamp_min(_LEAST).log().squeeze(1)  # what is no number stays none
 
 
 class _ChunkedLoss(torch.autograd.Function):
@@ -28,19 +42,18 @@ class _ChunkedLoss(torch.autograd.Function):
         grad_rows = torch.zeros_like(rows_kd) if rows_kd is not None else None
         old = table_vd.shape[0] - (0 if rows_kd is None else rows_kd.shape[0])
         kept = torch.nonzero(targets_n >= 0).squeeze(1)
+        room = torch.empty(
+            (min(chunk, len(kept)), len(table_vd)), dtype=table_vd.dtype, device=table_vd.device
+        )
         for rows in torch.split(kept, chunk):
             whole = len(rows) == hidden_nd.shape[0]
             h_cd = hidden_nd if whole else hidden_nd[rows]
-            logits_cv = h_cd @ table_vd.t()
+            d_cv = torch.mm(h_cd, table_vd.t(), out=room[: len(rows)])
             if a_rd is not None and b_or is not None:
                 low_cr = (h_cd.float() @ a_rd.t()) * scale
-                logits_cv = logits_cv.float()
-                logits_cv[:, :old].addmm_(low_cr, b_or.t())
-            at = targets_n[rows].unsqueeze(1)
-            d_cv = torch.softmax(logits_cv, 1, dtype=torch.float32)
-            right = d_cv.gather(1, at)
-            losses_n[rows] = -right.clamp_min(_LEAST).log().squeeze(1)  # what is no number stays none
-            d_cv.scatter_(1, at, right - 1)
+                d_cv = d_cv.float()
+                d_cv[:, :old].addmm_(low_cr, b_or.t())
+            losses_n[rows] = _to_gradient(d_cv, targets_n[rows].unsqueeze(1))
             low_cv = d_cv.to(table_vd.dtype)
             d_cd = low_cv @ table_vd
             if grad_rows is not None:
