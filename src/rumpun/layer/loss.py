@@ -22,7 +22,7 @@ def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     on_processor = logits_cv.device.type == "cpu"
     rows = max(1, _CACHED // logits_cv.shape[1]) if on_processor else len(logits_cv)
     right = torch.empty(at.shape, dtype=torch.float32, device=at.device)
-    for part, own, its in zip(logits_cv.split(rows), right.split(rows), at.split(rows), strict=True):
+    for part, own, its in zip(*(torch.split(each, rows) for each in (logits_cv, right, at)), strict=True):
         soft = torch.softmax(part, 1, dtype=torch.float32)
         own.copy_(soft.gather(1, its))
         part.copy_(soft.scatter_(1, its, own - 1))
