@@ -85,7 +85,7 @@ def trained(name: str, how: str, needs: list[str], params: Mapping[str, Any]) ->
     listed = json.dumps(["corpus", *needs])
     return (
         f'\n[steps.{name}]\nuses = "{how}"\nneeds = {listed}\nwith = {toml(params)}\n'
-        f'\n[steps.{name}_measured]\nuses = "evaluate.bpb"\nneeds = ["corpus", "{name}"]\nwith = {{ documents_max = 60 }}\n'
+        f'\n[steps.{name}_measured]\nuses = "evaluate.bpb"\nneeds = ["corpus", "{name}"]\nwith = {{ documents_max = 30 }}\n'
     )
 
 
