@@ -42,13 +42,15 @@ def _facts(*references: str) -> dict[str, Any]:
     return {ref: base_sha256(find_base(ref)) for ref in known}
 
 
-@step(kind="layer", version=1, identity=lambda params: _facts(params.base), needs=("layer",))
+@step(kind="layer", version=2, identity=lambda params: _facts(params.base), needs=("layer",))
 def combine(params: CombineParams, work: Work) -> Outcome:
-    """Several layers of one base -> one layer."""
+    """Several layers of one base -> one layer, whose place in the text is that of the last parent that has one."""
     folders = _layers(work)
     source = _one_base(folders, params.base, work)
     told = layer_into(work.folder, folders, params, rank=params.rank, seed=work.seed, progress=work.progress)
-    return Outcome(sources=(source,), summary=told | {"parents": [item.name for item in work.inputs]})
+    places = [item.manifest.summary["data"] for item in work.inputs if "data" in item.manifest.summary]
+    place = {"data": places[-1]} if places else {}
+    return Outcome(sources=(source,), summary=told | {"parents": [item.name for item in work.inputs]} | place)
 
 
 @step(kind="model", version=1, identity=lambda params: _facts(params.base, *params.models))
