@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 
 from rumpun.cli.layer import layer as command
 from rumpun.engines.bases import BESIDE, base_of_layer
@@ -97,11 +99,24 @@ def test_the_step_combines_its_inputs_in_their_order(tmp_path, layers):
     assert (made.folder / BESIDE).is_file()
     assert [source.role for source in outcome.sources] == ["base"]
     assert read_spec(made.folder).rank == 8
+    assert "data" not in outcome.summary  # no parent tells its place in the text
     other = tiny_layer(tmp_path / "other", tiny_gguf(tmp_path / "other.gguf", 9), 2)
     (other / BESIDE).write_bytes((tmp_path / "base.gguf").read_bytes())
     second = work(tmp_path / "second", other)
     with pytest.raises(UsageError, match="base = 'tiny'"):
         combine.function(asked, second)
+
+
+def test_what_goes_on_from_a_mean_goes_on_where_its_later_parent_ended(tmp_path, layers):
+    made = work(tmp_path / "work", *layers)
+    begin, end = made.inputs
+    places = [{"corpus": "c" * 32, "taken": {"th": count}} for count in (10, 25)]
+    told = [
+        replace(item, manifest=structs.replace(item.manifest, summary={"data": place}))
+        for item, place in zip((begin, end), places, strict=True)
+    ]
+    outcome = combine.function(CombineParams(method="linear", base="tiny"), replace(made, inputs=tuple(told)))
+    assert outcome.summary["data"] == places[1]
 
 
 def test_the_step_combines_models_and_layers(tmp_path, layers):

@@ -113,6 +113,27 @@ def test_the_card_has_what_the_vocabulary_behind_the_layer_costs(inputs, tmp_pat
     assert outcome.summary["ancestors"] == 4
 
 
+def test_the_words_of_a_mean_are_not_told_as_text_that_was_read(inputs, tmp_path):
+    corpus, layer, evaluation = inputs
+    run_of = manifest(
+        "layer", "f", "c", summary={"tokens": 2048, "steps": 4, "seconds": 1.5, "device": "cpu"},
+        maker=Maker(step="layer.tune", version=1, params={}, rumpun="0"),
+    )  # fmt: skip
+    (tmp_path / "store" / run_of.id).mkdir()
+    write_manifest(tmp_path / "store" / run_of.id, run_of)
+    mean = msgspec.structs.replace(
+        layer.manifest, parents=("c" * 32, "f" * 32), summary={"method": "linear", "rank": 2, "tokens": 77}, files=(),
+        maker=Maker(step="layer.combine", version=2, params={}, rumpun="0"),
+    )  # fmt: skip
+    folder, _ = run(
+        [corpus, Input("layer", layer.folder, write_manifest(layer.folder, mean)), evaluation], tmp_path
+    )
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "Tokens trained on" not in card
+    assert "| Merged by the method | linear |" in card
+    assert "2,048 tokens, 4 steps" in card
+
+
 def test_what_an_earlier_stage_read_stands_on_both_cards(inputs, tmp_path):
     corpus, layer, evaluation = inputs
     source = SourceEntry(name="old-books", licence="CC0-1.0", rows=1, bytes=10)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from rumpun.errors import EnvironmentFault, InputError, UsageError
+from rumpun.layer.checkpoint import read_words
 from rumpun.layer.params import TrainParams
 from rumpun.layer.prepared import find_device
 from rumpun.layer.schedule import learning_rate
@@ -82,7 +83,8 @@ def test_cut_off_and_started_again_it_gives_the_same_bits(
         with pytest.raises(Cut):
             train.function(PARAMS, work(tmp_path / "cut", corpus, cut))
         assert not (tmp_path / "cut" / "made" / "layer.json").exists()
-    train.function(PARAMS, work(tmp_path / "cut", corpus))
+    spent = float(read_words(tmp_path / "cut" / "keep")["seconds"])
+    assert train.function(PARAMS, work(tmp_path / "cut", corpus)).summary["seconds"] > spent > 10
     for name in ("layer.json", "layer.safetensors", "losses.jsonl", "base.gguf"):
         assert (tmp_path / "cut" / "made" / name).read_bytes() == (
             tmp_path / "whole" / "made" / name

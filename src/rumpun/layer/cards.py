@@ -38,11 +38,15 @@ _TRAINING = (  # key of the layer's summary -> words
 )  # fmt: skip
 
 
+_MADE = (("method", "Merged by the method"), ("rank", "Rank"))
+
+
 def _training_rows(layer: Manifest, behind: Sequence[Manifest]) -> list[dict[str, str]]:
+    told = (
+        _TRAINING if layer.maker.step in TRAINING else _MADE
+    )  # whose "tokens" are words, not text that was read
     rows = [
-        {"name": words, "value": number(layer.summary[key])}
-        for key, words in _TRAINING
-        if key in layer.summary
+        {"name": words, "value": number(layer.summary[key])} for key, words in told if key in layer.summary
     ]
     rows += [
         {"name": f"Before that: {escape(earlier.name)}", "value": _told(earlier.summary)}

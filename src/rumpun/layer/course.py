@@ -90,7 +90,7 @@ class Course:
         trained = train_steps(
             run, self.batches, self.plan, params, self.work.scratch, one=one, watch=watch, progress=self.work.progress
         )  # fmt: skip
-        self.seconds = time.monotonic() - self.started
+        self.seconds = trained.before + time.monotonic() - self.started
         return trained
 
     def tell(self, run: "Run", trained: "Trained", watch: "Watch | None") -> dict[str, Any]:
@@ -165,7 +165,7 @@ class Course:
             "long_conversations_cut": sum(
                 int((s.lengths > params.sequence_tokens).sum()) for s in self.sources if s.chat
             ),
-            "seconds": round(self.seconds, 1),  # of the process that finished; earlier, killed ones are not in it
+            "seconds": round(self.seconds, 1),  # of killed processes up to what they saved, too
             "trained_parameters": sum(p.numel() for p in run.parameters.values()),
             "device": run.device.words,
             "precision": str(run.device.dtype).removeprefix("torch."),

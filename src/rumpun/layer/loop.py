@@ -75,6 +75,7 @@ class Trained:
 
     losses: torch.Tensor  # [steps, sources, 2] of (nats, learnt tokens), of the steps that were made
     stopped: str  # why before the plan's end; empty: it was not
+    before: float  # seconds that processes spent which were killed, up to what they saved
 
 
 def train_steps(
@@ -129,7 +130,7 @@ class _Loop:
         if self.keeps and not (self.scratch / KEPT_STATE).is_file():
             self.keep_state()
         self.save(seconds)
-        return Trained(self.losses[: self.step], self.stopped)
+        return Trained(self.losses[: self.step], self.stopped, self.spent)
 
     def advance(self) -> None:
         """One step, its losses by source put into their row."""

@@ -43,7 +43,7 @@ class ReleaseParams:
             raise ValueError(f"max_bytes = {self.max_bytes}: expected 1 or more")
 
 
-@step(kind="layer", version=4, needs=("layer", "corpus", "evaluation"))
+@step(kind="layer", version=5, needs=("layer", "corpus", "evaluation"))
 def release(params: ReleaseParams, work: Work) -> Outcome:
     """Copy the layer byte for byte, render its cards, and copy every ancestor's manifest.
 
