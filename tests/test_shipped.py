@@ -13,7 +13,8 @@ from rumpun.records.lineage import walk
 from rumpun.records.places import shipped_folder
 
 LAYERS = shipped_folder()
-FOLDERS = [LAYERS / "first", LAYERS / "guard"]
+FOLDERS = sorted(path.parent for path in LAYERS.glob("*/manifest.json"))
+MODELS = sorted(path.parent for path in LAYERS.glob("*/layer.json"))
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.name)
@@ -32,27 +33,29 @@ def test_every_licence_is_known_and_may_be_given_on(folder: Path) -> None:
 
 
 def test_sizes() -> None:
-    assert sum(path.stat().st_size for path in (LAYERS / "first").rglob("*") if path.is_file()) < 25_000_000
+    for folder in MODELS:
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 25_000_000
     assert (LAYERS / "guard" / "guard.safetensors").stat().st_size < 5_000_000
 
 
+@pytest.mark.parametrize("folder", MODELS, ids=lambda f: f.name)
 def test_the_layer_leads_back_to_every_source_without_a_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUMPUN_HOME", str(tmp_path))
-    lineage = walk(LAYERS / "first")
+    lineage = walk(folder)
     assert not lineage.missing
     kinds = {node.kind for node in lineage.nodes}
     assert {"layer", "corpus", "evaluation"} <= kinds
-    assert any(source.role == "base" for source in read_manifest(LAYERS / "first").sources)
+    assert any(source.role == "base" for source in read_manifest(folder).sources)
 
 
-def test_the_card_tells_the_measured_figures_of_every_language() -> None:
-    card = (LAYERS / "first" / "CARD.md").read_text(encoding="utf-8")
-    manifest = read_manifest(LAYERS / "first")
+@pytest.mark.parametrize("folder", MODELS, ids=lambda f: f.name)
+def test_the_card_tells_the_measured_figures_of_every_language(folder: Path) -> None:
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    manifest = read_manifest(folder)
     evaluations = [
-        msgspec.json.decode(path.read_bytes(), type=Manifest)
-        for path in (LAYERS / "first" / "lineage").glob("*.json")
+        msgspec.json.decode(path.read_bytes(), type=Manifest) for path in (folder / "lineage").glob("*.json")
     ]
     scores = next(
         m.summary["languages"] for m in evaluations if m.kind == "evaluation" and m.id in manifest.parents
