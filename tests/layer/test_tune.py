@@ -57,6 +57,29 @@ def test_it_begins_where_the_layer_ended(tmp_path: Path, corpus: Input, layer: t
     assert all(np.array_equal(old[name], new[name]) for name in old)
 
 
+def test_a_later_stage_may_begin_the_embeddings_product(
+    tmp_path: Path, corpus: Input, layer: tuple[Input, float]
+) -> None:
+    earlier, _ = layer
+    still = TuneParams(**SHAPE | {"learning_rate": 1e-9, "embeddings_rank": 4})
+    tune.function(still, work(tmp_path / "second", corpus, earlier))
+    old, (spec, new) = read_layer(earlier.folder)[1], read_layer(tmp_path / "second" / "made")
+    assert all(np.array_equal(old[name], new[name]) for name in old)
+    assert new.keys() - old.keys() == {"model.embed_tokens.a", "model.embed_tokens.b"}
+    assert np.abs(new["model.embed_tokens.b"]).max() < 1e-6  # it begins at nothing
+    assert "embed_tokens" in spec.targets
+    learnt = tune.function(
+        TuneParams(**SHAPE | {"embeddings_rank": 4}), work(tmp_path / "third", corpus, earlier)
+    )
+    assert learnt.summary["loss"]["th"]["last"] < learnt.summary["loss"]["th"]["first"]
+    again = Input(
+        "layer", tmp_path / "second" / "made",
+        Manifest(kind="layer", id="b" * 32, maker=Maker(step="layer.tune", version=1, params={}, rumpun="0")),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="other targets"):  # what it learnt there is not left behind
+        tune.function(TuneParams(**SHAPE), work(tmp_path / "fourth", corpus, again))
+
+
 def test_it_learns_on(tmp_path: Path, corpus: Input, layer: tuple[Input, float]) -> None:
     outcome = tune.function(TuneParams(**SHAPE), work(tmp_path / "second", corpus, layer[0]))
     assert outcome.summary["loss"]["th"]["last"] < outcome.summary["loss"]["th"]["first"]

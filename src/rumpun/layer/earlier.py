@@ -32,6 +32,8 @@ class Earlier:
     def begin(self, params: TrainParams, run: "Run") -> dict[str, Any]:
         """Put the products in place (the rows stand already); returns what the card says of it.
 
+        An embedding's product that the layer has not got begins at nothing.
+
         Raises:
             InputError: the layer has other products than the run.
         """
@@ -45,7 +47,8 @@ class Earlier:
                     "train with the same rank and alpha as the layer that it goes on from",
                 )
         trained = {name for name in run.parameters if not name.endswith(".rows")}
-        if set(self.products) != trained or params.embeddings_rank not in (0, params.rank):
+        new = {name for name in trained - self.products.keys() if "embed_tokens" in name.split(".")}
+        if set(self.products) != trained - new or params.embeddings_rank not in (0, params.rank):
             raise InputError(f"{folder}: other targets than this run's", "name the same targets")
         with torch.no_grad():
             for name, numbers in self.products.items():
