@@ -156,7 +156,7 @@ def test_what_an_earlier_stage_read_stands_on_both_cards(inputs, tmp_path):
 def test_what_grows_from_a_release_knows_its_layers_place_in_the_text(inputs, tmp_path):
     corpus, layer, evaluation = inputs
     place = {"corpus": "c" * 32, "seed": 7, "sequence_tokens": 32, "taken": {"th": 12}}
-    summary = {"tokens": 384, "data": place}
+    summary = {"tokens": 384, "data": place}  # tokens: of a merged layer they would be words
     own = write_manifest(layer.folder, msgspec.structs.replace(layer.manifest, summary=summary, files=()))
     folder, outcome = run([corpus, Input("layer", layer.folder, own), evaluation], tmp_path)
     write_manifest(folder, manifest("layer", "d", "ace", summary=outcome.summary))
@@ -164,7 +164,7 @@ def test_what_grows_from_a_release_knows_its_layers_place_in_the_text(inputs, tm
     brought.mkdir()
     work = Work(inputs=(), folder=brought, scratch=tmp_path, seed=7, progress=quiet)
     told = parent.function(ParentParams(layer=str(folder)), work)
-    assert told.summary == {"tokens": 384, "data": place, "layer": "d" * 32}
+    assert told.summary == {"data": place, "layer": "d" * 32}
 
 
 def test_the_lineage_is_whole_where_the_store_is_gone(inputs, tmp_path):

@@ -24,13 +24,6 @@ from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, LayerSpec, layer_
 __all__ = ["Parent", "ParentParams", "find_parent", "parent", "read_parent"]
 
 LINEAGE = "lineage"
-CARRIED = (
-    "steps",
-    "tokens",
-    "seconds",
-    "device",
-    "data",
-)  # "data": its place in the text, for go_on = "data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,15 +135,15 @@ def _facts(params: ParentParams) -> dict[str, Any]:
     return {"layer_sha256": layer_sha256(find_parent(params.layer))}
 
 
-def _training(manifest: Manifest, copies: Path) -> dict[str, Any]:
-    """What a later run has to know of the layer's training: a release says it of the layer that it holds."""
+def _place(manifest: Manifest, copies: Path) -> dict[str, Any]:
+    """The layer's place in the text, for go_on = "data"; that of a release stands with the layer that it holds."""
     held = copies / f"{manifest.summary.get('layer', '')}.json"
     if "data" not in manifest.summary and held.is_file():
         manifest = msgspec.json.decode(held.read_bytes(), type=Manifest)
-    return {name: manifest.summary[name] for name in CARRIED if name in manifest.summary}
+    return {"data": manifest.summary["data"]} if "data" in manifest.summary else {}
 
 
-@step(kind="layer", version=2, identity=_facts)
+@step(kind="layer", version=3, identity=_facts)
 def parent(params: ParentParams, work: Work) -> Outcome:
     """Bring a finished layer into a recipe, byte for byte, with the manifests of all that it stands on."""
     folder = find_parent(params.layer)
@@ -168,7 +161,7 @@ def parent(params: ParentParams, work: Work) -> Outcome:
     return Outcome(
         sources=manifest.sources,
         languages=manifest.languages,
-        summary=_training(manifest, work.folder / LINEAGE) | {"layer": manifest.id},
+        summary=_place(manifest, work.folder / LINEAGE) | {"layer": manifest.id},
         name=manifest.name,
         parents=(manifest.id,),
     )
