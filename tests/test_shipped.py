@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from rumpun.language.tables import WORKING
-from rumpun.records.artefacts import Manifest, read_manifest, verify
+from rumpun.records.artefacts import read_manifest, verify
+from rumpun.records.copies import copies, read_copy
 from rumpun.records.licences import shippable, terms
 from rumpun.records.lineage import walk
 from rumpun.records.places import shipped_folder
@@ -54,9 +54,7 @@ def test_the_layer_leads_back_to_every_source_without_a_store(
 def test_the_card_tells_the_measured_figures_of_every_language(folder: Path) -> None:
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     manifest = read_manifest(folder)
-    evaluations = [
-        msgspec.json.decode(path.read_bytes(), type=Manifest) for path in (folder / "lineage").glob("*.json")
-    ]
+    evaluations = list(map(read_copy, copies(folder)))
     scores = next(
         m.summary["languages"] for m in evaluations if m.kind == "evaluation" and m.id in manifest.parents
     )

@@ -391,5 +391,5 @@ def test_a_child_is_grown_and_measured_against_its_parent(
     assert "policy for it: asean" in card
     low, high = row["from_parent"]
     assert f"| {row['parent']:.3f} | {low:+.3f} to {high:+.3f} |" in card
-    assert (steps["release"] / "lineage" / f"{grown_from.manifest.id}.json").is_file()
+    assert (steps["release"] / "lineage" / f"{grown_from.manifest.id}.json.gz").is_file()
     assert [item.done for item in plan(read_recipe(folder / "run.toml"), store)] == [True] * len(steps)

@@ -9,6 +9,7 @@ from rumpun.layer.growth.parent import ParentParams, parent
 from rumpun.layer.release import ReleaseParams, release
 from rumpun.recipes import build
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, verify, write_manifest
+from rumpun.records.copies import copies, read_copy
 from rumpun.records.lineage import walk
 from rumpun.steps import TABLE, Input, Work, quiet, resolve
 from rumpun.weights.layer_file import LayerSpec, write_layer
@@ -81,15 +82,15 @@ def test_a_release_holds_the_layer_its_cards_and_every_ancestor(inputs, tmp_path
     folder, outcome = run(inputs, tmp_path, title="A first layer")
     assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
         "CARD.md", "DATA.md", "layer.json", "layer.safetensors",
-        *(f"lineage/{letter * 32}.json" for letter in "ace"),
+        *(f"lineage/{letter * 32}.json.gz" for letter in "ace"),
     ]  # fmt: skip
     for name in ("layer.json", "layer.safetensors"):
         assert (folder / name).read_bytes() == (inputs[1].folder / name).read_bytes()
     assert (folder / "CARD.md").read_text(encoding="utf-8").startswith("# A first layer\n")
     assert outcome.summary["ancestors"] == 3
     assert outcome.summary["scores"]["th"]["documents"] == 4
-    for path in (folder / "lineage").glob("*.json"):
-        assert msgspec.json.decode(path.read_bytes(), type=Manifest).id == path.stem
+    for path in copies(folder):
+        assert read_copy(path).id == path.name.removesuffix(".json.gz")
 
 
 def test_the_card_has_what_the_vocabulary_behind_the_layer_costs(inputs, tmp_path):

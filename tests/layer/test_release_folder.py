@@ -15,6 +15,7 @@ from rumpun.layer.release_folder import read_forms
 from rumpun.layer.release_pages import hub_readme
 from rumpun.layer.release_verify import verify_release
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, write_manifest
+from rumpun.records.copies import copies, keep_copy, read_copy
 from rumpun.records.lineage import verify_lineage, walk
 from rumpun.weights.gguf_file import describe, read_gguf
 from rumpun.weights.layer_file import LayerSpec, read_layer
@@ -54,6 +55,26 @@ def test_a_release_holds_everything_that_it_promises(made):
         assert (folder / "lineage" / f"{stage}.json").read_bytes() == (
             layer.parent / stage / "manifest.json"
         ).read_bytes()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_a_layer_brings_of_its_lineage_stays_as_it_came_and_lies_open(tmp_path, packed):
+    """Of a layer that came with redacted copies, the store's own manifests of the same stages tell nothing more."""
+    layer, base = store_of(tmp_path)
+    stages = [letter * 32 for letter in "cd"]
+    for stage in stages:
+        keep_copy(read_manifest(layer.parent / stage), layer, stage, packed=packed)
+    redacted = msgspec.structs.replace(read_manifest(layer.parent / stages[0]), name="redacted")
+    keep_copy(redacted, layer, stages[0], packed=packed)
+    write_manifest(layer, msgspec.structs.replace(read_manifest(layer), files=()))
+    told = released(layer, base, tmp_path / "out" / "first", forms=())
+    folder = tmp_path / "out" / "first"
+    assert {path.name for path in copies(folder)} == {
+        *(f"{letter * 32}.json" for letter in "acde"), *(path.name for path in copies(layer))
+    }  # fmt: skip
+    assert read_manifest(layer.parent / stages[0]).name == "corpus-c"
+    assert read_copy(folder / "lineage" / f"{stages[0]}.json").name == "redacted"
+    assert verify_release(folder).stages == told.stages == 4
 
 
 def test_its_forms_are_models_with_the_layers_words_and_sources(made):

@@ -10,6 +10,7 @@ from rumpun.encoder.encoder import Encoder
 from rumpun.encoder.pairs import Pair, held_out_rows
 from rumpun.errors import InputError
 from rumpun.language.lines import lines_of
+from rumpun.records.copies import LINEAGE, copies, read_copy
 
 __all__ = ["pairs_of", "shipped_held_out", "texts_of"]
 
@@ -72,12 +73,12 @@ def shipped_held_out(encoder: Encoder) -> list[Pair]:
     Raises:
         InputError: the data folder or the encoder's lineage is not there.
     """
-    lineage = encoder.folder / "lineage"
-    manifests = [msgspec.json.decode(path.read_bytes()) for path in sorted(lineage.glob("*.json"))]
-    fitted = [manifest["maker"]["params"] for manifest in manifests if manifest["kind"] == "pairs"]
+    manifests = map(read_copy, copies(encoder.folder))
+    fitted = [manifest.maker.params for manifest in manifests if manifest.kind == "pairs"]
     if not fitted:
         raise InputError(
-            f"{lineage}: no manifest of the pairs it was fitted with", "name a file to measure on"
+            f"{encoder.folder / LINEAGE}: no manifest of the pairs it was fitted with",
+            "name a file to measure on",
         )
     # subwords and student may stand on pairs of their own: only what all of them left out was never seen
     everywhere = set.intersection(*(set(params["held_out"]) for params in fitted))

@@ -7,8 +7,6 @@ and the same one is found. On a start sizes and manifests are checked; `rumpun l
 import shutil
 from pathlib import Path
 
-import msgspec
-
 from rumpun.engines.catalogue import content_sha256
 from rumpun.errors import EnvironmentFault, InputError
 from rumpun.records.artefacts import (
@@ -24,6 +22,7 @@ from rumpun.records.artefacts import (
     sha256_file,
     write_manifest,
 )
+from rumpun.records.copies import copies, keep_copy, read_copy
 from rumpun.records.lineage import SOURCES_KEY, pack_sources
 from rumpun.records.places import cache_folder
 from rumpun.steps import Progress, quiet
@@ -59,10 +58,10 @@ def assembled(
         if not _whole(final):
             folder = scratch / "folder"
             shutil.rmtree(folder, ignore_errors=True)
-            (folder / "lineage").mkdir(parents=True)
+            folder.mkdir()
             _need_space(folder, base)
             manifest = _manifest(key, params, below, above)
-            _keep_lineage(folder / "lineage", layer, below, above)
+            _keep_lineage(folder, layer, below, above)
             _assemble(base, layer, folder / FILE, manifest, progress)
             write_manifest(folder, manifest)
             (final / MANIFEST).unlink(missing_ok=True)  # a damaged one is cleared by publish
@@ -216,12 +215,10 @@ def _manifest(key: str, params: dict[str, object], below: Manifest, above: Manif
 
 def _keep_lineage(folder: Path, layer: Path, below: Manifest, above: Manifest) -> None:
     """Copies of every ancestor's manifest, so that the file can be audited where the store is not."""
-    for path in sorted((layer / "lineage").glob("*.json")):
-        shutil.copyfile(path, folder / path.name)
+    for path in copies(layer):
+        keep_copy(path, folder, read_copy(path).id)
     for manifest in (below, above):
-        (folder / f"{manifest.id}.json").write_bytes(
-            msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
-        )
+        keep_copy(manifest, folder, manifest.id)
 
 
 def _version() -> str:

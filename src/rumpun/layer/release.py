@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.cards import corpora_behind, data_cards, model_card
 from rumpun.records.artefacts import sha256_file
+from rumpun.records.copies import keep_copy
 from rumpun.records.licences import shippable
 from rumpun.records.lineage import ancestors, walk
 from rumpun.records.service import Service, write_service
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
 
-__all__ = ["CARD", "DATA", "LINEAGE", "ReleaseParams", "release"]
+__all__ = ["CARD", "DATA", "ReleaseParams", "release"]
 
-CARD, DATA, LINEAGE = "CARD.md", "DATA.md", "lineage"
+CARD, DATA = "CARD.md", "DATA.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class ReleaseParams:
             raise ValueError(f"max_bytes = {self.max_bytes}: expected 1 or more")
 
 
-@step(kind="layer", version=5, needs=("layer", "corpus", "evaluation"))
+@step(kind="layer", version=6, needs=("layer", "corpus", "evaluation"))
 def release(params: ReleaseParams, work: Work) -> Outcome:
     """Copy the layer byte for byte, render its cards, and copy every ancestor's manifest.
 
@@ -114,11 +115,9 @@ def _served(params: ReleaseParams) -> tuple[str, ...]:
 
 
 def _copy_lineage(work: Work) -> int:
-    """Copy the manifest of every ancestor into lineage/, and return how many there are."""
-    folder = work.folder / LINEAGE
-    folder.mkdir()
+    """Put the manifest of every ancestor into lineage/, packed, and return how many there are."""
     count = 0
     for manifest, path in ancestors([item.folder for item in work.inputs]):
-        shutil.copyfile(path, folder / f"{manifest.id}.json")
+        keep_copy(path, work.folder, manifest.id, packed=True)
         count += 1
     return count

@@ -13,12 +13,13 @@ from rumpun.errors import EnvironmentFault, InputError, UsageError, nearest
 from rumpun.layer.cards import corpora_behind, data_cards, model_card
 from rumpun.layer.earlier import tokenizer_folder
 from rumpun.layer.params import KEPT_STATE
-from rumpun.layer.release import CARD, DATA, LINEAGE, ReleaseParams
+from rumpun.layer.release import CARD, DATA, ReleaseParams
 from rumpun.layer.release_pages import hub_readme, licences_page
 from rumpun.layer.release_verify import is_release, verify_release
 from rumpun.layer.seal import release_facts, seal, trained_stage
 from rumpun.layer.signing import Key
 from rumpun.records.artefacts import MANIFEST, Manifest, read_manifest, sha256_file, verify, write_manifest
+from rumpun.records.copies import LINEAGE, keep_copy
 from rumpun.records.licences import shippable
 from rumpun.records.lineage import ancestors
 from rumpun.steps import Progress, quiet
@@ -200,7 +201,7 @@ class _Making:
 
     def _copy(self) -> None:
         """The layer's own files as its manifest has them, and the manifest of every stage."""
-        (self.folder / LINEAGE).mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         for entry in self.manifest.files:
             if PurePosixPath(entry.path).is_absolute() or ".." in PurePosixPath(entry.path).parts:
                 raise InputError(
@@ -215,8 +216,11 @@ class _Making:
                 raise InputError(f"{self.layer / entry.path}: changed while it was copied", "run again")
         for manifest, path in self.lineage:
             copy = self.folder / LINEAGE / f"{manifest.id}.json"
-            if not copy.exists():  # what the layer brings itself stays as it came
-                shutil.copyfile(path, copy)
+            if (
+                not copy.exists()
+            ):  # what the layer brings itself stays as it came; a packed one is laid open beside
+                packed = copy.with_name(f"{copy.name}.gz")
+                keep_copy(packed if packed.exists() else path, self.folder, manifest.id)
 
     def _form(self, form: Quantisation, done: int, parts: int) -> str:
         self.progress(done, parts, form)

@@ -8,7 +8,6 @@ import msgspec
 from rumpun.errors import InputError
 from rumpun.layer.seal import (
     KEY,
-    LINEAGE,
     RELEASE_STATEMENT,
     SUMS,
     WRITTEN,
@@ -29,6 +28,7 @@ from rumpun.records.attestation import (
     payload_unchecked,
     stage_statement,
 )
+from rumpun.records.copies import LINEAGE
 from rumpun.records.lineage import walk
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE
 

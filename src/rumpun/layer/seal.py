@@ -12,12 +12,12 @@ from rumpun.errors import InputError
 from rumpun.layer.signing import Key
 from rumpun.records.artefacts import Manifest, sha256_file
 from rumpun.records.attestation import RELEASE, Statement, envelope, resource, stage_statement
+from rumpun.records.copies import LINEAGE
 from rumpun.records.json_files import read_json
 from rumpun.records.licences import obligations
 
 __all__ = [
     "KEY",
-    "LINEAGE",
     "RELEASE_STATEMENT",
     "SUMS",
     "WRITTEN",
@@ -31,7 +31,7 @@ __all__ = [
     "trained_stage",
 ]
 
-KEY, LINEAGE, SUMS = "key.pub", "lineage", "SHA256SUMS"
+KEY, SUMS = "key.pub", "SHA256SUMS"
 RELEASE_STATEMENT = f"{LINEAGE}/release.intoto.jsonl"
 # what a release writes anew even where the layer brings a file of that name
 WRITTEN = ("README.md", "LICENCES.md", "tokenizer.json", "tokenizer_config.json")

@@ -12,7 +12,7 @@ import msgspec
 
 from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST, Manifest, SourceEntry, read_manifest, sha256_file, verify
-from rumpun.records.json_files import read_json
+from rumpun.records.copies import copies, is_copy, read_copy
 from rumpun.records.licences import obligations, shippable
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 from rumpun.records.private import must_stay
@@ -147,8 +147,8 @@ def verify_file(path: Path, lineage: Lineage) -> None:
     root = next(node for node in lineage.nodes if node.id == lineage.root)
     place = Path(root.place)
     manifest = read_manifest(place) if place.is_dir() else None
-    if manifest is None and place.suffix == ".json":
-        manifest = _copied(place)
+    if manifest is None and is_copy(place):
+        manifest = read_copy(place)
     names = {entry.sha256 for entry in manifest.files} if manifest else set()
     if not names:
         raise InputError(
@@ -239,8 +239,8 @@ class _Index:
         self._known: dict[str, _Found] = {}
         for folder in _folders(start):
             self._take(folder / MANIFEST, folder, whole=True)
-        for copies in (start / "lineage", *(folder / "lineage" for folder in _folders(start))):
-            for copy in sorted(copies.glob("*.json")):
+        for beside in (start, *_folders(start)):
+            for copy in copies(beside):
                 self._take(copy, copy, whole=False)
 
     def find(self, key: str) -> _Found | None:
@@ -251,9 +251,9 @@ class _Index:
         if not path.is_file():
             return
         try:
-            manifest = read_manifest(place) if whole else _copied(path)
+            manifest = read_manifest(place) if whole else read_copy(path)
         except (InputError, OSError) as error:
-            key = place.name if whole else path.stem
+            key = place.name if whole else path.name.partition(".")[0]
             self.problems[key] = f"{path}: cannot be read ({error})"
             return
         self._known.setdefault(manifest.id, _Found(manifest, place, whole))
@@ -292,10 +292,6 @@ def ancestors(folders: Sequence[Path]) -> Iterator[tuple[Manifest, Path]]:
             path = place / MANIFEST if place.is_dir() else place
             if node.id not in seen:
                 seen.add(node.id)
-                manifest = read_manifest(place) if place.is_dir() else _copied(path)
+                manifest = read_manifest(place) if place.is_dir() else read_copy(path)
                 must_stay(manifest, str(folder))
                 yield manifest, path
-
-
-def _copied(path: Path) -> Manifest:
-    return read_json(path, Manifest, "a manifest", damaged="copy the ancestor's manifest.json again")

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rumpun.records.artefacts import Manifest, verify, write_manifest
+from rumpun.records.copies import keep_copy
 from rumpun.records.lineage import ancestors
 
-__all__ = ["CARD", "LINEAGE", "release"]
+__all__ = ["CARD", "release"]
 
-CARD, LINEAGE = "CARD.md", "lineage"
+CARD = "CARD.md"
 
 
 def release(artefact: Path, target: Path, card: Callable[[Manifest], str]) -> Manifest:
@@ -31,11 +32,11 @@ def release(artefact: Path, target: Path, card: Callable[[Manifest], str]) -> Ma
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as place:
         folder = Path(place) / "new"
-        (folder / LINEAGE).mkdir(parents=True)
+        folder.mkdir()
         for entry in manifest.files:
             shutil.copyfile(artefact / entry.path, folder / entry.path)
         for ancestor, path in ancestors([artefact]):
-            shutil.copyfile(path, folder / LINEAGE / f"{ancestor.id}.json")
+            keep_copy(path, folder, ancestor.id)
         (folder / CARD).write_text(card(manifest), encoding="utf-8")
         whole = write_manifest(folder, manifest)
         if target.exists():

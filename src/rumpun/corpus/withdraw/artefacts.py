@@ -15,6 +15,7 @@ import msgspec
 
 from rumpun.errors import InputError
 from rumpun.records.artefacts import MANIFEST, Manifest, now, read_manifest, write_manifest
+from rumpun.records.copies import copies, read_copy
 from rumpun.records.places import cache_folder, data_folder, shipped_folder
 
 __all__ = ["Standing", "ancestors", "finish", "made_from", "retire"]
@@ -54,10 +55,10 @@ def _manifests(store: Path) -> Iterator[tuple[Manifest, Path]]:
                 yield read_manifest(path.parent), path.parent
             except InputError:
                 continue  # `rumpun lineage --verify` names it
-            for copy in sorted((path.parent / "lineage").glob("*.json")):
+            for copy in copies(path.parent):
                 try:
-                    yield msgspec.json.decode(copy.read_bytes(), type=Manifest), copy
-                except (msgspec.MsgspecError, OSError):
+                    yield read_copy(copy), copy
+                except InputError:
                     continue
 
 

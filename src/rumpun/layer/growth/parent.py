@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from rumpun.engines.bases import BESIDE
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.layer.params import TRAINING
 from rumpun.records.artefacts import MANIFEST, Manifest, find_artefact, read_manifest
+from rumpun.records.copies import LINEAGE, keep_copy, read_copy
 from rumpun.records.lineage import walk
 from rumpun.records.places import data_folder, shipped_folder
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, LayerSpec, layer_sha256, read_spec
 
 __all__ = ["Parent", "ParentParams", "find_parent", "parent", "read_parent"]
-
-LINEAGE = "lineage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +102,7 @@ def read_parent(reference: str) -> Parent:
     corpora, bases = [], []
     for node in lineage.nodes:
         place = Path(node.place)
-        found = (
-            read_manifest(place) if place.is_dir() else msgspec.json.decode(place.read_bytes(), type=Manifest)
-        )
+        found = read_manifest(place) if place.is_dir() else read_copy(place)
         if node.kind == "corpus":
             corpora.append(found)
         if found.maker.step in TRAINING:
@@ -135,11 +130,11 @@ def _facts(params: ParentParams) -> dict[str, Any]:
     return {"layer_sha256": layer_sha256(find_parent(params.layer))}
 
 
-def _place(manifest: Manifest, copies: Path) -> dict[str, Any]:
+def _place(manifest: Manifest, beside: Path) -> dict[str, Any]:
     """The layer's place in the text, for go_on = "data"; that of a release stands with the layer that it holds."""
-    held = copies / f"{manifest.summary.get('layer', '')}.json"
+    held = beside / f"{manifest.summary.get('layer', '')}.json"
     if "data" not in manifest.summary and held.is_file():
-        manifest = msgspec.json.decode(held.read_bytes(), type=Manifest)
+        manifest = read_copy(held)
     return {"data": manifest.summary["data"]} if "data" in manifest.summary else {}
 
 
@@ -151,13 +146,8 @@ def parent(params: ParentParams, work: Work) -> Outcome:
     for name in (SPEC_FILE, TENSORS_FILE, BESIDE):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, work.folder / name)
-    (work.folder / LINEAGE).mkdir()
-    lineage = walk(folder)
-    for node in lineage.nodes:
-        place = Path(node.place)
-        shutil.copyfile(
-            place / MANIFEST if place.is_dir() else place, work.folder / LINEAGE / f"{node.id}.json"
-        )
+    for node in walk(folder).nodes:
+        keep_copy(Path(node.place), work.folder, node.id)
     return Outcome(
         sources=manifest.sources,
         languages=manifest.languages,

@@ -28,14 +28,12 @@ from rumpun.records.artefacts import (
     read_manifest,
     write_manifest,
 )
+from rumpun.records.copies import keep_copy
 from rumpun.records.lineage import walk
 from rumpun.steps import Progress, quiet
 from rumpun.weights.layer_file import SPEC_FILE, layer_sha256, read_spec
 
 __all__ = ["extract_to", "is_layer", "merge_to", "sweep_to"]
-
-
-LINEAGE = "lineage"
 
 
 def is_layer(reference: str) -> bool:
@@ -249,11 +247,7 @@ def _copy_lineage(folder: Path, artefacts: Sequence[Path]) -> None:
     """Ancestors that are nowhere on this machine stay missing, and `rumpun lineage` names them."""
     for artefact in artefacts:
         for node in walk(artefact).nodes:
-            (folder / LINEAGE).mkdir(exist_ok=True)
-            place = Path(node.place)
-            shutil.copyfile(
-                place / MANIFEST if place.is_dir() else place, folder / LINEAGE / f"{node.id}.json"
-            )
+            keep_copy(Path(node.place), folder, node.id)
 
 
 def _source(reference: str) -> SourceEntry:

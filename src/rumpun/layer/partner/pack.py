@@ -14,13 +14,14 @@ import msgspec
 
 from rumpun.errors import EnvironmentFault, InputError, UsageError
 from rumpun.records.artefacts import MANIFEST, Manifest, read_manifest, verify, write_manifest
+from rumpun.records.copies import keep_copy, read_copy
 from rumpun.records.lineage import walk
 from rumpun.records.private import PREFIX, is_private, redacted
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_layer
 
 __all__ = ["Returned", "pack"]
 
-CARD, LINEAGE = "CARD.md", "lineage"
+CARD = "CARD.md"
 
 
 class Returned(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,14 +56,11 @@ def pack(layer: Path, out: Path) -> Returned:
     measured = _measured(layer, manifest)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "layer"
-        (folder / LINEAGE).mkdir(parents=True)
+        folder.mkdir()
         for name in (SPEC_FILE, TENSORS_FILE):
             shutil.copyfile(layer / name, folder / name)
         for stage in (*stages, *measured.values()):
-            clean = redacted(stage)
-            (folder / LINEAGE / f"{stage.id}.json").write_bytes(
-                msgspec.json.format(msgspec.json.encode(clean), indent=1) + b"\n"
-            )
+            keep_copy(redacted(stage), folder, stage.id)
         (folder / CARD).write_text(_card(manifest, layer, measured), encoding="utf-8")
         write_manifest(folder, redacted(manifest))
         size = _tar(folder, out)
@@ -88,9 +86,7 @@ def _stages(layer: Path) -> list[Manifest]:
     stages = []
     for node in lineage.nodes:
         place = Path(node.place)
-        found = (
-            read_manifest(place) if place.is_dir() else msgspec.json.decode(place.read_bytes(), type=Manifest)
-        )
+        found = read_manifest(place) if place.is_dir() else read_copy(place)
         if found.maker.step == "layer.extend" and is_private(found):
             raise UsageError(
                 f"{layer}: its vocabulary was learnt from private rows, and tokens are spelt out in a layer",
