@@ -19,13 +19,14 @@ from rumpun.layer.prefer.rules import cut, joined_licences, repeated
 SAID = {
     "en": "Rice is planted when the rain comes. The field is ploughed first, and then the seedlings go in.",
     "id": "Padi ditanam ketika hujan datang. Sawah dibajak dahulu, lalu bibitnya ditanam satu per satu.",
+    "ms": "Padi ditanam apabila hujan turun. Sawah dibajak dahulu, kemudian anak benihnya ditanam satu demi satu.",
     "th": "ข้าวปลูกเมื่อฝนมา ชาวนาไถนาก่อน แล้วจึงปักดำกล้าทีละต้นด้วยมือของเขาเอง",
     "my": "မိုးကျလျှင် စပါးစိုက်သည်။ လယ်ကို အရင်ထွန်ပြီးမှ ပျိုးပင်များကို စိုက်ကြသည်။",
 }
 
 
 def rows(topics: int = 12) -> list[dict[str, Any]]:
-    """Conversations of several topics in four languages."""
+    """Conversations of several topics in five languages."""
     return [
         {"key": f"k{n}", "topic": f"t{n}"} | {tag: {"user": f"{text[:9]} {n}?", "assistant": f"{text} {n}."} for tag, text in SAID.items()}
         for n in range(topics)
@@ -50,7 +51,7 @@ def test_each_rule_rejects_what_it_says(tmp_path: Path, table: Table) -> None:
     )
     assert outcome.summary["pairs"] == len(made)
     assert outcome.summary["held_out_pairs"] == len(held) > 0
-    assert set(outcome.summary["by_rule"]) == {"language", "cut", "repeat", "other"}
+    assert set(outcome.summary["by_rule"]) == {"language", "sister", "cut", "repeat", "other"}
     good = {
         cell["assistant"]: (tag, row["key"])
         for row in rows()
@@ -65,6 +66,10 @@ def test_each_rule_rejects_what_it_says(tmp_path: Path, table: Table) -> None:
         if row["rule"] == "language":
             assert other is not None
             assert (other[0] == "en") == (tag != "en")
+            assert other[1] == key
+        elif row["rule"] == "sister":
+            assert other is not None
+            assert {tag, other[0]} == {"id", "ms"}  # no other two of the five are kin
             assert other[1] == key
         elif row["rule"] == "other":
             assert other is not None
@@ -119,9 +124,9 @@ def test_chat_rows_files_and_what_is_left_out(tmp_path: Path, table: Table) -> N
     dropped = outcome.summary["dropped"]
     assert dropped["conversation without a last answer"] == 1
     assert dropped["licence may not stand behind a shipped layer"] == 1
-    assert dropped["held out in the corpus"] == 4
+    assert dropped["held out in the corpus"] == len(SAID)
     assert dropped["duplicate"] == 1
-    assert dropped["language not asked for"] == 1 + 2 * 11
+    assert dropped["language not asked for"] == 1 + (len(SAID) - 2) * 11
     made = read(tmp_path / "a" / "made" / "preferences.jsonl")
     assert {row["language"] for row in made} == {"id", "th"}
     assert not any(" 3." in row["chosen"] for row in made if row["source"] == "talks")

@@ -30,7 +30,7 @@ def _facts(params: PairsParams) -> dict[str, Any]:
     return {"sha256": [sha256_file(Path(name).expanduser()) for name in named]}
 
 
-@step(kind="preferences", version=1, identity=_facts)
+@step(kind="preferences", version=2, identity=_facts)
 def pairs(params: PairsParams, work: Work) -> Outcome:
     """Pairs of answers; inputs: a corpus whose chat rows are taken, if the recipe has one."""
     dropped: Counter[str] = Counter()

@@ -8,8 +8,8 @@ from rumpun.layer.params import TrainParams
 __all__ = ["RULES", "Method", "PairsParams", "PreferParams", "Table"]
 
 Method = Literal["dpo", "ipo", "simpo", "orpo"]
-Rule = Literal["language", "cut", "repeat", "other"]
-RULES: tuple[Rule, ...] = ("language", "cut", "repeat", "other")
+Rule = Literal["language", "sister", "cut", "repeat", "other"]
+RULES: tuple[Rule, ...] = ("language", "sister", "cut", "repeat", "other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Rejected answers made by rule from answers that are good: in another language, cut off, repeated, to another question.
+"""Rejected answers made by rule from answers that are good: in another language or a sister of its own, cut off, repeated, to another question.
 
 Nothing is written that a model could learn to say: each rejected answer is a piece of good ones, and wrong only where it
 stands.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rumpun.language import split
 from rumpun.language.graphemes import graphemes
+from rumpun.language.tables import languages
 from rumpun.layer.prefer.rows import PreferenceRow, Turn
 
 __all__ = ["Answered", "cut", "draw", "joined_licences", "pairs_by_rule", "repeated"]
@@ -97,6 +98,13 @@ class _Rules:
         found = others.get(tags[number % len(tags)]) if tags else None
         return (found.answer, found.licence, "") if found else None
 
+    def sister(self, row: Answered, number: int) -> Made | None:
+        """The same answer in a sister language, which a small model mixes in: Malay for Indonesian, Lao for Thai."""
+        others = self.aligned.get((row.source, row.key), {}) if row.key else {}
+        tags = sorted(tag for tag in others if _sisters(row.language, tag))
+        found = others[tags[number % len(tags)]] if tags else None
+        return (found.answer, found.licence, "") if found else None
+
     def cut(self, row: Answered, number: int) -> Made | None:
         """The answer broken off."""
         return (cut(row.answer, number), row.licence, "") if len(row.answer) >= self.least else None
@@ -114,6 +122,11 @@ class _Rules:
         if found.messages == row.messages or found.answer == row.answer:
             return None
         return found.answer, found.licence, found.source
+
+
+def _sisters(one: str, other: str) -> bool:
+    known = languages()
+    return any(a in known and b in known[a].sisters for a, b in ((one, other), (other, one)))
 
 
 def pairs_by_rule(
