@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -207,6 +208,11 @@ def preferences(tmp_path: Path) -> Input:
 @pytest.mark.parametrize("method", ["dpo", "ipo", "simpo", "orpo"])
 def test_it_learns_to_prefer(tmp_path: Path, layer: Input, preferences: Input, method: str) -> None:
     params = dataclasses.replace(PARAMS, method=method, beta=2.0 if method == "simpo" else 0.1)
+    place = {
+        "data": {"corpus": "c" * 32, "taken": {"id": 3}}
+    }  # in the text, for a stage that goes on from it
+    manifest = msgspec.structs.replace(layer.manifest, summary=layer.manifest.summary | place)
+    layer = Input(layer.name, layer.folder, manifest)
     outcome = prefer.function(params, work(tmp_path / method, preferences, layer))
     said = outcome.summary
     held = said["held_out"]
@@ -221,6 +227,7 @@ def test_it_learns_to_prefer(tmp_path: Path, layer: Input, preferences: Input, m
     old, new = read_layer(layer.folder)[0], read_layer(tmp_path / method / "made")[0]
     assert (old.rank, old.alpha, old.targets) == (new.rank, new.alpha, new.targets)
     assert said["begun_from"]["layer"] == layer.manifest.id
+    assert said["data"] == place["data"]
     steps = [json.loads(line) for line in (tmp_path / method / "made" / "preferences-steps.jsonl").open()]
     assert [line["step"] for line in steps] == list(range(1, 25))
 

@@ -184,3 +184,18 @@ def test_licences_join() -> None:
     assert joined_licences("MIT", "MIT") == "MIT"
     assert joined_licences("MIT", "CC0-1.0 AND MIT") == "CC0-1.0 AND MIT"
     assert joined_licences("MIT OR GPL-2.0-or-later", "CC0-1.0") == "CC0-1.0 AND (MIT OR GPL-2.0-or-later)"
+
+
+def test_a_table_is_looked_for_in_the_folder_of_source_text(
+    tmp_path: Path, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUMPUN_DATA", str(tmp_path))
+    monkeypatch.chdir(Path(__file__).parent)
+    near = dataclasses.replace(table, path=Path(table.path).name)
+    assert pairs.identity is not None
+    assert pairs.identity(PairsParams(tables=(near,))) == pairs.identity(PairsParams(tables=(table,)))
+    outcome = pairs.function(PairsParams(tables=(near,)), work(tmp_path / "a"))
+    assert outcome.summary["pairs"] > 0
+    absent = dataclasses.replace(table, path="nowhere.jsonl")
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: neither here nor in"):
+        pairs.identity(PairsParams(tables=(absent,)))

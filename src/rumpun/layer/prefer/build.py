@@ -16,6 +16,7 @@ from rumpun.layer.prefer.rows import PreferenceRow, Turn, lines, read_preference
 from rumpun.layer.prefer.rules import Answered, draw, joined_licences, pairs_by_rule
 from rumpun.records.artefacts import SourceEntry, sha256_file
 from rumpun.records.licences import shippable
+from rumpun.records.places import source_data
 from rumpun.steps import Outcome, Work, step
 
 __all__ = ["PREFERENCES", "chat_rows", "pairs"]
@@ -27,7 +28,18 @@ _LICENCE = "licence may not stand behind a shipped layer"
 def _facts(params: PairsParams) -> dict[str, Any]:
     """The hashes of the files that the recipe names."""
     named = [*params.files, *(table.path for table in params.tables)]
-    return {"sha256": [sha256_file(Path(name).expanduser()) for name in named]}
+    return {"sha256": [sha256_file(_named(name)) for name in named]}
+
+
+def _named(name: str) -> Path:
+    """A file that the recipe names: where it says, or in the folder of source text."""
+    path = Path(name).expanduser()
+    if path.is_absolute() or path.exists():
+        return path
+    found = source_data() / path
+    if not found.is_file():
+        raise InputError(f"{name}: neither here nor in {found.parent}", "name the file with its whole path")
+    return found
 
 
 @step(kind="preferences", version=2, identity=_facts)
@@ -76,7 +88,7 @@ def _given(params: PairsParams, dropped: Counter[str]) -> tuple[list[PreferenceR
     kept: list[PreferenceRow] = []
     sources: dict[str, SourceEntry] = {}
     for name in params.files:
-        path = Path(name).expanduser()
+        path = _named(name)
         mine: dict[str, list[PreferenceRow]] = {}
         for row in read_preferences(path):
             if why := _refused(row.language, row.licence, params):
@@ -125,7 +137,7 @@ def _answered(
             found[row.language, row.identity] = row  # in the place of the corpus's own, which has no key
             rows_taken += 1
             size += len(row.answer.encode())
-        path = Path(table.path).expanduser()
+        path = _named(table.path)
         sources.append(
             SourceEntry(
                 name=table.source, licence=table.licence, rows=rows_taken, bytes=size, sha256=sha256_file(path),
@@ -166,7 +178,7 @@ def chat_rows(path: Path, dropped: Counter[str]) -> Iterator[Answered]:
 
 
 def _table_rows(table: Table) -> Iterator[Answered]:
-    path = Path(table.path).expanduser()
+    path = _named(table.path)
     for number, line in lines(path):
         try:
             row = json.loads(line)

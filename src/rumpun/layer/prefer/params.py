@@ -16,7 +16,9 @@ RULES: tuple[Rule, ...] = ("language", "sister", "cut", "repeat", "other")
 class Table:
     """A file of conversations that say the same in several languages."""
 
-    path: str  # lines {"key", "th": {"user", "assistant"}, "en": {…}, …}
+    path: (
+        str  # lines {"key", "th": {"user", "assistant"}, "en": {…}, …}; here, or in the folder of source text
+    )
     source: str  # its name in lineages, the one that the corpus has for it
     licence: str  # SPDX
 

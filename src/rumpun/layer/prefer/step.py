@@ -30,7 +30,7 @@ __all__ = ["PreferParams", "prefer"]
 _EDGE = 0.1  # share of the steps that "first" and "last" figures are taken over
 
 
-@step(kind="layer", version=1, identity=base_facts, part="train", needs=("preferences", "layer"))
+@step(kind="layer", version=2, identity=base_facts, part="train", needs=("preferences", "layer"))
 def prefer(params: PreferParams, work: Work) -> Outcome:
     """Go on from a layer's products with preference pairs; the loss is on the answers, in the base's own chat form."""
     import torch
@@ -64,6 +64,7 @@ def prefer(params: PreferParams, work: Work) -> Outcome:
         begun = earlier.begin(shape, run)
         figures, found = _train(run, shape, pairs, held, params, work=work)
     seconds = time.monotonic() - started
+    data = earlier.input.manifest.summary.get("data")  # its place in the text, where a run may go on
     write_trained(shape, work, run, base, earlier)
     _write_figures(work.folder / "preferences-steps.jsonl", figures)
     return Outcome(
@@ -85,7 +86,8 @@ def prefer(params: PreferParams, work: Work) -> Outcome:
             "training": _edges(figures),
             "held_out": found,
         }
-        | begun,
+        | begun
+        | ({"data": data} if data else {}),
         tools={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
     )
 
