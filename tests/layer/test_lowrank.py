@@ -155,3 +155,32 @@ def test_nothing_learnt_gives_no_loss_and_no_gradient() -> None:
     assert summed.item() == 0
     assert hidden.grad is not None
     assert not hidden.grad.any()
+
+
+@pytest.mark.parametrize("added", [0, 7])
+def test_in_bfloat16_product_and_rows_get_the_gradients_of_float32(added: int) -> None:
+    """The base, a product on it and added rows in one multiplication: what rounding costs, and no more."""
+    chance = torch.Generator().manual_seed(9)
+    hidden = torch.randn(40, 32, generator=chance).bfloat16()
+    base = (0.3 * torch.randn(200, 32, generator=chance)).bfloat16()
+    leaves = [torch.randn(*shape, generator=chance) for shape in ((4, 32), (200, 4), (added, 32))]
+    targets = torch.randint(0, 200 + added, (40,), generator=chance)
+    targets[::5] = -1
+
+    def of(ours: bool) -> list[torch.Tensor]:
+        h = hidden.clone() if ours else hidden.float()
+        a, b, rows = (leaf.clone().requires_grad_() for leaf in leaves)
+        h.requires_grad_()
+        if ours:
+            table = torch.cat([base, rows.detach().bfloat16()])
+            given = rows if added else None
+            loss, _ = summed_loss(h, table, targets, low_rank=(a, b, 0.1), rows=given, chunk=16)
+        else:
+            table = torch.cat([base.float() + 0.1 * b @ a, rows])
+            loss = nn.functional.cross_entropy(h @ table.t(), targets, ignore_index=-1, reduction="sum")
+        loss.backward()
+        return [loss.detach(), *(leaf.grad for leaf in (h, a, b, rows) if leaf.grad is not None)]
+
+    for ours, exact in zip(of(True), of(False)[: 5 if added else 4], strict=True):
+        apart = (ours.float() - exact).norm() / exact.norm()
+        assert apart < 0.02

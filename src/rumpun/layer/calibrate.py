@@ -31,7 +31,7 @@ _DEEP = 8  # blocks of the deeper trial at most
 _PASSES = 2  # of one step, tried; a step of more takes as many times longer
 _STEPS = 3  # timed; their median counts
 _OPERATIONS = 6e12  # of one trial step at most: a minute on a slow processor
-_LOOP = 2  # how fast the training loop is: a figure of another number is not taken
+_LOOP = 3  # how fast the training loop is: a figure of another number is not taken
 _WATCHED = ("RUMPUN_DEVICE", "RUMPUN_COMPILE", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
 

@@ -128,9 +128,13 @@ def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0
     """
     shape = load.shape
     chunk = min(CHUNK_TOKENS[place], pass_tokens or load.pass_tokens(place))
-    low = bool(load.products and load.products.embeddings_rank)  # then logits are summed in float32
+    tokens = shape.vocabulary + load.added
+    low = load.products.embeddings_rank if load.products else 0
     softmax = 4 if place == "cuda" else 0  # in float32; on a processor of few rows at a time
-    logits = chunk * (shape.vocabulary + load.added) * (number_bytes + softmax + 4 * low)
+    wide = (
+        tokens * (shape.hidden + low) * number_bytes if low else 0
+    )  # the table with a product's factor beside it
+    logits = chunk * tokens * (number_bytes + softmax) + wide
     held = {
         "activations": _kept_a_token(load, place, number_bytes) * (pass_tokens or load.pass_tokens(place)),
         "logits": logits,

@@ -4,7 +4,7 @@ Logits of 4,096 tokens over 49,152 entries would be 805 MB in float32, and their
 Here a chunk's logits become its gradient in place and are dropped, so only the hidden states' gradient is kept. On a
 processor the softmax goes a few rows at a time, whose float32 numbers stay in its cache (docs/decisions/0007).
 
-Letters: n tokens, d width, v vocabulary, o the base's tokens, k added ones, r rank, c chunk.
+Letters: n tokens, d width, v vocabulary, o the base's tokens, k added ones, r rank, x = d + r, c chunk.
 """
 
 from typing import Any
@@ -29,41 +29,50 @@ def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     return -right.clamp_min(_LEAST).log().squeeze(1)  # what is no number stays none
 
 
+def _beside(table_vd: torch.Tensor, b_or: torch.Tensor) -> torch.Tensor:
+    """The table with a product's second factor as further columns [v, d + r]: base and product are one multiplication."""
+    new, rank = len(table_vd) - len(b_or), b_or.shape[1]
+    wide_vr = (
+        torch.cat([b_or.to(table_vd.dtype), table_vd.new_zeros(new, rank)])
+        if new
+        else b_or.to(table_vd.dtype)
+    )
+    return torch.cat([table_vd, wide_vr], 1)
+
+
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0917  # autograd gives positions alone
         ctx: Any, hidden_nd: torch.Tensor, table_vd: torch.Tensor, targets_n: torch.Tensor, a_rd: torch.Tensor | None,
         b_or: torch.Tensor | None, rows_kd: torch.Tensor | None, scale: float, chunk: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        width, dtype = hidden_nd.shape[1], table_vd.dtype
         losses_n = torch.zeros(hidden_nd.shape[0], dtype=torch.float32, device=hidden_nd.device)
         grad_nd = torch.zeros_like(hidden_nd)
         grad_a = torch.zeros_like(a_rd) if a_rd is not None else None
         grad_b = torch.zeros_like(b_or) if b_or is not None else None
         grad_rows = torch.zeros_like(rows_kd) if rows_kd is not None else None
-        old = table_vd.shape[0] - (0 if rows_kd is None else rows_kd.shape[0])
+        old = len(table_vd) - (0 if rows_kd is None else len(rows_kd))
+        wide_vx = table_vd if b_or is None else _beside(table_vd, b_or)
         kept = torch.nonzero(targets_n >= 0).squeeze(1)
-        room = torch.empty(
-            (min(chunk, len(kept)), len(table_vd)), dtype=table_vd.dtype, device=table_vd.device
-        )
+        room = torch.empty((min(chunk, len(kept)), len(table_vd)), dtype=dtype, device=table_vd.device)
         for rows in torch.split(kept, chunk):
             whole = len(rows) == hidden_nd.shape[0]
-            h_cd = hidden_nd if whole else hidden_nd[rows]
-            d_cv = torch.mm(h_cd, table_vd.t(), out=room[: len(rows)])
-            if a_rd is not None and b_or is not None:
-                low_cr = (h_cd.float() @ a_rd.t()) * scale
-                d_cv = d_cv.float()
-                d_cv[:, :old].addmm_(low_cr, b_or.t())
+            h_cd = h_cx = hidden_nd if whole else hidden_nd[rows]
+            if a_rd is not None:
+                low_cr = (h_cd.float() @ a_rd.t() * scale).to(dtype)
+                h_cx = torch.cat([h_cd, low_cr], 1)
+            d_cv = torch.mm(h_cx, wide_vx.t(), out=room[: len(rows)])
             losses_n[rows] = _to_gradient(d_cv, targets_n[rows].unsqueeze(1))
-            low_cv = d_cv.to(table_vd.dtype)
-            d_cd = low_cv @ table_vd
+            d_cx = d_cv @ wide_vx
+            grad_nd[rows] = d_cx[:, :width]
             if grad_rows is not None:
-                grad_rows += (low_cv[:, old:].t() @ h_cd).float()
-            if a_rd is not None and b_or is not None and grad_a is not None and grad_b is not None:
-                d_cr = d_cv[:, :old] @ b_or
+                grad_rows += (d_cv[:, old:].t() @ h_cd).float()
+            if a_rd is not None and grad_a is not None and grad_b is not None:
+                d_cr = d_cx[:, width:].float()
                 grad_a.addmm_(d_cr.t(), h_cd.float(), alpha=scale)
-                grad_b.addmm_(d_cv[:, :old].t(), low_cr)
-                d_cd = d_cd + (scale * (d_cr @ a_rd)).to(d_cd.dtype)
-            grad_nd[rows] = d_cd
+                grad_b += (d_cv[:, :old].t() @ low_cr).float()
+                grad_nd[rows] += (scale * (d_cr @ a_rd)).to(dtype)
         ctx.save_for_backward(grad_nd, grad_a, grad_b, grad_rows)
         ctx.mark_non_differentiable(losses_n)
         return losses_n.sum(), losses_n

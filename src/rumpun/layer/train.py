@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@step(kind="layer", version=2, identity=base_facts, part="train", needs=("corpus",))
+@step(kind="layer", version=3, identity=base_facts, part="train", needs=("corpus",))
 def train(params: TrainParams, work: Work) -> Outcome:
     """Train low-rank products on a base with the corpus's text and, where asked for, its chat rows.
 
@@ -40,7 +40,7 @@ def train(params: TrainParams, work: Work) -> Outcome:
     return learn(params, work, found, ())
 
 
-@step(kind="layer", version=2, identity=base_facts, part="train", needs=("corpus", "layer"))
+@step(kind="layer", version=3, identity=base_facts, part="train", needs=("corpus", "layer"))
 def tune(params: TuneParams, work: Work) -> Outcome:
     """Go on from what an earlier layer of the same base, rank and targets learnt; inputs: a corpus and that layer."""
     return learn(params, work, work.input("layer"), params.chat_sources)
