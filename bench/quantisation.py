@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bits_per_byte import texts as news
+from bits_per_byte import news
 from rumpun.edge.bench import measure
 from rumpun.engines.embedded import BASE_NAME, base
 from rumpun.engines.llamacpp import LlamaCpp

@@ -9,7 +9,12 @@ FILE = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("texts", metavar="CORPUS_OR_FILES...", nargs=-1, required=True, type=FILE)
-@click.option("--base", default="base", show_default=True, help="A GGUF, 'base', or a name in the catalogue.")
+@click.option(
+    "--base",
+    default="base",
+    show_default=True,
+    help="A GGUF, a folder of weights, 'base', or a name in the catalogue.",
+)
 @click.option("--tokens", "tokens_max", default=8_000, show_default=True, help="New tokens at most.")
 @click.option(
     "--clusters", "clusters_max", default=2_000, show_default=True,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rumpun.engines.bases import as_folder, base_of_layer
+from rumpun.engines.bases import as_folder, as_gguf, base_of_layer
 from rumpun.errors import UsageError
 from rumpun.evaluate.bpb import BATCH, EMPTY, figures, score_texts
 from rumpun.evaluate.texts import Text, held_out
@@ -133,7 +133,7 @@ def _written(layer: Input, work: Work) -> Path:
     from rumpun.weights.folder import write_folder
 
     folder = work.scratch / f"merged-{layer.manifest.id}"
-    write_folder(base_of_layer(layer.folder), folder, layer=layer.folder, progress=work.progress)
+    write_folder(as_gguf(base_of_layer(layer.folder)), folder, layer=layer.folder, progress=work.progress)
     return folder
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rumpun.engines.bases import as_gguf
 from rumpun.errors import InputError
 from rumpun.layer.base import base_sha256
 from rumpun.layer.params import KEPT_STATE, TRAINING, TrainParams, TuneParams
@@ -131,17 +132,13 @@ def tokenizer_folder(base: Path, spec: LayerSpec, folder: Path) -> Path:
     """A folder with the base's tokenizer and the layer's vocabulary, as transformers reads it.
 
     Raises:
-        InputError: the base is no GGUF, or its tokenizer is no byte-level BPE.
+        InputError: the base cannot be read, or its tokenizer is no byte-level BPE.
     """
     from rumpun.weights.gguf_file import read_gguf
     from rumpun.weights.tokenizer_json import tokenizer_config, tokenizer_json
     from rumpun.weights.vocabulary import extended
 
-    if base.is_dir():
-        raise InputError(
-            f"{base}: a folder, and the layer adds {len(spec.tokens)} tokens", "name the base's GGUF"
-        )
-    file = read_gguf(base)
+    file = read_gguf(as_gguf(base))
     metadata = extended(file, spec)
     template = spec.chat_template or file.get("tokenizer.chat_template")
     tables = {

@@ -191,7 +191,7 @@ class MergeParams:
 class ExtendParams:
     """How a base's vocabulary is extended."""
 
-    base: str = "base"  # "base" (embedded), a GGUF, a catalogue name
+    base: str = "base"  # "base" (embedded), a GGUF, a transformers folder, a catalogue name
     tokens_max: int = 8_000  # new tokens; each brings a row, 1,152 bytes on the embedded base
     clusters_max: int = 2_000  # of them, found before the text is cut; llama.cpp pays for each on every text
     tokens_per_character: float = 0.35  # a language that has reached it asks for no more merges
@@ -223,7 +223,9 @@ class PruneParams:
     """Which added tokens of a layer go."""
 
     languages: tuple[str, ...]  # tags; their tokens go
-    base: str = "base"  # that the layer stands on: "base" (embedded), a GGUF, a catalogue name
+    base: str = (
+        "base"  # that the layer stands on: "base" (embedded), a GGUF, a transformers folder, a catalogue name
+    )
     share: float = (
         0.5  # of a token's uses in as much text of every language: above it, it is these languages'
     )

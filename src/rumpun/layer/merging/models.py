@@ -161,7 +161,8 @@ class _Rows:
     A parent that lacks a token says nothing of it. Where the base has the token, that parent's difference is zero; where
     there is no base (linear, slerp), the method runs over the tokens that all parents have. A token that the base, or some
     parent, lacks takes the mean of the rows of those who have it, by the size of their weights: what one parent alone
-    knows is kept as it is. Rows that stand for no token (a table filled up to a round size) are left out.
+    knows is kept as it is. Rows that stand for no token (a table filled up to a round size) are left out, but for those that
+    added tokens stand behind: they are the first parent's.
     """
 
     joined: Vocabulary
@@ -178,15 +179,18 @@ class _Rows:
         else:
             voted = np.flatnonzero(np.all([p >= 0 for p in places], axis=0))
         rest = np.setdiff1d(np.arange(self.joined.size), voted)
+        spare = np.setdiff1d(rest, list(self.joined.numbers.values()))
+        fillers: Float | None = None
         base_rows = self._read(self.base, name)[base_places[voted]] if self.base else None
         sums: Float | None = None
         shares = np.zeros(len(rest))
         weights = self.settings.weights(len(self.parents))
 
         def versions() -> Iterator[Float]:
-            nonlocal sums
+            nonlocal sums, fillers
             for parent, place, weight in zip(self.parents, places, weights, strict=True):
                 table = self._read(parent, name)
+                fillers = table[spare[spare < len(table)]] if fillers is None else fillers
                 sums = np.zeros((len(rest), table.shape[1]), np.float32) if sums is None else sums
                 has = place[rest] >= 0
                 share = max(abs(weight), _LEAST)
@@ -204,7 +208,9 @@ class _Rows:
             raise ValueError("nothing to merge")
         out = np.zeros((self.joined.size, merged.shape[1]), np.float32)
         out[voted] = merged
-        known = shares > 0  # a number that no token has keeps a row of zeros
+        if fillers is not None:
+            out[spare[: len(fillers)]] = fillers
+        known = shares > 0
         out[rest[known]] = sums[known] / shares[known, None].astype(np.float32)
         return out
 

@@ -58,10 +58,6 @@ class Parent:
         rows = self.products.get(f"{name.removesuffix('.weight')}.rows")
         if rows is None:
             return shape
-        if (
-            self.vocabulary is not None
-        ):  # rows stand right behind the base's tokens, over what only filled the table up
-            shape = (self.vocabulary.size - len(rows), *shape[1:])
         return (shape[0] + len(rows), *shape[1:])
 
     def tensor(self, name: str) -> Float:
@@ -154,7 +150,8 @@ def with_layer(base: Path, layer: Path, progress: Progress = quiet) -> Parent:
         if vocabulary is None:
             raise InputError(f"{layer}: adds {len(spec.tokens)} tokens, and {base} has no tokenizer.json",
                              "name a base with its tokenizer")  # fmt: skip
-        vocabulary = vocabulary.extended(spec.tokens, spec.merges, str(layer))
+        rows = max((parent.shape(name)[0] for name in parent.names() if name.endswith(INPUT)), default=0)
+        vocabulary = vocabulary.extended(spec.tokens, spec.merges, str(layer), rows)
     template = parent.template if spec.chat_template is None else spec.chat_template
     return Parent(
         parent.name, parent.folder, parent.config, parent.shards, vocabulary, spec, products, template

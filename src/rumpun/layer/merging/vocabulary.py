@@ -51,8 +51,12 @@ class Vocabulary:
             and self.added.keys() == other.added.keys()
         )
 
-    def extended(self, tokens: Sequence[str], merges: Sequence[str], where: str) -> "Vocabulary":
+    def extended(
+        self, tokens: Sequence[str], merges: Sequence[str], where: str, rows: int = 0
+    ) -> "Vocabulary":
         """With a layer's tokens and merges behind: a token that a merge makes is learnt, another found in the text.
+
+        `rows` of the table that they stand behind, those that only fill it up among them, as in a GGUF.
 
         Raises:
             InputError: the tokenizer is no BPE, or a token or merge stands in it already.
@@ -64,7 +68,7 @@ class Vocabulary:
         for words in (f"the merge '{' '.join(m)}' stands in the base already" for m in pairs if m in old):
             raise InputError(f"{where}: {words}", "make the layer's vocabulary again for this base")
         made = {left + right for left, right in (*self.merges, *pairs)}
-        start = self.size
+        start = max(self.size, rows)
         numbers = dict(self.numbers) | {token: start + place for place, token in enumerate(tokens)}
         added = dict(self.added) | {t: {"content": t, **_ADDED} for t in tokens if t not in made}
         return Vocabulary(where, self.table, numbers, added, (*self.merges, *pairs), self.roles)

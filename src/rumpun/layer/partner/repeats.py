@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rumpun.engines.bases import as_folder, base_of_layer
+from rumpun.engines.bases import as_folder, as_gguf, base_of_layer
 from rumpun.errors import InputError
 from rumpun.records.private import PREFIX, is_private
 from rumpun.steps import Outcome, Progress, Work, step
@@ -53,7 +53,7 @@ def repeats(params: RepeatsParams, work: Work) -> Outcome:
     model = next((item.folder for item in work.inputs if item.manifest.kind == "model"), None)
     if model is None:
         model = work.scratch / "merged"
-        write_folder(base, model, layer=layer.folder, progress=work.progress)
+        write_folder(as_gguf(base), model, layer=layer.folder, progress=work.progress)
     only_private = is_private(corpus.manifest)
     found: dict[str, Any] = {
         place: {"asked": 0, "prefix_tokens": params.prefix_tokens, "continued_tokens": params.continued_tokens} for place in ("train", "held_out")

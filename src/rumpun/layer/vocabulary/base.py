@@ -9,7 +9,9 @@ from typing import Any
 
 import regex
 
+from rumpun.engines.bases import as_gguf
 from rumpun.errors import InputError
+from rumpun.steps import Progress, quiet
 from rumpun.weights.gguf_file import Gguf, read_gguf
 from rumpun.weights.layer_file import LayerSpec
 from rumpun.weights.tokenizer_json import tokenizer_json
@@ -28,19 +30,24 @@ def byte_letters() -> list[str]:
 
 
 class BaseTokenizer:
-    """The tokenizer of a GGUF, alone or with a layer's tokens and merges.
+    """The tokenizer of a base, alone or with a layer's tokens and merges.
 
     Args:
-        path: a GGUF with a byte-level BPE.
+        base: a GGUF, or a folder of transformers weights, with a byte-level BPE.
+        progress: of a folder that is first written as a GGUF, once.
 
     Raises:
-        InputError: the file cannot be read, or its tokenizer is another one.
+        InputError: the base cannot be read, or its tokenizer is another one.
     """
 
-    def __init__(self, path: Path) -> None:
-        if path.is_dir():
-            raise InputError(f"{path}: a folder, a vocabulary is learnt for a GGUF", "name the base's GGUF")
-        self.file: Gguf = read_gguf(path)
+    def __init__(self, base: Path, progress: Progress = quiet) -> None:
+        self.file: Gguf = read_gguf(as_gguf(base, progress))
+        kind = self.file.get("tokenizer.ggml.model")
+        if kind != "gpt2":
+            raise InputError(
+                f"{base}: its tokenizer is '{kind}', new tokens are learnt for a byte-level BPE ('gpt2')",
+                "train the layer without new vocabulary, or take a base of another family",
+            )
         self.tokens: list[str] = list(self.file.need("tokenizer.ggml.tokens"))
         self.inner = self.tokenizer((), ())
         self.ids = {token: number for number, token in enumerate(self.tokens)}

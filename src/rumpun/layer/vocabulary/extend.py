@@ -93,7 +93,7 @@ def _make(base: Path, texts: Any, params: ExtendParams, folder: Path, progress: 
     from rumpun.layer.vocabulary.table import changed_tokens, cost_table
     from rumpun.weights.gguf_write import whole_file
 
-    tokenizer = BaseTokenizer(base)
+    tokenizer = BaseTokenizer(base, progress)
     code = [code_reference(), *(_text(path) for path in _kept_files(params))]
     found = learn(tokenizer, texts, code, params, progress)
     if not found.tokens:

@@ -106,7 +106,7 @@ def prune(params: PruneParams, work: Work) -> Outcome:
     for tag in params.languages:
         if tag not in texts.train:
             raise InputError(f"{corpus}: no text in '{tag}'", f"it has {', '.join(sorted(texts.train))}")
-    tokenizer = BaseTokenizer(base)
+    tokenizer = BaseTokenizer(base, work.progress)
     before = tokenizer.tokenizer(spec.tokens, spec.merges)
     kept = kept_words(spec.tokens, spec.merges, _rates(before, texts.train), params.languages, params.share)
     if not (kept.places or spec.targets or spec.chat_template):
