@@ -186,6 +186,20 @@ def test_pieces_get_fewer_and_what_is_kept_stays(base, texts):
 NATIVE = ("๐๑๒๓๔๕๖๗๘๙", "၀၁၂၃၄၅၆၇၈၉", "០១២៣៤៥៦៧៨៩", "໐໑໒໓໔໕໖໗໘໙", "௦௧௨௩௪௫௬௭௮௯")
 
 
+def test_what_is_merged_lies_inside_a_word_of_the_bases_cut(base, texts):
+    """A merge across the borders of the base's pre-tokenizer would never come into play."""
+    found = learn(base, texts, [], SMALL, quiet)
+    lines = [
+        line for rows in texts.train.values() for text in rows for line in text.splitlines(keepends=True)
+    ]
+    words = {word for line in lines for word, _ in base.inner.pre_tokenizer.pre_tokenize_str(line)}
+    assert len(found.merged) > 20
+    for token in found.merged:
+        assert any(token in word for word in words), base.text(token)
+    glued = "".join(word for word, _ in base.inner.pre_tokenizer.pre_tokenize_str(lines[0])[:2])
+    assert not any(glued in word for word in words)  # what a cut that is ignored would give
+
+
 def test_numbers_stay_and_a_scripts_own_digits_get_one_token_each(base, texts):
     given = Texts({**texts.train, "km": [*texts.train["km"], "ឆ្នាំ១៩៩៣"]}, texts.held_out, texts.parallel)
     found = learn(base, given, [], SMALL, quiet)
