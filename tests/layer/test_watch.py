@@ -148,6 +148,40 @@ def test_forgetting_stops_a_run_after_two_measurements(base_folder: Path) -> Non
     assert (again.curve, again.best_step, again.stopped()) == (watch.curve, 0, watch.stopped())
 
 
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"stop_forgetting": 0.05}, "forgetting: en lost at least "),
+        ({"stop_patience": 3}, "patience: no better mean since step "),
+    ],
+)
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_run_ends_by_its_own_stop_rule(
+    tmp_path: Path, corpus: Input, rule: dict[str, Any], why: str, keep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thai alone at a rate that ruins the model: it ends long before its tokens do, and with the step that was asked for."""
+    from rumpun.layer import watch
+
+    def knows_english(*given: Any) -> Any:  # a base of random numbers has nothing to forget
+        documents = given[1]
+        return true_bits(*given) * np.array([0.5 if one.language == "en" else 1.0 for one in documents])
+
+    true_bits = watch.base_bits
+    monkeypatch.setattr(watch, "base_bits", knows_english)
+    ruin = {"learning_rate": 0.1, "language_weights": {"th": 1.0}, "tokens": 32 * 4 * 60, "epochs_max": 200.0}
+    params = TrainParams(**SHAPE | ruin | rule, keep=keep)
+    said = train.function(params, work(tmp_path, corpus)).summary
+    rows = lines(tmp_path)
+    assert said["stopped"].startswith(why)
+    assert said["steps"] == rows[-1]["step"] < 60
+    assert said["tokens"] == said["steps"] * 128 < said["tokens_asked"] == 32 * 4 * 60
+    best = min(rows, key=lambda row: row["mean"])["step"]
+    assert said["kept_step"] == (best if keep == "best" else said["steps"])
+    free = dataclasses.replace(params, stop_forgetting=0.0, stop_patience=0, measure_steps=0)
+    whole = train.function(free, work(tmp_path / "free", corpus)).summary
+    assert (whole["stopped"], whole["steps"]) == ("", 60)
+
+
 def test_what_cannot_be_measured_is_named(tmp_path: Path, corpus: Input, base_folder: Path) -> None:
     params = TrainParams(**SHAPE, replay=Replay(languages=("vi",)))
     with pytest.raises(InputError, match="nothing is held out in vi") as caught:
