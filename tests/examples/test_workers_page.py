@@ -70,6 +70,20 @@ def test_only_who_holds_a_link_reads_and_writes_and_only_their_side(page: Page) 
     assert page.child.errors == []  # no message, no key, no path
 
 
+def test_both_read_where_to_get_help_and_only_where_they_need_it(page: Page) -> None:
+    for text in ("Terima kasih.", WAGES):  # the second: two months without wages
+        assert page.ask("/say", body={"text": text}).status_code == 200
+    for side, office, lawyer in (
+        ("worker", "Kantor tenaga kerja", "Pengacara atau bantuan hukum"),
+        ("employer", "劳工部门", "律师或法律援助"),
+    ):
+        thanks, wages = page.ask("/turns", side).json()["turns"]
+        assert thanks["signs"] == []
+        [sign] = wages["signs"]
+        assert office.casefold() in sign["advice"]
+        assert [place["kind"] for place in sign["places"]] == [office, lawyer]
+
+
 def test_another_site_can_neither_read_nor_write(page: Page) -> None:
     for headers in (
         {"origin": "https://jahat.example"}, {"origin": "null"}, {"host": "jahat.example"}, {"host": "127.0.0.1.jahat.example"},

@@ -63,8 +63,12 @@ class Process:
         )  # fmt: skip
         self._lines: dict[str, queue.Queue[str]] = {"out": queue.Queue(), "errors": queue.Queue()}
         self.errors: list[str] = []
-        for name, stream in (("out", self.child.stdout), ("errors", self.child.stderr)):
-            threading.Thread(target=self._read, args=(name, stream), daemon=True).start()
+        self.readers = [
+            threading.Thread(target=self._read, args=given, daemon=True)
+            for given in (("out", self.child.stdout), ("errors", self.child.stderr))
+        ]
+        for reader in self.readers:
+            reader.start()
 
     def _read(self, name: str, stream: Any) -> None:
         for line in stream:
@@ -77,6 +81,14 @@ class Process:
             return self._lines[name].get(timeout=seconds)
         except queue.Empty:
             raise AssertionError(f"nothing came: {self.child.poll()} {''.join(self.errors)}") from None
+
+    def rest(self) -> list[str]:
+        """What it printed and nobody has read, once it has ended."""
+        self.child.wait(60)
+        for reader in self.readers:
+            reader.join(60)
+        lines = self._lines["out"]
+        return [lines.get_nowait() for _ in range(lines.qsize())]
 
     def send(self, text: str) -> None:
         assert self.child.stdin is not None

@@ -5,9 +5,9 @@ import tomllib
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from growing import Made, parent_recipe, text, write_data
 from hypothesis import given
 from hypothesis import strategies as st
 from released import rewrite, store_of
@@ -265,44 +265,14 @@ def test_whatever_trained_the_parent_names_its_base(tmp_path: Path, step: str) -
 
 # ---- from a data folder to a measured child, on a base of random weights
 
-WORDS = {
-    "su": ["kuring", "manéhna", "barudak", "nini", "imah", "sawah", "walungan", "isuk", "peuting", "dahar", "leumpang", "ngala", "melak", "paré", "kalapa", "jeung", "di", "ka", "ti", "geus", "keur", "moal", "gedé", "leutik", "loba", "hayang", "balik", "datang", "nyieun", "meuli", "ngajual", "deukeut", "jauh"],
-    "id": ["saya", "dia", "anak-anak", "nenek", "rumah", "sawah", "sungai", "pagi", "malam", "makan", "berjalan", "memetik", "menanam", "padi", "kelapa", "dan", "di", "ke", "dari", "sudah", "sedang", "tidak", "besar", "kecil", "banyak", "ingin", "pulang", "datang", "membuat", "membeli", "menjual", "dekat", "jauh"],
-}  # fmt: skip
-
-
-def text(tag: str, seed: int) -> str:
-    state, words = seed * 2_654_435_761 % 2**32, []
-    for _ in range(24):
-        state = (state * 1_664_525 + 1_013_904_223) % 2**32
-        words.append(WORDS[tag][state // 65_536 % len(WORDS[tag])])
-    return " ".join(words).capitalize() + "."
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "text").mkdir()
-    tables = []
-    for name, tag, count in (
-        ("desa", "su", 1500),
-        ("radio", "su", 120),
-        ("desa-id", "id", 300),
-        ("warta-id", "id", 140),
-    ):
-        rows = [
-            {"id": f"{name}-{n}", "text": text(tag, len(name) * 100_000 + n), "language": tag, "source": name, "licence": "CC0-1.0",
-             "url": "", "domain": "news"}
-            for n in range(count)
-        ]  # fmt: skip
-        path = f"text/{name}.{tag}.parquet"
-        pq.write_table(pa.Table.from_pylist(rows), folder / path)
-        tables.append(
-            f'[[source]]\nname = "{name}"\nkind = "text"\nlanguages = ["{tag}"]\nlicence = "CC0-1.0"\nrepository = "https://x.example"\n'
-            f'commit = ""\ndomain = "news"\nrows = {count}\nfiles = [{{ path = "{path}", rows = {count}, sha256 = "" }}]\n'
-        )
-    (folder / "inventory.toml").write_text("\n".join(tables), encoding="utf-8")
-    return folder
+    sources = [
+        Made(name="desa", counts={"su": 1500}), Made(name="radio", counts={"su": 120}),
+        Made(name="desa-id", counts={"id": 300}), Made(name="warta-id", counts={"id": 140}),
+    ]  # fmt: skip
+    return write_data(tmp_path_factory.mktemp("data"), sources)
 
 
 def test_bytes_are_of_the_texts(data: Path) -> None:
@@ -350,13 +320,7 @@ def test_a_child_is_grown_and_measured_against_its_parent(
 ) -> None:
     monkeypatch.setenv("RUMPUN_DEVICE", "cpu")
     store = tmp_path / "store"
-    before = (
-        (ROOT / "recipes" / "tiny" / "run.toml")
-        .read_text(encoding="utf-8")
-        .replace("recipes/tiny", str(ROOT / "recipes" / "tiny"))
-    )
-    (tmp_path / "parent.toml").write_text(before.split("[steps.merge]")[0], encoding="utf-8")
-    made = run(read_recipe(tmp_path / "parent.toml"), store, progress=lambda _: quiet)
+    made = run(read_recipe(parent_recipe(tmp_path)), store, progress=lambda _: quiet)
     grown_from = read_parent(str(made["layer"]))
     assert set(grown_from.languages) == {"id", "th", "my", "en"}
     found = holdings(["su", "id", "en"], str(data))

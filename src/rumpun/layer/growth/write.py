@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rumpun.errors import InputError, UsageError
-from rumpun.layer.growth.choose import Choice
+from rumpun.layer.growth.choose import Choice, domains
 from rumpun.layer.growth.held_test import FOLDER, swapped_pairs, write_test
 from rumpun.layer.growth.holdings import Holding, PublicTest, texts_of
 from rumpun.layer.growth.parent import Parent
@@ -148,7 +148,11 @@ def _why(item: Holding) -> str:
 def _concerns(item: Holding, choice: Choice) -> bool:
     """Whether people who grow this child want to know that a source is left out."""
     if choice.kind == "domain":
-        return choice.name in f"{item.domain} {item.name}"
+        about = domains()[choice.name]
+        named = (*about.sources, *about.chat, *about.pairs)
+        return (
+            item.name in named or item.domain in about.domains or choice.name in f"{item.domain} {item.name}"
+        )
     return any(tag in item.amounts for tag in choice.own)
 
 
