@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import signal
 import subprocess
@@ -54,6 +55,18 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
     move("first")
     return move
+
+
+@pytest.fixture(autouse=True)
+def one_core() -> Iterator[None]:
+    """One core for llama.cpp here and in the children: beside other work, two of its threads wait for each other."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture(scope="module")
