@@ -173,3 +173,33 @@ def test_a_folder_and_its_gguf_have_one_shape(base_file: Path, base_folder: Path
     config = json.loads((base_folder / "config.json").read_text())
     assert (found.hidden, found.blocks) == (config["hidden_size"], config["num_hidden_layers"])
     assert found.numbers == 90_880
+
+
+@pytest.mark.parametrize(
+    ("flags", "low"),
+    [
+        ("fpu avx512f avx512_bf16 clzero", True),
+        ("fpu avx512f amx_bf16 amx_tile", True),
+        ("fpu avx512f avx512_vnni", False),
+        ("fpu no_avx512_bf16_here", False),
+        ("", False),
+    ],
+)
+def test_bfloat16_is_computed_in_where_the_processor_multiplies_it(
+    flags: str, low: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emulated it is slower than float32, so `precision = "auto"` follows the processor; what a recipe says counts first."""
+    import torch
+
+    from rumpun.layer import machines as found
+    from rumpun.layer.prepared import find_device
+
+    monkeypatch.setattr(found, "_cpuinfo", lambda: f"model name : Some Processor\nflags\t\t: {flags}\n")
+    monkeypatch.setenv("RUMPUN_DEVICE", "cpu")
+    assert found.computes_bfloat16() is low
+    chosen = {
+        name: find_device(dataclasses.replace(TrainParams(), precision=name)).dtype
+        for name in ("auto", "bfloat16", "float32")
+    }
+    auto = torch.bfloat16 if low else torch.float32
+    assert chosen == {"auto": auto, "bfloat16": torch.bfloat16, "float32": torch.float32}
