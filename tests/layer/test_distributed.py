@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from growing import parent_recipe
 
 from rumpun.layer.distributed import leading
+from rumpun.records.artefacts import read_manifest
 from rumpun.steps import Input
 from rumpun.weights.layer_file import read_layer
 
@@ -117,6 +119,53 @@ def test_every_kind_of_run_is_shared_and_so_are_its_frozen_weights(tmp_path: Pat
         assert shared["last"] == pytest.approx(alone["last"], **exact)
         assert shared["held"] * 2 == alone["held"]
     assert found[0][0]["losses"][-1] < found[0][0]["losses"][0]
+
+
+def test_one_recipe_makes_one_layer_however_many_processes_walk_it(tmp_path: Path) -> None:
+    """The command itself, corpus and all: process 0 alone says where things stand, and they stand under the same ids."""
+    recipe = parent_recipe(tmp_path)
+    told = recipe.read_text(encoding="utf-8")
+    given = 'base = "tiny", precision = "float32", measure_steps = 8, measure_documents = 4,'
+    assert told.count('base = "tiny",') == 1
+    recipe.write_text(told.replace('base = "tiny",', given), encoding="utf-8")
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    found = []
+    for processes in (1, 2):
+        store = tmp_path / f"store-{processes}"
+        done = subprocess.run(
+            [sys.executable, *(launch if processes > 1 else []), "-m", "rumpun.cli", "run", recipe, "--store", store, "--json"],
+            capture_output=True, text=True, check=False, timeout=240,
+            env=os.environ | {"RUMPUN_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "RUMPUN_HOME": str(tmp_path / f"home-{processes}")},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (line,) = done.stdout.splitlines()
+        made = {name: Path(place) for name, place in json.loads(line)["steps"].items()}
+        assert {path.name for path in store.iterdir()} - {"names", ".making"} == {
+            place.name for place in made.values()
+        }
+        found.append(made)
+    alone, shared = found
+    assert {name: place.name for name, place in alone.items()} == {
+        name: place.name for name, place in shared.items()
+    }
+    said = [read_manifest(made["layer"]).summary for made in found]
+    assert [summary["processes"] for summary in said] == [1, 2]
+    assert [summary["steps"] for summary in said] == [16, 16]
+    curves = [
+        [json.loads(row)["loss"] for row in (made["layer"] / "losses.jsonl").read_text().splitlines()]
+        for made in found
+    ]
+    assert len(curves[0]) == 16
+    assert curves[0][0] != curves[0][-1]
+    for row, other in zip(*curves, strict=True):
+        assert other == pytest.approx(row, abs=2e-5)
+    means = [summary["measured"]["last"]["mean"] for summary in said]
+    assert means[1] == pytest.approx(means[0], abs=1e-4)
+    (spec, tensors), (other_spec, others) = (read_layer(made["layer"]) for made in found)
+    assert spec == other_spec
+    assert any(tensor.any() for name, tensor in tensors.items() if name.endswith(".b"))
+    for name, tensor in tensors.items():
+        np.testing.assert_allclose(tensor, others[name], atol=1e-3, err_msg=name)
 
 
 def test_without_torchrun_a_process_leads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
