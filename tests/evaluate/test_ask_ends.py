@@ -169,13 +169,15 @@ import os, sys, threading
 sys.path[:0] = sys.argv[1:3]
 from troubled import Troubled, serving
 
-class Mortal(Troubled):
-    async def answer(self, request):
-        if len(self.came) == 30:
+class Thirty(list):  # at the question itself: between a look at their number and the next, three may come
+    def append(self, question):
+        if len(self) == 30:
             os._exit(9)
-        return await super().answer(request)
+        super().append(question)
 
-with serving(Mortal()) as url:
+mortal = Troubled()
+mortal.came = Thirty()
+with serving(mortal) as url:
     print(url, flush=True)
     threading.Event().wait(60)
 """
