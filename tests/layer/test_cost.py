@@ -203,3 +203,32 @@ def test_bfloat16_is_computed_in_where_the_processor_multiplies_it(
     }
     auto = torch.bfloat16 if low else torch.float32
     assert chosen == {"auto": auto, "bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+@pytest.mark.parametrize("read", ["amx_bf16", "avx512_bf16", "avx512_vnni", None])
+def test_the_plan_counts_what_the_run_would_compute_in(
+    read: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flags stand in /proc/cpuinfo, one line a core; where there is no such file, float32 it is."""
+    from rumpun.layer.machines import computes_bfloat16, processor
+
+    one = f"processor\t: 0\nmodel name\t: Some   Processor\nflags\t\t: fpu sse2 {read}\nbugs\t\t:\n\n"
+    whole = Path.read_text
+
+    def read_text(path: Path, *given: Any, **options: Any) -> str:
+        if path != Path("/proc/cpuinfo"):
+            return whole(path, *given, **options)
+        if read is None:
+            raise FileNotFoundError(2, "No such file or directory")
+        return one * 2
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    low = read in ("amx_bf16", "avx512_bf16")
+    assert computes_bfloat16() is low
+    assert (processor() == "Some Processor") == (read is not None)
+    stated = Asked(measure=False, tokens_per_second=100.0)
+    auto, half, full = (
+        on_this_machine(load(precision=name), stated).memory for name in ("auto", "bfloat16", "float32")
+    )
+    assert auto == (half if low else full)
+    assert sum(half.values()) < sum(full.values())

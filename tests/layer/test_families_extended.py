@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from preferring import work
 
 from families import FAMILIES, llamacpp_logits, tiny_folder, tokenizer_of, torch_logits
 from rumpun.cli import cli
@@ -21,7 +22,7 @@ from rumpun.layer.train import train
 from rumpun.layer.vocabulary.base import BaseTokenizer
 from rumpun.layer.vocabulary.extend import extend
 from rumpun.records.artefacts import Maker, Manifest, write_manifest
-from rumpun.steps import Input, Outcome, Work, quiet
+from rumpun.steps import Input, Outcome, Work
 from rumpun.weights.layer_file import read_layer
 from tiny import TEXTS
 
@@ -36,12 +37,6 @@ TRAIN = TrainParams(
 @pytest.fixture(autouse=True)
 def on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUMPUN_DEVICE", "cpu")
-
-
-def work(folder: Path, *inputs: Input) -> Work:
-    for name in ("made", "keep"):
-        (folder / name).mkdir(parents=True)
-    return Work(inputs=inputs, folder=folder / "made", scratch=folder / "keep", seed=7, progress=quiet)
 
 
 def as_input(place: Work, step: str, base: Path, outcome: Outcome, letter: str) -> Input:

@@ -163,43 +163,6 @@ def test_only_the_assistant_is_learnt(base_folder: Path) -> None:
     assert said == "ဝါး <ok><|im_end|>ကောင်းပြီ<|im_end|>"
 
 
-_LLAMA = (
-    "{{ bos_token }}{% for m in messages %}{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim"
-    " + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-)
-_GEMMA = (
-    "{% for m in messages %}{{ '<start_of_turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\n' + m['content']"
-    " + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
-)
-_SAID = {  # what is learnt: the answer and what ends it in that form
-    "base": "{}<|im_end|>", _LLAMA: "{}<|eot_id|>", _GEMMA: "{}<end_of_turn>"
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("form", _SAID, ids=["the base's", "like Llama 3", "like Gemma"])
-def test_chats_are_in_the_bases_own_form(base_folder: Path, tmp_path: Path, form: str) -> None:
-    """The ids are those of transformers' own rendering, whatever the template; only answers and their ends are learnt."""
-    shutil.copytree(base_folder, tmp_path / "base")
-    if form != "base":
-        for path in (tmp_path / "base").glob("*.jinja"):
-            path.unlink()
-        path = tmp_path / "base" / "tokenizer_config.json"
-        config = json.loads(path.read_text(encoding="utf-8"))
-        path.write_text(json.dumps(config | {"chat_template": form}), encoding="utf-8")
-    tokenizer = Tokenizer(tmp_path / "base")
-    turns = [
-        ("user", "ไผ่คืออะไร?"),
-        ("assistant", "หญ้าสูง"),
-        ("user", "Dan rumpun?"),
-        ("assistant", "Serumpun bambu."),
-    ]
-    messages = [{"role": role, "content": content} for role, content in turns]
-    ids, learn = tokenizer.chat(messages)
-    assert ids == tokenizer.inner.apply_chat_template(messages, tokenize=True, return_dict=False)
-    said = tokenizer.inner.decode([i for i, yes in zip(ids, learn, strict=True) if yes])
-    assert said == "".join(_SAID[form].format(content) for role, content in turns if role == "assistant")
-
-
 def test_tokens_are_made_once(tmp_path: Path, corpus: Input, base_folder: Path) -> None:
     tokenizer = Tokenizer(base_folder)
     first, _ = tokenise(corpus.folder, tmp_path, tokenizer, quiet, chat=True)

@@ -19,12 +19,14 @@ import torch
 
 from rumpun.errors import EnvironmentFault, InputError
 from rumpun.layer.checkpoint import FILE, load_state, save_state
-from rumpun.layer.params import Replay, TrainParams
+from rumpun.layer.params import Replay, TrainParams, TuneParams
 from rumpun.layer.prepared import Device, prepare
 from rumpun.layer.tokenizer import Tokenizer
-from rumpun.layer.train import train
-from rumpun.layer.watch import HeldDocument, Watch, score
+from rumpun.layer.train import train, tune
+from rumpun.layer.watch import HeldDocument, Watch, held_documents, score
+from rumpun.records.artefacts import Maker, Manifest
 from rumpun.steps import Input, Work, quiet
+from rumpun.weights.folder import write_folder
 from rumpun.weights.layer_file import read_layer
 
 SHAPE: dict[str, Any] = {
@@ -93,11 +95,7 @@ def test_what_is_kept_is_what_was_measured(tmp_path: Path, corpus: Input, base_f
     outcome = train.function(params, work(tmp_path, corpus))
     rows, kept = lines(tmp_path), outcome.summary["kept_step"]
     assert kept < 12
-    from rumpun.weights.folder import write_folder
-
     write_folder(tmp_path / "made" / "base.gguf", tmp_path / "whole", layer=tmp_path / "made")
-    from rumpun.layer.watch import held_documents
-
     documents = held_documents(corpus.folder, [Tokenizer(tmp_path / "whole")], params, 7)
     run = prepare(tmp_path / "whole", TrainParams(**SHAPE), CPU, 3)
     found = score(run, documents, Tokenizer(tmp_path / "whole"))
@@ -179,9 +177,89 @@ def test_a_run_ends_by_its_own_stop_rule(
         min(rows, key=lambda row: row["mean"])["step"] if "stop_patience" in rule else 0
     )  # a step that forgets is none
     assert said["kept_step"] == (best if keep == "best" else said["steps"])
+    products = read_layer(tmp_path / "made")[1]
+    nothing = not any(numbers.any() for name, numbers in products.items() if name.endswith(".b"))
+    assert nothing == (said["kept_step"] == 0)  # the base itself is written where it was the best
     free = dataclasses.replace(params, stop_forgetting=0.0, stop_patience=0, measure_steps=0)
     whole = train.function(free, work(tmp_path / "free", corpus)).summary
     assert (whole["stopped"], whole["steps"]) == ("", 60)
+
+
+@pytest.fixture
+def earlier(tmp_path: Path, corpus: Input) -> Input:
+    """A layer that has learnt every language a little."""
+    params = TrainParams(**SHAPE | {"measure_steps": 0})
+    outcome = train.function(params, work(tmp_path / "earlier", corpus))
+    maker = Maker(step="layer.train", version=1, params={}, rumpun="0")
+    manifest = Manifest(kind="layer", id="a" * 32, maker=maker, summary=outcome.summary)
+    return Input("layer", tmp_path / "earlier" / "made", manifest)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_run_that_stopped_writes_the_numbers_of_the_step_it_names(
+    tmp_path: Path, corpus: Input, earlier: Input, keep: Any
+) -> None:
+    """A layer is tuned on two languages, gains a little and then loses the others: patience ends it, the disk has what it says."""
+    given = {
+        "language_weights": {"th": 3.0, "my": 1.0},
+        "tokens": 128 * 100,
+        "warmup_share": 0.0,
+        "epochs_max": 200.0,
+    }
+    params = TuneParams(**SHAPE | given, stop_patience=3, keep=keep)
+    said = tune.function(params, work(tmp_path, corpus, earlier)).summary
+    rows = lines(tmp_path)
+    means = {row["step"]: row["mean"] for row in rows}
+    best = min(means, key=lambda step: means[step])
+    assert said["stopped"] == f"patience: no better mean since step {best}, stop_patience = 3"
+    assert 0 < best < said["steps"] == best + 3 * 4 < 100
+    assert means[said["steps"]] > 1.01 * means[best]  # so the figures tell the two apart
+    kept = best if keep == "best" else said["steps"]
+    assert (said["kept_step"], said["measured"]["kept"]["mean"]) == (kept, means[kept])
+    assert len((tmp_path / "made" / "losses.jsonl").read_text().splitlines()) == said["steps"]
+    write_folder(tmp_path / "made" / "base.gguf", tmp_path / "whole", layer=tmp_path / "made")
+    tokenizer = Tokenizer(tmp_path / "whole")
+    documents = held_documents(corpus.folder, [tokenizer], params, 7)
+    found = score(prepare(tmp_path / "whole", TrainParams(**SHAPE), CPU, 3), documents, tokenizer)
+    row = next(row for row in rows if row["step"] == kept)
+    for tag, figures in row["languages"].items():
+        mine = [at for at, document in enumerate(documents) if document.language == tag]
+        figure = found[mine].sum() / sum(documents[at].bytes for at in mine)
+        assert figure == pytest.approx(figures["bpb"], rel=2e-3), tag
+
+
+def test_a_run_that_stopped_and_was_killed_does_not_train_on(
+    tmp_path: Path, corpus: Input, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rumpun.layer import loop
+    from rumpun.layer import train as step
+
+    params = TrainParams(
+        **SHAPE | {"learning_rate": 0.1, "language_weights": {"th": 1.0}, "tokens": 128 * 60, "epochs_max": 200.0},
+        stop_patience=3,
+    )  # fmt: skip
+    whole = train.function(params, work(tmp_path / "whole", corpus)).summary
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def trains(*_: object) -> None:
+        raise AssertionError("a step after the run had stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "write_trained", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train.function(params, work(tmp_path / "cut", corpus))
+    assert not (tmp_path / "cut" / "made" / "layer.safetensors").exists()
+    monkeypatch.setattr(loop, "one_step", trains)
+    again = train.function(params, work(tmp_path / "cut", corpus)).summary
+    assert again["stopped"].startswith("patience: ")
+    assert [again[name] for name in ("stopped", "steps", "kept_step")] == [
+        whole[name] for name in ("stopped", "steps", "kept_step")
+    ]
+    for name in ("layer.safetensors", "losses.jsonl", "curve.jsonl"):
+        one, other = (tmp_path / place / "made" / name for place in ("whole", "cut"))
+        assert one.read_bytes() == other.read_bytes(), name
 
 
 def test_what_cannot_be_measured_is_named(tmp_path: Path, corpus: Input, base_folder: Path) -> None:
@@ -261,7 +339,6 @@ def test_added_tokens_are_measured_against_the_base_itself(
     """The base cuts text by its own vocabulary; and a run with new rows, cut off while it measures, ends the same."""
     from rumpun.layer.params import ExtendParams
     from rumpun.layer.vocabulary.extend import extend_files
-    from rumpun.records.artefacts import Maker, Manifest
     from tiny import tiny_gguf
 
     gguf = tiny_gguf(tmp_path / "base.gguf", vocabulary=300)
@@ -301,7 +378,6 @@ def test_the_embedded_base_is_watched(tmp_path: Path, corpus: Input) -> None:
     """Real weights: its figures are the engine's, a few steps on these texts lower them, and English has an interval."""
     from rumpun.engines.bases import as_folder, find_base
     from rumpun.engines.hf import Transformers
-    from rumpun.layer.watch import held_documents
     from rumpun.measure.bits import bits
 
     params = TrainParams(

@@ -46,14 +46,14 @@ def full(params: FullParams, work: Work) -> Outcome:
     from rumpun.layer.earlier import read_earlier
     from rumpun.layer.masters import prepare_full
     from rumpun.layer.prepared import find_device
-    from rumpun.layer.tokenizer import Tokenizer
+    from rumpun.layer.tokenizer import Tokenizer, embedding_rows
 
     base = place_base(params.base, work, work.scratch)
     folder = as_folder(base, work.progress)
     found = next((item for item in work.inputs if item.manifest.kind == "layer"), None)
     earlier = read_earlier(found, base) if found else None
     start = _merged(base, earlier.input.folder, work) if earlier else folder
-    course = Course(params, work, Tokenizer(start), params.chat_sources, {})
+    course = Course(params, work, Tokenizer(start, embedding_rows(start)), params.chat_sources, {})
     device = find_device(params)
     with (
         deterministic(torch, device.place.type == "cpu"),

@@ -58,17 +58,18 @@ def learn(
     from rumpun.layer.course import Course
     from rumpun.layer.earlier import read_earlier, tokenizer_folder
     from rumpun.layer.prepared import find_device, prepare
-    from rumpun.layer.tokenizer import Tokenizer
+    from rumpun.layer.tokenizer import Tokenizer, embedding_rows
 
     base = place_base(params.base, work, work.folder)
     folder = as_folder(base, work.progress)
     earlier = read_earlier(found, base) if found else None
     if earlier and earlier.products and not isinstance(params, TuneParams):
         raise InputError(f"{earlier.input.folder}: holds products already", "go on from it with layer.tune")
-    place = folder
+    place, rows = folder, embedding_rows(folder)
     if earlier and earlier.spec.tokens:
         place = tokenizer_folder(base, earlier.spec, work.scratch / "tokenizer")
-    tokenizer = Tokenizer(place)
+        rows += len(earlier.spec.tokens)
+    tokenizer = Tokenizer(place, rows)
     go_on = params.go_on if isinstance(params, TuneParams) else "weights"
     taken: dict[str, int] = {}
     if earlier and isinstance(params, TuneParams) and go_on != "weights":

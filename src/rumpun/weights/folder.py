@@ -23,7 +23,7 @@ from rumpun.weights.merge import Merged, open_layer
 from rumpun.weights.names import Naming, heads_first
 from rumpun.weights.quantise import Float
 from rumpun.weights.tokenizer_json import special_tokens, tokenizer_config, tokenizer_json
-from rumpun.weights.vocabulary import extended
+from rumpun.weights.vocabulary import check_rows, extended
 
 __all__ = ["write_folder"]
 
@@ -83,6 +83,7 @@ class _Model:
 
 
 def _model(file: Gguf, layer: Path | None) -> _Model:
+    check_rows(file)
     naming = Naming(file)
     merged = open_layer(file, layer) if layer is not None else None
     template = file.get("tokenizer.chat_template")

@@ -5,7 +5,7 @@ from rumpun.weights.gguf_file import ARRAY, Gguf, Value
 from rumpun.weights.gguf_write import strings
 from rumpun.weights.layer_file import LayerSpec
 
-__all__ = ["CONTROL", "NORMAL", "USER_DEFINED", "extended"]
+__all__ = ["CONTROL", "NORMAL", "USER_DEFINED", "check_rows", "extended"]
 
 NORMAL = 1  # llama.cpp's token types
 CONTROL = 3
@@ -21,8 +21,10 @@ def extended(base: Gguf, spec: LayerSpec) -> dict[str, Value]:
     its type is user-defined and it is written as plain text.
 
     Raises:
-        InputError: the base's tokenizer is no byte-level BPE, or tokens and merges do not fit to it.
+        InputError: the base's tokenizer is no byte-level BPE, or tokens and merges do not fit to it; or the base has more
+            tokens than rows.
     """
+    check_rows(base)
     metadata = dict(base.metadata)
     if not spec.tokens and not spec.merges:
         return metadata
@@ -47,6 +49,20 @@ def extended(base: Gguf, spec: LayerSpec) -> dict[str, Value]:
     if size is not None:
         metadata[f"{base.architecture}.vocab_size"] = Value(size.type, size.value + len(added))
     return metadata
+
+
+def check_rows(base: Gguf) -> None:
+    """Refuse a file with tokens that have no row in the embedding.
+
+    Raises:
+        InputError: there is one.
+    """
+    tokens, table = base.get("tokenizer.ggml.tokens", ()), base.tensors.get("token_embd.weight")
+    if table is not None and len(tokens) > table.shape[0]:
+        raise InputError(
+            f"{base.path}: tokens up to number {len(tokens) - 1:,}, the embedding has {table.shape[0]:,} rows",
+            "tokenizer and weights must be of one model: fetch or make the file again",
+        )
 
 
 def _check(base: Gguf, spec: LayerSpec, tokens: set[str], merges: set[str]) -> None:

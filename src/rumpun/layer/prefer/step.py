@@ -40,17 +40,18 @@ def prefer(params: PreferParams, work: Work) -> Outcome:
     from rumpun.layer.earlier import read_earlier, tokenizer_folder
     from rumpun.layer.prefer.tokens import read_pairs
     from rumpun.layer.prepared import find_device, prepare
-    from rumpun.layer.tokenizer import Tokenizer
+    from rumpun.layer.tokenizer import Tokenizer, embedding_rows
 
     given = work.input("preferences").folder
     base = place_base(params.base, work, work.folder)
     folder = as_folder(base, work.progress)
     earlier = read_earlier(work.input("layer"), base)
     shape = _shape(params, earlier)
-    place = folder
+    place, rows = folder, embedding_rows(folder)
     if earlier.spec.tokens:
         place = tokenizer_folder(base, earlier.spec, work.scratch / "tokenizer")
-    tokenizer = Tokenizer(place)
+        rows += len(earlier.spec.tokens)
+    tokenizer = Tokenizer(place, rows)
     dropped: Counter[str] = Counter()
     pairs, held = (
         read_pairs(given / name, tokenizer, params.sequence_tokens, dropped)
