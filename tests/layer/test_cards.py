@@ -115,8 +115,9 @@ def shown_in(card, value):
 
 
 def test_every_section_of_the_model_card_is_there():
-    assert headings(whole_card())[:10] == [
-        "A layer", "What it is", "How it was trained", "How well it predicts held-out text", "What it cannot do", "Data",
+    assert headings(whole_card())[:11] == [
+        "A layer", "What it is", "How it was trained", "How well it predicts held-out text",
+        "Asked for harm, and asked something harmless", "What it cannot do", "Data",
         "Licences and what they oblige", "Lineage", "How to verify", "Every figure",
     ]  # fmt: skip
 

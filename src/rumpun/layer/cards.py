@@ -12,6 +12,7 @@ from typing import Any
 from rumpun.errors import InputError
 from rumpun.layer.card_tables import forgetting, limits, score_rows, scores, vocabulary, working
 from rumpun.layer.card_words import escape, flat, link, number
+from rumpun.layer.harm import table_lines
 from rumpun.layer.params import TRAINING
 from rumpun.records.artefacts import Manifest
 from rumpun.records.licences import obligations
@@ -119,6 +120,7 @@ def model_card(
     layer: Manifest,
     corpus: Manifest,
     evaluation: Manifest | None = None,
+    safety: Manifest | None = None,
     more_corpora: Sequence[Manifest] = (),
     others: Sequence[Manifest] = (),
     behind: Sequence[Manifest] = (),
@@ -134,6 +136,7 @@ def model_card(
         corpus: what it was trained on.
         evaluation: base against layer, and the parent beside them where there is one; without it every cell of the table
             is empty.
+        safety: what base and layer make of prompts that ask for harm; without it the card says that nobody measured it.
         more_corpora: what the layers under a merged one were trained on besides.
         others: more manifests to show: a merged model, a GGUF.
         behind: what the layer stands on, the nearest first: the table of what its new tokens cost is found among them.
@@ -142,10 +145,15 @@ def model_card(
     Raises:
         InputError: a manifest is of another kind than its place.
     """
-    for manifest, kind in ((layer, "layer"), (corpus, "corpus"), (evaluation, "evaluation")):
+    for manifest, kind in (
+        (layer, "layer"),
+        (corpus, "corpus"),
+        (evaluation, "evaluation"),
+        (safety, "safety"),
+    ):
         if manifest is not None and manifest.kind != kind:
             raise InputError(f"{manifest.id}: a {manifest.kind} where a {kind} belongs", f"name a {kind}")
-    shown = [m for m in (layer, corpus, *more_corpora, evaluation, *others) if m is not None]
+    shown = [m for m in (layer, corpus, *more_corpora, evaluation, safety, *others) if m is not None]
     measured = scores(evaluation)
     return render(
         "model_card.md.jinja",
@@ -159,6 +167,9 @@ def model_card(
             "scores": score_rows(measured),
             "grown": any("parent" in score for score in measured.values()),
             "forgetting": forgetting(measured),
+            "harm": table_lines(safety.summary.get("languages", {})) if safety else [],
+            "asked_at_most": safety.summary.get("limit", "") if safety else "",
+            "judge": escape(safety.summary.get("guard", "")) if safety else "",
             "vocabulary": vocabulary(spec, (layer, *behind)),
             "cannot": limits(measured, cannot),
             "data_words": _data_words((corpus, *more_corpora)),
@@ -175,7 +186,7 @@ def model_card(
             "figures": [
                 {"title": escape(f"{m.kind} {m.name}"), "rows": list(flat(m.summary))}
                 for m in shown
-                if m.kind != "corpus" and m.summary
+                if m.kind not in ("corpus", "safety") and m.summary
             ],
         },
     )

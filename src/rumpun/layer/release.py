@@ -2,7 +2,7 @@
 
 [steps.release]
 uses = "layer.release"
-needs = ["corpus", "layer", "evaluate", "edge"]   # the last is optional, and so is a merged model
+needs = ["corpus", "layer", "evaluate", "safety", "edge"]   # the last two are optional, and so is a merged model
 with = { name = "rumpun-first", title = "A first layer", cannot = ["…"] }
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.cards import corpora_behind, data_cards, model_card
+from rumpun.layer.harm import KIND, refuse_more_harm
 from rumpun.records.artefacts import sha256_file
 from rumpun.records.copies import keep_copy
 from rumpun.records.licences import shippable
@@ -44,12 +45,13 @@ class ReleaseParams:
             raise ValueError(f"max_bytes = {self.max_bytes}: expected 1 or more")
 
 
-@step(kind="layer", version=6, needs=("layer", "corpus", "evaluation"))
+@step(kind="layer", version=7, needs=("layer", "corpus", "evaluation"))
 def release(params: ReleaseParams, work: Work) -> Outcome:
     """Copy the layer byte for byte, render its cards, and copy every ancestor's manifest.
 
     Raises:
-        InputError: a licence forbids giving it away, an ancestor's manifest is missing, or the folder is too large.
+        InputError: a licence forbids giving it away, it answers harmfully more often than its base where `evaluate.safety`
+            asked it, an ancestor's manifest is missing, or the folder is too large.
         UsageError: the recipe names no layer, corpus or evaluation as inputs, or an input of another kind.
     """
     layer, corpus, evaluation = (work.input(kind) for kind in ("layer", "corpus", "evaluation"))
@@ -64,11 +66,15 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
             f"a source under {forbidden[0]} stands behind the layer, which therefore may not be given away",
             "exclude its sources in the corpus step and train again",
         )
+    safety = next((item.manifest for item in work.inputs if item.manifest.kind == KIND), None)
+    if safety is not None:
+        refuse_more_harm(layer.manifest, safety)
     for name in (SPEC_FILE, TENSORS_FILE):
         shutil.copyfile(layer.folder / name, work.folder / name)
         if sha256_file(work.folder / name) != sha256_file(layer.folder / name):
             raise InputError(f"{layer.folder / name}: changed while it was copied", "run again")
-    others = [i.manifest for i in work.inputs if i.manifest.kind not in ("layer", "corpus", "evaluation")]
+    shown = ("layer", "corpus", "evaluation", KIND)
+    others = [i.manifest for i in work.inputs if i.manifest.kind not in shown]
     title = params.title or params.name
     behind = [manifest for manifest, _ in ancestors([layer.folder])]
     known = {manifest.id: manifest for manifest in (layer.manifest, *behind)}
@@ -81,6 +87,7 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
         corpus=corpus.manifest,
         more_corpora=earlier,
         evaluation=evaluation.manifest,
+        safety=safety,
         others=others,
         behind=behind,
         cannot=(*params.cannot, *_served(params)),

@@ -12,6 +12,7 @@ import msgspec
 from rumpun.errors import EnvironmentFault, InputError, UsageError, nearest
 from rumpun.layer.cards import corpora_behind, data_cards, model_card
 from rumpun.layer.earlier import tokenizer_folder
+from rumpun.layer.harm import refuse_more_harm
 from rumpun.layer.params import KEPT_STATE
 from rumpun.layer.release import CARD, DATA, ReleaseParams
 from rumpun.layer.release_pages import hub_readme, licences_page
@@ -98,7 +99,8 @@ def build_release(
     Raises:
         UsageError: the target is there, the layer is a release already, or stands on another and models are asked for, or
             the name is no file's.
-        InputError: the layer is damaged or no layer, an ancestor is missing, or a licence forbids giving it away.
+        InputError: the layer is damaged or no layer, an ancestor is missing, a licence forbids giving it away, or it was
+            measured to answer harmfully more often than its base.
         EnvironmentFault: the target cannot be written.
     """
     if is_release(layer):
@@ -142,13 +144,15 @@ class _Making:
         self.spec: LayerSpec = read_layer(layer)[0]
         self._check_stands_alone()
         self.name = _name(settings.name or self.manifest.name or layer.resolve().name)
-        self.evaluation = _evaluation_of(layer, self.manifest)
-        folders = [layer, *([self.evaluation] if self.evaluation else [])]
-        self.lineage = list(ancestors(folders))
+        self.evaluation = _measured(layer, self.manifest, "evaluate.bpb")
+        self.safety = _measured(layer, self.manifest, "evaluate.safety")
+        self.lineage = list(ancestors([layer, *filter(None, (self.evaluation, self.safety))]))
         known = {manifest.id: manifest for manifest, _ in self.lineage}
         self.trained = trained_stage(known, self.manifest.id)
         self.corpora = corpora_behind(known, self.trained)
         self._check_licences()
+        if self.safety:
+            refuse_more_harm(self.manifest, read_manifest(self.safety))
 
     def _check_stands_alone(self) -> None:
         below = self.spec.stands_on
@@ -255,6 +259,7 @@ class _Making:
             corpus=self.corpora[0],
             more_corpora=self.corpora[1:],
             evaluation=read_manifest(self.evaluation) if self.evaluation else None,
+            safety=read_manifest(self.safety) if self.safety else None,
             behind=[manifest for manifest, _ in self.lineage],
         )
 
@@ -272,8 +277,8 @@ def _name(name: str) -> str:
     return name
 
 
-def _evaluation_of(layer: Path, manifest: Manifest) -> Path | None:
-    """The newest measurement in bits per byte of this layer among its neighbours, where it brings none of its own."""
+def _measured(layer: Path, manifest: Manifest, step: str) -> Path | None:
+    """The newest artefact of a step that measured this layer, among its neighbours; None where a release brings its own."""
     if manifest.maker.step == "layer.release":
         return None
     found = []
@@ -282,6 +287,6 @@ def _evaluation_of(layer: Path, manifest: Manifest) -> Path | None:
             other = read_manifest(path.parent)
         except InputError:
             continue
-        if other.maker.step == "evaluate.bpb" and manifest.id in other.parents:
+        if other.maker.step == step and manifest.id in other.parents:
             found.append((other.created, path.parent))
     return max(found)[1] if found else None

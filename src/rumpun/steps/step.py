@@ -49,6 +49,7 @@ TABLE: Mapping[str, str] = {
     "layer.repeats": "rumpun.layer.partner.repeats:repeats",
     "layer.release": "rumpun.layer.release:release",
     "evaluate.bpb": "rumpun.evaluate.step:bpb",
+    "evaluate.safety": "rumpun.evaluate.safety:safety",
     "edge.export": "rumpun.edge.export:export",
     "edge.trim": "rumpun.edge.trim:trim",
     "encoder.pairs": "rumpun.encoder.pairs:pairs",
