@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from misfits import with_rows
 from preferring import SHAPE, as_input, merged_model, moved_run, work
 
 from rumpun.errors import InputError
@@ -166,3 +167,16 @@ def test_a_gguf_teaches_too(tmp_path: Path, corpus: Input) -> None:
     told = params(other, tmp_path / "folder", teacher_licence="", teacher_weight=1.0)
     outcome = distil_logits.function(told, work(tmp_path / "a", corpus))
     assert next(source for source in outcome.sources if source.role == "teacher").licence == "CC0-1.0"
+
+
+def test_a_teacher_whose_tokenizer_has_tokens_without_a_row_is_refused_before_a_step(
+    teacher: Path, base_folder: Path
+) -> None:
+    """Its own files agree with each other, and its tokenizer with the base's: the text would reach past its table."""
+    from rumpun.layer.distil.logits import _taught_step
+
+    with_rows(teacher.parent / "short", teacher, 200, told=200)
+    run, _ = moved_run(base_folder, micro_tokens=16)
+    short = teacher.parent / "short"
+    with pytest.raises(InputError, match="the embedding has 200 rows"):
+        _taught_step(run, base_folder, short, params(short, base_folder))

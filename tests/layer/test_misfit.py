@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from growing import parent_recipe
-from safetensors.numpy import load_file, save_file
+from misfits import change, with_rows
 
 from rumpun.errors import InputError
 from rumpun.layer.full import full
@@ -27,7 +26,6 @@ SHAPE: dict[str, Any] = {
     "tokens": 512, "sequence_tokens": 32, "batch_sequences": 4, "learning_rate": 1e-2, "epochs_max": 20.0, "precision": "float32",
 }  # fmt: skip
 RANK: dict[str, Any] = {"rank": 4, "alpha": 8.0}
-TABLE = "model.embed_tokens.weight"
 PLAIN = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
 
 
@@ -44,22 +42,6 @@ def work(folder: Path, corpus: Input) -> Work:
 
 def written(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def change(path: Path, **given: Any) -> None:
-    table = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(table | given), encoding="utf-8")
-
-
-def with_rows(folder: Path, base_folder: Path, rows: int, told: int) -> Path:
-    """The base of 268 tokens with another number of rows; `told` is what config.json says."""
-    shutil.copytree(base_folder, folder)
-    weights = load_file(folder / "model.safetensors")
-    more = np.zeros((max(0, rows - len(weights[TABLE])), weights[TABLE].shape[1]), dtype=np.float32)
-    weights[TABLE] = np.concatenate([weights[TABLE][:rows], more])
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    change(folder / "config.json", vocab_size=told)
-    return folder
 
 
 def fewer_rows(folder: Path, base_folder: Path) -> Path:

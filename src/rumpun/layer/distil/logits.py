@@ -91,14 +91,16 @@ def _taught_step(run: "Run", own: Path, folder: Path, params: LogitsParams) -> "
     """The step of a run beside this teacher.
 
     Raises:
-        InputError: the teacher has another tokenizer, or does more to its logits than its head says.
+        InputError: the teacher has another tokenizer or tokens without a row, or does more to its logits than its head says.
     """
     import torch
 
     from rumpun.engines.hf_load import check_folder, load
     from rumpun.layer.logits import by_chunk, run_logits
+    from rumpun.layer.tokenizer import Tokenizer, embedding_rows
 
     check_folder(folder)
+    Tokenizer(folder, embedding_rows(folder))  # a token without a row would end in an IndexError, hours later
     device = run.device
     model, tokenizer = load(folder, device.dtype, device.place)
     model.requires_grad_(requires_grad=False)
