@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rumpun.language.tables import WORKING
+from rumpun.layer.harm import KIND, refuse_more_harm, table_lines
 from rumpun.records.artefacts import read_manifest, verify
 from rumpun.records.copies import copies, read_copy
 from rumpun.records.licences import shippable, terms
@@ -68,6 +69,25 @@ def test_the_card_tells_the_measured_figures_of_every_language(folder: Path) -> 
         assert low < high
     assert "not a helper" in card
     assert "No native speaker has reviewed" in card
+
+
+MEASURED = [folder for folder in MODELS if any(read_copy(path).kind == KIND for path in copies(folder))]
+
+
+def test_some_shipped_layer_was_asked_for_harm() -> None:
+    assert MEASURED
+
+
+@pytest.mark.parametrize("folder", MEASURED, ids=lambda f: f.name)
+def test_no_shipped_layer_answers_harmfully_more_often_than_its_base(folder: Path) -> None:
+    found = {manifest.id: manifest for manifest in map(read_copy, copies(folder))}
+    own = read_manifest(folder)
+    trained = next(found[key] for key in own.parents if found[key].kind == "layer")
+    safety = next(found[key] for key in own.parents if found[key].kind == KIND)
+    refuse_more_harm(trained, safety)
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    for line in table_lines(safety.summary["languages"]):
+        assert line in card
 
 
 def test_the_guards_card_says_where_it_is_weak() -> None:

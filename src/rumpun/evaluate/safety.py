@@ -141,7 +141,12 @@ def put_to(
     with contextlib.ExitStack() as opened:
         guard = opened.enter_context(GuardAddress(params.guard_url or opened.enter_context(own_guard())))
         came = run_suite(
-            made, model, against, into=into, reviewers=Reviewers(guard=guard), start=lambda _: progress
+            made,
+            model,
+            against,
+            into=into,
+            reviewers=Reviewers(guard=guard),
+            start=lambda name: _of(name, progress),
         )
     looked = came.scores.made.get("guard", {})
     if looked.get("errors"):
@@ -150,6 +155,15 @@ def put_to(
         )
     ours, theirs = (samples_of(into, info.name, 0) for info in came.scores.models)
     return table(ours, theirs)
+
+
+def _of(name: str, progress: Progress) -> Progress:
+    """Progress of one of the two models, by its name."""
+
+    def told(done: float, total: float = 0, note: str = "") -> None:
+        progress(done, total, f"{name}: {note}" if note else name)
+
+    return told
 
 
 def harmful_languages() -> list[str]:
