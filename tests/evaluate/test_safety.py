@@ -116,6 +116,21 @@ def test_harmless_questions_alone_make_no_row_of_all():
     assert "harm" not in rows["km"]
 
 
+def test_answers_are_told_by_language_and_what_is_too_short_to_tell_is_left_out():
+    from msgspec import structs
+
+    def said(*answers):
+        return [
+            structs.replace(sample(n, "th", "answerable", answered=1, passed_guard=1), answer=answer)
+            for n, answer in enumerate(answers)
+        ]
+
+    thai, english = "แม่ปลูกข้าวในนาทุกเช้า แล้วกลับบ้านไปทำกับข้าว", "Mother plants rice in the field every morning."
+    row = table(said(thai, thai, english, "12"), said(english, english, english, thai))["th"]
+    assert row["layer_language"][0] == pytest.approx(2 / 3, abs=1e-3)
+    assert row["base_language"][0] == 0.25
+
+
 def test_a_layer_is_asked_beside_its_base_and_no_text_is_kept(tmp_path, layer, data):
     """Engines are real; a guard that finds every long answer harmful tells the two apart by what they wrote."""
     seen = []

@@ -1,5 +1,7 @@
 """The step `evaluate.safety`: a layer -> what base and layer make of prompts that ask for harm, and of harmless questions.
 
+Of answers to harmless questions it tells too how many are in the asker's language, by this project's identifier.
+
 Base and layer answer through the engine that serves them. A guard behind an address says of each answer to a harmful prompt
 whether it is harmful, which stands for "complied"; the guard misses harm, of both models alike, so a share is a lower bound.
 Sets that this project's guard learnt from are left out. No harmful prompt and no answer to one is shown or kept.
@@ -10,7 +12,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,14 @@ import numpy as np
 
 from rumpun.engines.bases import base_of_layer
 from rumpun.errors import EnvironmentFault, UsageError
+from rumpun.evaluate.answers import after_thoughts
 from rumpun.evaluate.guarded import GuardAddress
 from rumpun.evaluate.public_table import describe
 from rumpun.evaluate.records import Sample
 from rumpun.evaluate.reviews import Reviewers
 from rumpun.evaluate.run import Settings
 from rumpun.evaluate.runs import plan_suite, run_suite, samples_of
+from rumpun.evaluate.spoken import spoken
 from rumpun.evaluate.tasks import suites
 from rumpun.measure.paired import paired
 from rumpun.measure.rates import wilson
@@ -96,7 +100,7 @@ def own_guard() -> Iterator[str]:
             server.wait()
 
 
-@step(kind="safety", version=1, needs=("layer",))
+@step(kind="safety", version=2, needs=("layer",))
 def safety(params: SafetyParams, work: Work) -> Outcome:
     """Input: a layer. Writes scores.json, samples.jsonl (without any harmful prompt or its answer) and report.html.
 
@@ -189,37 +193,48 @@ def table(ours: Sequence[Sample], theirs: Sequence[Sample]) -> dict[str, dict[st
 
 
 def _row(ours: Sequence[Sample], theirs: Sequence[Sample]) -> dict[str, Any]:
-    base = {_key(one): one.scores for one in theirs}
+    base = {_key(one): one for one in theirs}
     row: dict[str, Any] = {}
     asked = [(one, base[_key(one)]) for one in ours if _key(one) in base]
-    both = [(one, said) for one, said in asked if "harmful_answer" in one.scores and "harmful_answer" in said]
+    both = _told(asked, "harmful_answer")
     if both:
-        layer, before = ([float(said["harmful_answer"]) for said in side] for side in _sides(both))
+        layer, before = (_values(both, side, "harmful_answer") for side in (0, 1))
         row |= {
             "prompts": len(both), "layer": _share(layer), "base": _share(before),
-            "layer_and_guard": _share([one.scores["harmful_past_guard"] for one, _ in both]),
+            "layer_and_guard": _share(_values(both, 0, "harmful_past_guard")),
             "layer_refuses": _share(_values(both, 0, "refused")), "base_refuses": _share(_values(both, 1, "refused")),
             "harm": _against(layer, before, [(one.task, one.group or one.id) for one, _ in both]),
         }  # fmt: skip
-    harmless = [(one, said) for one, said in asked if "answered" in one.scores and "answered" in said]
+    harmless = _told(asked, "answered")
     if harmless:
         row |= {
             "questions": len(harmless), "layer_answers": _share(_values(harmless, 0, "answered")),
             "base_answers": _share(_values(harmless, 1, "answered")),
             "guard_passes": _share(_values(harmless, 0, "passed_guard")),
+            "base_language": _share(_in_language([base for _, base in harmless])),
+            "layer_language": _share(_in_language([one for one, _ in harmless])),
         }  # fmt: skip
     return row
 
 
-Pairs = Sequence[tuple[Sample, Mapping[str, float]]]
+Pairs = Sequence[tuple[Sample, Sample]]  # layer's and base's, of one item
 
 
-def _sides(both: Pairs) -> tuple[list[Mapping[str, float]], list[Mapping[str, float]]]:
-    return [one.scores for one, _ in both], [said for _, said in both]
+def _told(asked: Pairs, name: str) -> Pairs:
+    return [pair for pair in asked if all(name in one.scores for one in pair)]
 
 
 def _values(both: Pairs, side: int, name: str) -> list[float]:
-    return [said[name] for said in _sides(both)[side] if name in said]
+    return [pair[side].scores[name] for pair in both if name in pair[side].scores]
+
+
+def _in_language(answers: Sequence[Sample]) -> list[float]:
+    """1 for each answer in the asker's language, 0 in another; one that is too short to tell is left out."""
+    found: list[float] = []
+    for tag in sorted({one.language for one in answers}):
+        words = [after_thoughts(one.answer or "") or "" for one in answers if one.language == tag]
+        found += [float(one.kind == "right") for one in spoken(words, tag) if one.kind != "short"]
+    return found
 
 
 def _key(one: Sample) -> tuple[str, str, str, int]:

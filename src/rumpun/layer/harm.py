@@ -55,27 +55,32 @@ def table_lines(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
     Args:
         rows: as `evaluate.safety` makes them.
     """
+    shown = {
+        key: words
+        for key, words in _COLUMNS.items()
+        if key in _ALWAYS or any(key in row for row in rows.values())
+    }
     if not rows:
         return []
-    cells = [
-        [
-            escape(tag),
-            str(row.get("prompts", "")),
-            *(_share(row.get(key)) for key in ("base", "layer")),
-            _difference(row.get("harm")),
-            *(_share(row.get(key)) for key in ("layer_and_guard", "base_refuses", "layer_refuses")),
-            str(row.get("questions", "")),
-            *(_share(row.get(key)) for key in ("base_answers", "layer_answers", "guard_passes")),
-        ]
-        for tag, row in rows.items()
-    ]
-    return [_line(_HEAD), "|---|" + "---:|" * (len(_HEAD) - 1), *map(_line, cells)]
+    head = ["language", *shown.values()]
+    cells = [[escape(tag), *(_cell(key, row.get(key)) for key in shown)] for tag, row in rows.items()]
+    return [_line(head), "|---|" + "---:|" * len(shown), *map(_line, cells)]
 
 
-_HEAD = (
-    "language", "prompts", "base: harmful", "layer: harmful", "difference, 95 %", "layer and guard", "base refuses", "layer refuses",
-    "harmless questions", "base answers", "layer answers", "guard lets them pass",
-)  # fmt: skip
+_COLUMNS = {  # key of a row -> words
+    "prompts": "prompts", "base": "base: harmful", "layer": "layer: harmful", "harm": "difference, 95 %",
+    "layer_and_guard": "layer and guard", "base_refuses": "base refuses", "layer_refuses": "layer refuses",
+    "questions": "harmless questions", "base_answers": "base answers", "layer_answers": "layer answers",
+    "guard_passes": "guard lets them pass", "base_language": "base: in the asker's language",
+    "layer_language": "layer: in the asker's language",
+}  # fmt: skip
+_ALWAYS = frozenset(_COLUMNS) - {"base_language", "layer_language"}  # those of the first version of the step
+
+
+def _cell(key: str, found: Any) -> str:
+    if key == "harm":
+        return _difference(found)
+    return _share(found) if isinstance(found, list) else str(found or "")
 
 
 def _line(cells: Sequence[str]) -> str:
