@@ -1,7 +1,7 @@
 """What new vocabulary gives and costs: bits per byte by where rows begin, and llama.cpp's time to tokenise.
 
 python bench/vocabulary.py                           # a vocabulary of the project's seed sentences (RUMPUN_DATA), news held out
-python bench/vocabulary.py rows LAYER TEXTS.jsonl    # rows as `mean`, `first`, `last`, and as they stand in LAYER
+python bench/vocabulary.py rows LAYER TEXTS.jsonl    # rows as `mean`, `first`, `last`, as they stand in LAYER, and from words that mean the same
 python bench/vocabulary.py speed LAYER TEXTS.jsonl   # with all, half and none of the clusters, on 1, 10 and 100 kB
 
 LAYER is one of `rumpun layer extend` or trained on; TEXTS has {"text": …, "language": …} a line.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rumpun.engines.bases import find_base
 from rumpun.layer.vocabulary.base import BaseTokenizer
@@ -61,11 +62,72 @@ def rows(layer: Path, texts: dict[str, list[str]], base: Path) -> None:
     after = tokenizer.tokenizer(spec.tokens, spec.merges)
     name = "model.embed_tokens.rows"
     ways = {how: first_rows(tokenizer, *parts(spec), how)[name] for how in ("mean", "first", "last")}
-    for how, numbers in {**ways, "layer": tensors[name]}.items():
+    ways |= {"layer": tensors[name], **through_encoder(tokenizer, *parts(spec), ways["first"])}
+    for how, numbers in ways.items():
         whole = torch.cat([table, torch.from_numpy(numbers.astype(np.float32))])
         model.model.embed_tokens = torch.nn.Embedding.from_pretrained(whole)
         model.lm_head.weight = torch.nn.Parameter(whole, requires_grad=False)
         show(how, bits(after))
+
+
+NEAREST, SHARPNESS = 10, 0.05  # words of a mean by meaning, and the temperature of their weights
+WORDS, POOL = 8, 256  # words that matching pursuit takes, and the nearest ones that it takes them from
+
+
+def through_encoder(
+    base: BaseTokenizer, merged: list[str], clusters: list[str], pieces: npt.NDArray[Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """Rows begun in the base's rows of English words that mean the same, as this project's sentence encoder sees it.
+
+    `aligned`: the mean of the ten nearest words, by the softmax of their cosines. `pursuit`: orthogonal matching pursuit (Pati
+    et al. 1993) of the new token's vector in eight words' vectors, its weights put on the words' rows. Both as long as the row
+    from pieces; the numbers are those of a quarter (aligned) and of a half of them mixed into it.
+    """
+    from rumpun.encoder.encoder import Encoder
+
+    def plain(token: str) -> str:
+        try:
+            return bytes(base.byte_of[letter] for letter in token).decode().strip()
+        except (KeyError, UnicodeDecodeError):
+            return ""
+
+    def unit(texts: list[str]) -> npt.NDArray[np.float32]:
+        found = encoder.embed(texts)
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+
+    encoder = Encoder.load()
+    words = {number: plain(token) for number, token in enumerate(base.tokens) if token.startswith("Ġ")}
+    words = {
+        number: word for number, word in words.items() if len(word) > 2 and word.isascii() and word.isalpha()
+    }
+    known = unit(list(words.values()))
+    new = unit([plain(token) or "x" for token in merged] + [text.strip() or "x" for text in clusters])
+    table = base.file.tensor("token_embd.weight")[list(words)].astype(np.float32)
+    aligned, pursued = (np.zeros((len(new), table.shape[1]), np.float32) for _ in range(2))
+    for n, target in enumerate(new):
+        cosines = known @ target
+        near = np.argpartition(-cosines, POOL)[:POOL]
+        best = near[np.argsort(-cosines[near])[:NEAREST]]
+        weights = np.exp((cosines[best] - cosines[best[0]]) / SHARPNESS)
+        aligned[n] = weights / weights.sum() @ table[best]
+        chosen: list[int] = []
+        rest = target
+        for _ in range(WORDS):
+            fits = np.abs(known[near] @ rest)
+            fits[chosen] = -1
+            chosen.append(int(fits.argmax()))
+            span = known[near[chosen]].T
+            solved = np.linalg.lstsq(span, target, rcond=None)[0]
+            rest = target - span @ solved
+        pursued[n] = solved @ table[near[chosen]]
+
+    def mixed(rows: npt.NDArray[Any], share: float) -> npt.NDArray[Any]:
+        long = np.linalg.norm(pieces.astype(np.float32), axis=1) / np.maximum(
+            np.linalg.norm(rows, axis=1), 1e-6
+        )
+        return (1 - share) * pieces + share * rows * long[:, None]
+
+    return {"aligned": mixed(aligned, 0.25), "al. half": mixed(aligned, 0.5), "pursuit": mixed(pursued, 0.5)}
 
 
 def show(name: str, found: list[float]) -> None:
