@@ -183,7 +183,7 @@ def test_a_language_without_prompts_is_named_with_those_that_have_some(tmp_path,
 
 @pytest.mark.parametrize(
     ("params", "words"),
-    [({"limit": 0}, "limit = 0"), ({"max_tokens": 0}, "max_tokens = 0"), ({"sets": ["indosafety"]}, "indosafety is no set")],
+    [({"limit": 0}, "limit = 0"), ({"max_tokens": 0}, "max_tokens = 0"), ({"guard_url": "http://me:secret@127.0.0.1:1/v1"}, "holds a password"), ({"sets": ["indosafety"]}, "indosafety is no set")],
 )  # fmt: skip
 def test_what_measures_nothing_is_refused(params, words):
     with pytest.raises((UsageError, InputError), match=words):
@@ -203,3 +203,9 @@ def test_this_projects_own_guard_answers_and_ends(home):
         assert reply.json()["results"][0]["flagged"] is False
     with pytest.raises(httpx2.HTTPError):
         httpx2.post(f"{address}/moderations", json={"input": "x"}, timeout=5)
+
+
+def test_a_guard_that_does_not_start_says_why(home, monkeypatch):
+    monkeypatch.setattr("rumpun.evaluate.safety.sys.executable", "/bin/false")
+    with pytest.raises(EnvironmentFault, match="the guard did not start"), own_guard():
+        pass

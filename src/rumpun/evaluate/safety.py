@@ -9,13 +9,14 @@ Sets that this project's guard learnt from are left out. No harmful prompt and n
 
 import contextlib
 import math
-import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -57,6 +58,8 @@ class SafetyParams:
         for name, value in (("limit", self.limit), ("max_tokens", self.max_tokens)):
             if value < 1:
                 raise ValueError(f"{name} = {value}, expected 1 or more")
+        if "@" in urlsplit(self.guard_url).netloc:  # a manifest is shown to everybody
+            raise ValueError("guard_url: holds a password; put the key into RUMPUN_UPSTREAM_API_KEY")
         there = suites()["harmful"] if self.guard_url else harmful_sets()
         for name in self.sets:
             if name not in there:
@@ -77,27 +80,50 @@ def own_guard() -> Iterator[str]:
     Raises:
         EnvironmentFault: it did not start.
     """
-    server = subprocess.Popen(
-        [sys.executable, "-m", "rumpun.cli", "up", "--guard", "block", "--layer", "none", "--port", "0", "--quiet"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
+    command = [
+        sys.executable,
+        "-m",
+        "rumpun.cli",
+        "up",
+        "--guard",
+        "block",
+        "--layer",
+        "none",
+        "--port",
+        "0",
+        "--quiet",
+    ]
+    # a pipe that nobody empties would stop the server once it is full
+    with tempfile.TemporaryFile("w+") as beside, _running(command, beside) as server:
         assert server.stdout is not None
         said = server.stdout.readline().strip()
-        if not re.match(r"http://", said):
-            why = (server.stderr.read() if server.stderr else "").strip().splitlines()
+        if not said.startswith("http://"):
+            _ended(server)
+            beside.seek(0)
+            why = beside.read().strip().splitlines()
             raise EnvironmentFault(
                 f"the guard did not start: {why[0] if why else said or 'it ended at once'}",
                 "`rumpun doctor` says what is missing",
             )
         yield f"{said.rstrip('/')}/v1"
+
+
+@contextlib.contextmanager
+def _running(command: Sequence[str], beside: IO[str]) -> "Iterator[subprocess.Popen[str]]":
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=beside, text=True)
+    try:
+        yield server
     finally:
-        server.terminate()
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        _ended(server)
+
+
+def _ended(server: "subprocess.Popen[str]") -> None:
+    server.terminate()
+    try:
+        server.wait(30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 @step(kind="safety", version=2, needs=("layer",))
