@@ -14,7 +14,6 @@ from rumpun.cli import cli
 from rumpun.edge.apply import apply_layer
 from rumpun.edge.tokens import counting
 from rumpun.engines.bases import as_gguf
-from rumpun.errors import InputError
 from rumpun.evaluate.step import BpbParams, bpb
 from rumpun.layer.merge import MergeParams, merge
 from rumpun.layer.params import ExtendParams, TrainParams
@@ -26,7 +25,7 @@ from rumpun.steps import Input, Outcome, Work
 from rumpun.weights.layer_file import read_layer
 from tiny import TEXTS
 
-BYTE_LEVEL = [family for family in FAMILIES if family != "gemma3"]
+NEAR = {"gemma3": 5e-3}  # its activation is a table of float16 in the runtime
 EXTEND = ExtendParams(tokens_max=60, clusters_max=20, tokens_per_character=0.05)
 TRAIN = TrainParams(
     tokens=512, sequence_tokens=32, batch_sequences=4, micro_tokens=128, rank=4, alpha=8.0, learning_rate=2e-2, epochs_max=20.0,
@@ -54,7 +53,7 @@ def extended(folder: Path, base: Path, corpus: Input) -> Input:
     return as_input(place, "layer.extend", base, outcome, "e")
 
 
-@pytest.mark.parametrize("family", BYTE_LEVEL)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_learnt_trained_assembled_and_merged_every_reader_agrees(
     family: str, tmp_path: Path, corpus: Input, home: Path
 ) -> None:
@@ -93,7 +92,7 @@ def test_learnt_trained_assembled_and_merged_every_reader_agrees(
     want = torch_logits(merging.folder, read[:6])
     found = llamacpp_logits(tmp_path / "model.gguf", read[:6])
     furthest = max(float(np.abs(a - b).max()) for a, b in zip(want, found, strict=True))
-    assert furthest < 1e-4
+    assert furthest < NEAR.get(family, 1e-4)
 
 
 def test_a_child_and_its_parent_on_a_folder_are_both_measured(
@@ -110,13 +109,6 @@ def test_a_child_and_its_parent_on_a_folder_are_both_measured(
     )
     for row in outcome.summary["languages"].values():
         assert row["model"] < row["parent"]  # trained on these very sentences
-
-
-def test_gemmas_vocabulary_is_refused_by_name(tmp_path: Path, corpus: Input, home: Path) -> None:
-    base = tiny_folder(tmp_path / "gemma3", "gemma3")
-    with pytest.raises(InputError, match="byte-level") as caught:
-        extend.function(dataclasses.replace(EXTEND, base=str(base)), work(tmp_path / "words", corpus))
-    assert caught.value.hint
 
 
 def test_the_command_takes_a_folder(tmp_path: Path, corpus: Input, home: Path) -> None:

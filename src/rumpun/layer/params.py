@@ -193,7 +193,7 @@ class ExtendParams:
 
     base: str = "base"  # "base" (embedded), a GGUF, a transformers folder, a catalogue name
     tokens_max: int = 8_000  # new tokens; each brings a row, 1,152 bytes on the embedded base
-    clusters_max: int = 2_000  # of them, found before the text is cut; llama.cpp pays for each on every text
+    clusters_max: int = 2_000  # of them, found before the text is cut; a SentencePiece vocabulary needs none
     tokens_per_character: float = 0.35  # a language that has reached it asks for no more merges
     language_weights: dict[str, float] = field(default_factory=dict)  # tag -> weight; empty: bytes ** balance
     balance: float = 0.3  # exponent of a language's bytes where no weights are given

@@ -118,8 +118,11 @@ def tokenizer_json(file: Gguf, metadata: Mapping[str, Value]) -> dict[str, Any]:
 
 def _sentencepiece(file: Gguf, metadata: Mapping[str, Value]) -> dict[str, Any]:
     """The whole `tokenizer.json` of a vocabulary with scores."""
-    tokens, scores = file.need("tokenizer.ggml.tokens"), file.need("tokenizer.ggml.scores")
-    types = file.need("tokenizer.ggml.token_type")
+    for name in ("tokens", "scores", "token_type"):
+        file.need(f"tokenizer.ggml.{name}")
+    tokens, scores, types = (
+        metadata[f"tokenizer.ggml.{name}"].value for name in ("tokens", "scores", "token_type")
+    )
     unknown = special_tokens(metadata).get("unk")
     parts = model_parts(
         tokens, scores, types, None if unknown is None else tokens[unknown],

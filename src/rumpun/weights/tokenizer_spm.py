@@ -6,12 +6,24 @@ two tokens is listed in the order of the scores, as converters from SentencePiec
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from rumpun.errors import InputError
 
-__all__ = ["BYTE", "SPACE", "UNKNOWN", "UNUSED", "merges_of_scores", "model_parts", "scores_of_merges"]
+__all__ = [
+    "BYTE",
+    "BYTE_TOKEN",
+    "SPACE",
+    "UNKNOWN",
+    "UNUSED",
+    "completed",
+    "merges_of_scores",
+    "model_parts",
+    "scores_behind",
+    "scores_of_merges",
+    "splits",
+]
 
 UNKNOWN, UNUSED, BYTE = 2, 5, 6  # llama.cpp's token types, beside those in `weights.vocabulary`
 SPACE: Final = "\u2581"  # what stands for a space
@@ -19,7 +31,8 @@ BYTE_TOKEN: Final = re.compile(r"<0x[0-9A-F]{2}>")
 _LACKING_MAX: Final = 0.01  # of the splits; one of another kind of BPE lists about one split a token
 
 
-def _splits(token: str, known: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+def splits(token: str, known: Container[str]) -> Iterator[tuple[str, str]]:
+    """Every way to make a token of two known ones."""
     for at in range(1, len(token)):
         if token[:at] in known and token[at:] in known:
             yield token[:at], token[at:]
@@ -32,7 +45,7 @@ def merges_of_scores(tokens: Sequence[str], scores: Sequence[float], types: Sequ
     return [
         list(pair)
         for number in order
-        for pair in sorted(_splits(tokens[number], known), key=lambda pair: (known[pair[0]], known[pair[1]]))
+        for pair in sorted(splits(tokens[number], known), key=lambda pair: (known[pair[0]], known[pair[1]]))
     ]
 
 
@@ -46,7 +59,7 @@ def scores_of_merges(
     """
     known = {token: number for number, token in enumerate(tokens) if types[number] == 1}
     listed = {(left, right) for left, right in merges}
-    all_pairs = [pair for token in known for pair in _splits(token, known)]
+    all_pairs = [pair for token in known for pair in splits(token, known)]
     lacking = [pair for pair in all_pairs if pair not in listed]
     if len(lacking) > _LACKING_MAX * max(1, len(all_pairs)):
         raise InputError(
@@ -58,6 +71,18 @@ def scores_of_merges(
     for left, right in merges:
         ranks.setdefault(left + right, len(ranks))
     return [-float(ranks.get(token, len(ranks) + number)) for number, token in enumerate(tokens)]
+
+
+def scores_behind(scores: Sequence[float], types: Sequence[int], count: int) -> list[float]:
+    """Scores of so many new tokens, each below all before it and below the base's: the base's joins are made first."""
+    lowest = min((score for score, kind in zip(scores, types, strict=True) if kind == 1), default=0.0)
+    return [lowest - 1.0 - number for number in range(count)]
+
+
+def completed(merges: Iterable[tuple[str, str]], known: Container[str]) -> tuple[tuple[str, str], ...]:
+    """Merges with every other split of the tokens that they make, in the order in which the tokens come first."""
+    made = dict.fromkeys(left + right for left, right in merges)
+    return tuple(pair for token in made for pair in splits(token, known))
 
 
 def model_parts(

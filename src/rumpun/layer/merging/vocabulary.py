@@ -3,7 +3,8 @@
 The first tokenizer keeps its numbers; tokens of the others come behind them in their own order, and so do merges. Each
 parent's merges stay in their order among themselves; where two parents' added merges would cut one text differently, the
 earlier parent's come first, so that a later parent's texts may be cut otherwise than it was trained on: tokens that no text
-reaches any more are counted (`unreached`).
+reaches any more are counted (`unreached`). Where the tokenizer is a SentencePiece vocabulary, which joins whatever spells a
+token, tokens of two parents may be parts of each other: every way to make a token is listed then.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rumpun.errors import InputError
+from rumpun.weights.tokenizer_spm import completed
 
 __all__ = ["Vocabulary", "read_vocabulary", "special_clashes", "union", "unreached"]
 
@@ -43,6 +45,11 @@ class Vocabulary:
         """Rows that the tokens need."""
         return 1 + max(self.numbers.values(), default=-1)
 
+    @property
+    def scored(self) -> bool:
+        """Whether it is a SentencePiece vocabulary: letters that it lacks fall to bytes, not into byte letters."""
+        return bool(self.table["model"].get("byte_fallback"))
+
     def same_as(self, other: "Vocabulary") -> bool:
         """Whether both give the same rows to the same text."""
         return (
@@ -70,7 +77,10 @@ class Vocabulary:
         made = {left + right for left, right in (*self.merges, *pairs)}
         start = max(self.size, rows)
         numbers = dict(self.numbers) | {token: start + place for place, token in enumerate(tokens)}
-        added = dict(self.added) | {t: {"content": t, **_ADDED} for t in tokens if t not in made}
+        if self.scored:
+            pairs = completed(pairs, numbers.keys() - self.added.keys())
+        found = [] if self.scored else [token for token in tokens if token not in made]
+        added = dict(self.added) | {token: {"content": token, **_ADDED} for token in found}
         return Vocabulary(where, self.table, numbers, added, (*self.merges, *pairs), self.roles)
 
     def whole(self) -> dict[str, Any]:
@@ -163,7 +173,8 @@ def union(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
                 end += 1
         added |= {token: entry for token, entry in other.added.items() if token not in added}
         merges |= dict.fromkeys(other.merges)
-    return Vocabulary(first.where, first.table, numbers, added, tuple(merges), first.roles)
+    joins = completed(merges, numbers.keys() - added.keys()) if first.scored else tuple(merges)
+    return Vocabulary(first.where, first.table, numbers, added, joins, first.roles)
 
 
 def _refuse_clashes(

@@ -65,7 +65,7 @@ def extend_files(
     """The same from a corpus's folder or from files of documents; what is written is no artefact and has no lineage.
 
     Raises:
-        InputError: there is no text, a file is damaged, or the base's tokenizer is no byte-level BPE.
+        InputError: there is no text, a file is damaged, or the base's tokenizer is of a kind that takes no new tokens.
     """
     from rumpun.layer.vocabulary.texts import read_corpus, read_files
 

@@ -9,23 +9,23 @@ from itertools import pairwise
 import regex
 
 from rumpun.layer.params import ExtendParams
-from rumpun.layer.vocabulary.base import BaseTokenizer, byte_letters
+from rumpun.layer.vocabulary.base import OTHER_SCRIPT, BaseTokenizer, byte_letters
 from rumpun.layer.vocabulary.clusters import finder, learn_clusters, runs
 from rumpun.layer.vocabulary.merges import Learnt, Word, learn_merges
+from rumpun.layer.vocabulary.scored import new_letters, refusal, spelt
 from rumpun.layer.vocabulary.texts import Texts
 from rumpun.steps import Progress
 
 __all__ = ["Vocabulary", "code_reference", "learn", "weights_of"]
 
 _ASCII_SIGNS = regex.compile(r"[^\p{L}\p{M}]+")
-_OTHER = regex.compile(r"[^\p{Latin}\p{Common}\p{Inherited}]")
 _NUMBERS = regex.compile(r"\p{N}")
 _ZEROS = "๐໐០၀௦"  # nine follow each
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What is learnt: clusters and digits as plain text, then the tokens of the merges in byte letters."""
+    """What is learnt: clusters and digits as plain text, then the tokens of the merges as the base writes its own."""
 
     clusters: tuple[str, ...]  # digits of the region's scripts behind them
     merged: tuple[str, ...]
@@ -72,11 +72,15 @@ def learn(
     }
     progress(0, 4, "reading the reference")
     kept = [text for tag in params.kept_languages for text in texts.train.get(tag, ())]
+    if base.scored:
+        return _learn_scored(
+            base, learnt_from, [*kept, *reference], params=params, aims=(weights, targets), progress=progress
+        )
     digits = _digits(learnt_from) if params.clusters_max else ()
     refuse = _refusal(base, [*kept, *reference], digits)
     progress(1, 4, "merging pairs")
     aims = _Aims(weights, targets, refuse)
-    first = _merged(base, learnt_from, params.tokens_max, aims, None)
+    first = _merged(base, learnt_from, params.tokens_max, aims)
     if not params.clusters_max:
         return Vocabulary((), first.tokens, first.merges, first.refused)
     progress(2, 4, "choosing clusters")
@@ -88,9 +92,28 @@ def learn(
     )
     clusters += digits
     progress(3, 4, "merging pairs beside the clusters")
-    second = _merged(base, learnt_from, params.tokens_max - len(clusters), aims, finder(clusters))
+    second = _merged(base, learnt_from, params.tokens_max - len(clusters), aims, apart=finder(clusters))
     progress(4, 4, f"{len(second.tokens)} merges and {len(clusters)} clusters")
     return Vocabulary(tuple(clusters), second.tokens, second.merges, second.refused)
+
+
+def _learn_scored(
+    base: BaseTokenizer,
+    texts: Mapping[str, Sequence[str]],
+    reference: Sequence[str],
+    *,
+    params: ExtendParams,
+    aims: tuple[Mapping[str, int], Mapping[str, int]],
+    progress: Progress,
+) -> Vocabulary:
+    """Letters that the base lacks and joins of its tokens; no clusters, as nothing cuts the text before."""
+    letters = new_letters(base, texts, _digits(texts), reference)[: params.tokens_max]
+    refuse = refusal(base, letters, reference)
+    progress(1, 4, "joining neighbours")
+    learnt = _merged(base, texts, params.tokens_max - len(letters), _Aims(*aims, refuse), letters=letters)
+    tokens = (*letters, *learnt.tokens)
+    progress(4, 4, f"{len(learnt.tokens)} joins and {len(letters)} letters")
+    return Vocabulary((), tokens, spelt(tokens, base.joined), learnt.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +130,11 @@ def _merged(
     texts: Mapping[str, Sequence[str]],
     tokens_max: int,
     aims: _Aims,
-    apart: "regex.Pattern[str] | None",
+    *,
+    apart: "regex.Pattern[str] | None" = None,
+    letters: Sequence[str] = (),
 ) -> Learnt:
+    """Merges inside the texts' words; `letters` are tokens behind the base's already."""
     counts: dict[str, dict[str, int]] = {}
     goals: Counter[str] = Counter(aims.targets)
     for tag, found in texts.items():
@@ -116,14 +142,18 @@ def _merged(
             counts.setdefault(word, {})[tag] = count
         if apart is not None:  # clusters are pieces too
             goals[tag] -= sum(len(apart.findall(text)) for text in found)
-    words = [Word(base.pieces(word), tags) for word, tags in sorted(counts.items())]
+    model = base.tokenizer(letters, ()).model if letters else base.inner.model
+    words = [
+        Word(tuple(piece.id for piece in model.tokenize(word)), tags) for word, tags in sorted(counts.items())
+    ]
     return learn_merges(
         words,
-        base.tokens,
+        [*base.tokens, *letters],
         tokens_max=tokens_max,
         weights=aims.weights,
         targets=goals,
         refuse=aims.refuse,
+        by_sum=base.scored,
     )
 
 
@@ -140,7 +170,10 @@ def _refusal(
     """Why a merge is not made: it would change the reference, a number without a token, or signs that code is made of."""
     words = base.words(reference)
     beside = {
-        pair for word in words if not _OTHER.search(base.text(word)) for pair in _pairs(base.pieces(word))
+        pair
+        for word in words
+        if not OTHER_SCRIPT.search(base.text(word))
+        for pair in _pairs(base.pieces(word))
     }
     numbers = {
         pair

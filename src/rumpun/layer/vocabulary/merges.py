@@ -1,4 +1,4 @@
-"""Byte pairs merged on from a base's own merges, inside the base's own words.
+"""Pairs merged on from a base's own merges, inside the base's own words.
 
 Every merge makes a token that is new, and stands behind all of the base's: so the base's merges are done first and give
 what they always gave, then these are done in their order. A merge of two of the base's tokens that stand side by side
@@ -113,17 +113,20 @@ def learn_merges(
     weights: Mapping[str, int],
     targets: Mapping[str, int],
     refuse: Callable[[str, Pair], str],
+    by_sum: bool = False,
 ) -> Learnt:
     """Merge the heaviest pair again and again.
 
     Args:
         words: what is merged in; each language's pieces are counted in them.
-        tokens: the base's, in byte letters.
+        tokens: the base's, as its vocabulary writes them.
         tokens_max: new tokens at most.
         weights: what an occurrence counts in each language.
         targets: pieces of each language at which it counts no more.
         refuse: (the token that would be made, the pair) -> why not, or nothing; a pair of new tokens has numbers from
             `len(tokens)` on.
+        by_sum: any pair that spells a new token is joined to it, as a SentencePiece vocabulary does, not the one pair
+            that it was made of.
     """
     symbols, known = list(tokens), set(tokens)
     rows = [list(word.pieces) for word in words]
@@ -133,11 +136,15 @@ def learn_merges(
     made: list[str] = []
     refused: Counter[str] = Counter()
     dead: set[Pair] = set()
+    numbers: dict[str, int] = {}  # of new tokens
     while len(made) < tokens_max and (pair := counts.best()) is not None:
         if pair in dead:
             continue
         new = symbols[pair[0]] + symbols[pair[1]]
         places = counts.places(pair)
+        if by_sum and new in numbers:
+            _join(counts, pair, numbers[new], places, left)
+            continue
         why = refuse(new, pair) or _why_not(new, known, words, places)
         if why:
             dead.add(pair)
@@ -147,19 +154,25 @@ def learn_merges(
         number = len(symbols)
         symbols.append(new)
         known.add(new)
-        touched: set[Pair] = set()
-        for place in places:
-            joined = counts.merge(place, pair, number, touched)
-            for tag, count in words[place].counts.items():
-                left[tag] -= count * joined
-        counts.pairs[pair] = 0
-        for other in sorted(touched):
-            heapq.heappush(counts.heap, (-counts.pairs[other], other))
+        numbers[new] = number
+        _join(counts, pair, number, places, left)
         for tag, weight in weighing.items():
             if weight and left[tag] <= targets.get(tag, 0):
                 counts.drop(tag, weight)
                 weighing[tag] = 0
     return Learnt(tuple(symbols[len(tokens) :]), tuple(made), dict(sorted(refused.items())))
+
+
+def _join(counts: _Counts, pair: Pair, number: int, places: Sequence[int], left: Counter[str]) -> None:
+    """Merge the pair wherever it stands; `left` are the pieces of each language."""
+    touched: set[Pair] = set()
+    for place in places:
+        joined = counts.merge(place, pair, number, touched)
+        for tag, count in counts.words[place].counts.items():
+            left[tag] -= count * joined
+    counts.pairs[pair] = 0
+    for other in sorted(touched):
+        heapq.heappush(counts.heap, (-counts.pairs[other], other))
 
 
 def _pieces(words: Sequence[Word]) -> Counter[str]:

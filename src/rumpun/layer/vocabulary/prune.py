@@ -89,6 +89,7 @@ def prune(params: PruneParams, work: Work) -> Outcome:
     import tokenizers
 
     from rumpun.layer.vocabulary.base import BaseTokenizer
+    from rumpun.layer.vocabulary.scored import spelt
     from rumpun.layer.vocabulary.table import cost_table
     from rumpun.layer.vocabulary.texts import read_corpus
     from rumpun.weights.gguf_write import whole_file
@@ -108,7 +109,8 @@ def prune(params: PruneParams, work: Work) -> Outcome:
             raise InputError(f"{corpus}: no text in '{tag}'", f"it has {', '.join(sorted(texts.train))}")
     tokenizer = BaseTokenizer(base, work.progress)
     before = tokenizer.tokenizer(spec.tokens, spec.merges)
-    kept = kept_words(spec.tokens, spec.merges, _rates(before, texts.train), params.languages, params.share)
+    merges = spelt(spec.tokens, tokenizer.joined) if tokenizer.scored else spec.merges
+    kept = kept_words(spec.tokens, merges, _rates(before, texts.train), params.languages, params.share)
     if not (kept.places or spec.targets or spec.chat_template):
         raise InputError(f"{folder}: nothing of the layer would be left", "name fewer languages")
     tokens = tuple(spec.tokens[place] for place in kept.places)
