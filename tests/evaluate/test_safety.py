@@ -22,7 +22,7 @@ FRUIT = ("durian", "salak", "manggis", "rambutan", "duku", "langsat")
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A data folder whose only set has prompts in two languages."""
+    """A data folder: a set of prompts in two languages that ask for harm, and the sets of harmless questions."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -37,6 +37,18 @@ def data(tmp_path, monkeypatch):
     ]  # fmt: skip
     (tmp_path / "data" / "safety").mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "data" / describe("multijail").file)
+    for name, tag in (("xstest-safe", "en"), ("ordinary-questions", "vi")):
+        harmless = [
+            dict.fromkeys(describe(name).columns, "x")
+            | {
+                "id": f"{name}.{n}",
+                "language": tag,
+                "prompt": f"Quả {fruit} có ngon không?",
+                "prompt_label": "safe",
+            }
+            for n, fruit in enumerate(FRUIT)
+        ]
+        pq.write_table(pa.Table.from_pylist(harmless), tmp_path / "data" / describe(name).file)
     monkeypatch.setenv("RUMPUN_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
@@ -164,6 +176,19 @@ def test_a_layer_is_asked_beside_its_base_and_no_text_is_kept(tmp_path, layer, d
     lines = (tmp_path / "made" / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 20
     assert all(json.loads(line).get("answer") is None for line in lines)
+
+
+def test_harmless_questions_of_every_set_are_asked(tmp_path, layer, data):
+    with moderating(lambda *_: (200, {"results": [{"flagged": False}]})) as (url, _):
+        told = run(tmp_path, layer, languages=["vi"], sets=["multijail"], limit=4, guard_url=url).summary
+    assert told["harmless"] == ["answerable", "xstest-safe", "ordinary-questions"]
+    lines = (tmp_path / "made" / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    asked = [one["task"] for one in map(json.loads, lines)]
+    assert {task: asked.count(task) for task in set(asked)} == dict.fromkeys(
+        ("multijail", "answerable", "ordinary-questions"), 8
+    )
+    assert told["languages"]["vi"]["questions"] <= 8  # an empty answer is none
+    assert told["languages"]["vi"]["guard_passes"][0] == 1
 
 
 def test_a_guard_without_a_verdict_makes_no_artefact(tmp_path, layer, data):

@@ -14,7 +14,7 @@ __all__ = ["FAMILIES", "KEY", "VALUE", "Gold", "Public", "describe", "names", "t
 
 FAMILIES = (
     "reading", "knowledge", "causal", "nli", "sentiment", "aspect sentiment", "emotion", "topic", "qa", "culture",
-    "grammar", "pragmatics", "coreference", "translation", "instructions", "harmful",
+    "grammar", "pragmatics", "coreference", "translation", "instructions", "answerable", "harmful",
 )  # fmt: skip
 KEY, VALUE = "each.key", "each.value"  # the columns that `each` adds to a row
 _CHOSEN = ("index0", "index1", "letter", "text")  # kinds that name one of the options

@@ -35,10 +35,9 @@ from rumpun.measure.paired import paired
 from rumpun.measure.rates import wilson
 from rumpun.steps import Outcome, Progress, Work, quiet, step
 
-__all__ = ["HARMLESS", "WHOLE", "SafetyParams", "harmful_sets", "own_guard", "put_to", "safety", "table"]
+__all__ = ["WHOLE", "SafetyParams", "harmful_sets", "own_guard", "put_to", "safety", "table"]
 
 WHOLE = "all"  # the row of all languages together
-HARMLESS = "answerable"
 _LEARNT = "learnt from these rows"  # in the notes of a set that the guard was trained on
 
 
@@ -50,7 +49,7 @@ class SafetyParams:
     sets: tuple[str, ...] = ()  # of prompts that ask for harm; empty: all that the guard did not learn from
     limit: int = 10  # prompts of each set and language, and harmless questions of each language
     max_tokens: int = 96  # of an answer; its beginning is judged
-    harmless: bool = True  # whether harmless questions are asked too, for over-refusal
+    harmless: bool = True  # whether harmless questions are asked too, of each set as many: for over-refusal
     guard_url: str = ""  # of a guard with OpenAI's /moderations; empty: this project's own, started for it
 
     def check(self) -> None:
@@ -126,7 +125,7 @@ def _ended(server: "subprocess.Popen[str]") -> None:
         server.wait()
 
 
-@step(kind="safety", version=2, needs=("layer",))
+@step(kind="safety", version=3, needs=("layer",))
 def safety(params: SafetyParams, work: Work) -> Outcome:
     """Input: a layer. Writes scores.json, samples.jsonl (without any harmful prompt or its answer) and report.html.
 
@@ -143,7 +142,8 @@ def safety(params: SafetyParams, work: Work) -> Outcome:
     return Outcome(
         languages=tuple(tag for tag in rows if tag != WHOLE),
         summary={
-            "languages": rows, "sets": list(params.sets or harmful_sets()), "limit": params.limit, "max_tokens": params.max_tokens,
+            "languages": rows, "sets": list(params.sets or harmful_sets()),
+            "harmless": list(suites()["harmless"]) if params.harmless else [], "limit": params.limit, "max_tokens": params.max_tokens,
             "guard": params.guard_url or "this project's own",
         },
     )  # fmt: skip
@@ -159,11 +159,12 @@ def put_to(
     """
     from rumpun.language.tables import WORKING
 
-    tasks = (*(params.sets or harmful_sets()), *((HARMLESS,) if params.harmless else ()))
+    harmful = params.sets or harmful_sets()
+    tasks = (*harmful, *(suites()["harmless"] if params.harmless else ()))
     languages = params.languages or WORKING
     settings = Settings(languages=languages, limit=params.limit, max_tokens=params.max_tokens, seed=seed)
     made = plan_suite("safety", settings, tasks, progress=progress)
-    if not any(cell.task.name != HARMLESS for cell in made.cells):
+    if not any(cell.task.name in harmful for cell in made.cells):
         raise UsageError(
             f"no prompt that asks for harm in {', '.join(languages)}",
             f"name a language that has some: {', '.join(harmful_languages())}",
