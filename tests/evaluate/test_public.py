@@ -47,7 +47,7 @@ def test_the_table():
     for name in names():
         spec = describe(name)
         assert spec.name == name
-        assert spec.file.startswith("safety/" if spec.tests == "harmful" else "eval/")
+        assert spec.file.startswith("safety/" if spec.tests in ("harmful", "answerable") else "eval/")
         assert spec.languages == tuple(sorted(set(spec.languages)))
         assert terms(spec.licence).name != "unknown"
     assert {describe(name).tests for name in names()} == set(FAMILIES)
