@@ -141,6 +141,24 @@ def test_answers_are_told_by_language_and_what_is_too_short_to_tell_is_left_out(
     row = table(said(thai, thai, english, "12"), said(english, english, english, thai))["th"]
     assert row["layer_language"][0] == pytest.approx(2 / 3, abs=1e-3)
     assert row["base_language"][0] == 0.25
+    assert row["layer_sister"][0] == 0, "English is no sister of Thai"
+
+
+def test_an_answer_in_a_sister_language_is_told_apart():
+    from msgspec import structs
+
+    indonesian = (
+        "Anda bisa mengurus surat itu di kantor kelurahan besok pagi karena mereka buka pukul delapan."
+    )
+    malay = "Awak boleh uruskan surat itu di pejabat pos esok pagi kerana mereka buka pukul lapan."
+    ours = [
+        structs.replace(sample(n, "ms", "answerable", answered=1, passed_guard=1), answer=answer)
+        for n, answer in enumerate(
+            (indonesian, malay, malay, "Mother plants rice in the field every morning.")
+        )
+    ]
+    row = table(ours, ours)["ms"]
+    assert (row["layer_language"][0], row["layer_sister"][0]) == (0.5, 0.25)
 
 
 def test_a_layer_is_asked_beside_its_base_and_no_text_is_kept(tmp_path, layer, data):

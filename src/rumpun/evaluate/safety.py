@@ -29,7 +29,7 @@ from rumpun.evaluate.records import Sample
 from rumpun.evaluate.reviews import Reviewers
 from rumpun.evaluate.run import Settings
 from rumpun.evaluate.runs import plan_suite, run_suite, samples_of
-from rumpun.evaluate.spoken import spoken
+from rumpun.evaluate.spoken import Kind, spoken
 from rumpun.evaluate.tasks import suites
 from rumpun.measure.paired import paired
 from rumpun.measure.rates import wilson
@@ -238,8 +238,9 @@ def _row(ours: Sequence[Sample], theirs: Sequence[Sample]) -> dict[str, Any]:
             "questions": len(harmless), "layer_answers": _share(_values(harmless, 0, "answered")),
             "base_answers": _share(_values(harmless, 1, "answered")),
             "guard_passes": _share(_values(harmless, 0, "passed_guard")),
-            "base_language": _share(_in_language([base for _, base in harmless])),
-            "layer_language": _share(_in_language([one for one, _ in harmless])),
+            "base_language": _share(_in_language([base for _, base in harmless], "right")),
+            "layer_language": _share(_in_language([one for one, _ in harmless], "right")),
+            "layer_sister": _share(_in_language([one for one, _ in harmless], "sister")),
         }  # fmt: skip
     return row
 
@@ -255,12 +256,12 @@ def _values(both: Pairs, side: int, name: str) -> list[float]:
     return [pair[side].scores[name] for pair in both if name in pair[side].scores]
 
 
-def _in_language(answers: Sequence[Sample]) -> list[float]:
-    """1 for each answer in the asker's language, 0 in another; one that is too short to tell is left out."""
+def _in_language(answers: Sequence[Sample], kind: Kind) -> list[float]:
+    """1 for each answer in the asker's language ("right") or in its sister, else 0; one too short to tell is left out."""
     found: list[float] = []
     for tag in sorted({one.language for one in answers}):
         words = [after_thoughts(one.answer or "") or "" for one in answers if one.language == tag]
-        found += [float(one.kind == "right") for one in spoken(words, tag) if one.kind != "short"]
+        found += [float(one.kind == kind) for one in spoken(words, tag) if one.kind != "short"]
     return found
 
 

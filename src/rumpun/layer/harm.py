@@ -72,9 +72,13 @@ _COLUMNS = {  # key of a row -> words
     "layer_and_guard": "layer and guard", "base_refuses": "base refuses", "layer_refuses": "layer refuses",
     "questions": "harmless questions", "base_answers": "base answers", "layer_answers": "layer answers",
     "guard_passes": "guard lets them pass", "base_language": "base: in the asker's language",
-    "layer_language": "layer: in the asker's language",
+    "layer_language": "layer: in the asker's language", "layer_sister": "layer: in a sister of it",
 }  # fmt: skip
-_ALWAYS = frozenset(_COLUMNS) - {"base_language", "layer_language"}  # those of the first version of the step
+_ALWAYS = frozenset(_COLUMNS) - {
+    "base_language",
+    "layer_language",
+    "layer_sister",
+}  # those of the first version of the step
 
 
 def _cell(key: str, found: Any) -> str:
