@@ -19,6 +19,7 @@ from rumpun.layer.batches import Batches, Plan
 from rumpun.layer.checkpoint import load_state, read_more, read_words, save_state
 from rumpun.layer.live import View
 from rumpun.layer.loss import summed_loss
+from rumpun.layer.memory import SECONDS, give_back
 from rumpun.layer.params import KEPT_STATE, RunParams, TrainParams
 from rumpun.layer.prepared import Run
 from rumpun.layer.schedule import learning_rate, stable_steps
@@ -116,7 +117,7 @@ class _Loop:
         for row in self.losses[: self.step].tolist():
             self.view.saw(row)
         self.per_step = params.batch_sequences * params.sequence_tokens
-        self.saved = self.started = time.monotonic()
+        self.saved = self.given_back = self.started = time.monotonic()
 
     def go(self) -> Trained:
         if self.watch and self.watch.step < 0:
@@ -155,6 +156,9 @@ class _Loop:
     def after_step(self, now: float) -> None:
         """Tell of the step; measure, stop and save where it is time to."""
         row, params = self.losses[self.step - 1], self.params
+        if now - self.given_back > SECONDS:
+            give_back()
+            self.given_back = now
         self.view.saw(row.tolist())
         nats, count = row.sum(0).tolist()
         rate = (self.step - self.begin) * self.per_step / max(1e-9, now - self.started)
