@@ -16,7 +16,7 @@ from rumpun.layer.batches import Batches, make_plan
 from rumpun.layer.params import TrainParams
 from rumpun.layer.source import CHAT
 from rumpun.layer.tokenizer import Tokenizer
-from rumpun.layer.tokens import tokenise
+from rumpun.layer.tokens import ChatRows, tokenise
 from rumpun.steps import quiet
 
 CHATML = (
@@ -126,7 +126,7 @@ def test_a_chat_row_is_what_transformers_makes_of_it(name: str, tmp_path: Path) 
     folder, form = folder_of(tmp_path / name, name), FORMS[name]
     tokenizer = Tokenizer(folder)
     corpus = write_corpus(tmp_path / "corpus")
-    (source,), _ = tokenise(corpus, tmp_path / "keep", tokenizer, quiet, chat=True)
+    (source,), _ = tokenise(corpus, tmp_path / "keep", tokenizer, quiet, chat=ChatRows())
     assert source.name == CHAT
     inner = tokenizer_of(folder)
     for place, talk in enumerate(TALKS):
@@ -154,7 +154,7 @@ def test_the_loss_is_on_the_assistants_tokens(name: str, tmp_path: Path) -> None
     folder = folder_of(tmp_path / name, name)
     tokenizer = Tokenizer(folder)
     corpus = write_corpus(tmp_path / "corpus")
-    sources, _ = tokenise(corpus, tmp_path / "keep", tokenizer, quiet, chat=True)
+    sources, _ = tokenise(corpus, tmp_path / "keep", tokenizer, quiet, chat=ChatRows())
     width = int(sources[0].lengths.max()) + 8
     params = TrainParams(
         tokens=width * 4, sequence_tokens=width, batch_sequences=1, chat_share=1.0, epochs_max=50.0

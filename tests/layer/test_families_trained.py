@@ -141,7 +141,7 @@ def test_documents_begin_as_the_model_was_trained(tmp_path: Path, corpus: Input)
     for family, start in (("gemma3", [2]), ("qwen3", [])):
         tokenizer = Tokenizer(tiny_folder(tmp_path / family, family))
         assert tokenizer.start == start
-        sources, _ = tokenise(corpus.folder, tmp_path / f"{family}-tokens", tokenizer, quiet, chat=False)
+        sources, _ = tokenise(corpus.folder, tmp_path / f"{family}-tokens", tokenizer, quiet)
         first = sources[0].read(0, 0, int(sources[0].lengths[0])).tolist()
         assert first[-1] == tokenizer.end
         assert (first[0] == 2) == bool(start)

@@ -68,8 +68,8 @@ def test_packed_and_tokenised_text_are_the_same_documents_in_the_same_order(
         said.append(note)
 
     tokenizer = Tokenizer(base_folder)
-    ours, from_packed = tokenise(packed.folder, tmp_path / "a", tokenizer, listen, chat=False)
-    theirs, from_text = tokenise(copy, tmp_path / "b", tokenizer, listen, chat=False)
+    ours, from_packed = tokenise(packed.folder, tmp_path / "a", tokenizer, listen)
+    theirs, from_text = tokenise(copy, tmp_path / "b", tokenizer, listen)
     assert (from_packed, from_text) == ("packed shards", "train/*.parquet")
     assert said[0] == f"{sum(s.tokens for s in ours):,} tokens of packed shards"
     assert said[1] == "tokenising en.parquet (no packed shards)"
@@ -108,7 +108,7 @@ def test_shards_of_another_tokenizer_are_passed_over(
     edit(copy, tokenizer=about | {key: value})
     said: list[str] = []
     _, text_from = tokenise(
-        copy, tmp_path / "a", Tokenizer(base_folder), lambda *given: said.append(given[2]), chat=False
+        copy, tmp_path / "a", Tokenizer(base_folder), lambda *given: said.append(given[2])
     )
     assert text_from == "train/*.parquet"
     assert said[0] == f"tokenising en.parquet ({why})"
@@ -123,7 +123,7 @@ def test_a_language_that_was_left_out_of_the_shards_is_not_lost(
         shards=[row for row in index["shards"] if row["language"] != "km"],
         languages={tag: sums for tag, sums in index["languages"].items() if tag != "km"},
     )
-    sources, text_from = tokenise(copy, tmp_path / "a", Tokenizer(base_folder), quiet, chat=False)
+    sources, text_from = tokenise(copy, tmp_path / "a", Tokenizer(base_folder), quiet)
     assert text_from == "train/*.parquet"
     assert "km" in [source.name for source in sources]
 
@@ -155,7 +155,7 @@ def test_damaged_or_foreign_shards_are_one_clean_error(
 ) -> None:
     spoil(copy)
     with pytest.raises(InputError, match=words) as caught:
-        tokenise(copy, tmp_path / "a", Tokenizer(base_folder), quiet, chat=False)
+        tokenise(copy, tmp_path / "a", Tokenizer(base_folder), quiet)
     assert caught.value.hint
 
 

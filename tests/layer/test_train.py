@@ -17,7 +17,7 @@ from rumpun.layer.prepared import find_device
 from rumpun.layer.schedule import learning_rate
 from rumpun.layer.source import CHAT, Source
 from rumpun.layer.tokenizer import Tokenizer
-from rumpun.layer.tokens import tokenise
+from rumpun.layer.tokens import ChatRows, tokenise
 from rumpun.layer.train import train
 from rumpun.steps import Input, Work, quiet
 from rumpun.weights.layer_file import read_layer
@@ -130,16 +130,16 @@ def test_a_corpus_without_shards_or_chat_is_named(tmp_path: Path, corpus: Input,
     tokenizer = Tokenizer(base_folder)
     (tmp_path / "train").mkdir()
     with pytest.raises(InputError, match=r"no \.parquet"):
-        tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet, chat=False)
+        tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet)
     shutil.copytree(corpus.folder / "train", tmp_path / "train", dirs_exist_ok=True)
     with pytest.raises(InputError, match=r"chat\.jsonl: no such file"):
-        tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet, chat=True)
+        tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet, chat=ChatRows())
     (tmp_path / "chat.jsonl").write_text('{"messages": [{"role": "user"}]}\n')
     with pytest.raises(InputError, match=r"chat\.jsonl:1: not a conversation"):
-        tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet, chat=True)
+        tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet, chat=ChatRows())
     (tmp_path / "train" / "th.parquet").write_bytes(b"PAR1 torn")
     with pytest.raises(InputError, match=r"th\.parquet: not a shard"):
-        tokenise(tmp_path, tmp_path / "other", tokenizer, quiet, chat=False)
+        tokenise(tmp_path, tmp_path / "other", tokenizer, quiet)
 
 
 def test_a_corpus_without_the_step_is_a_usage_error(tmp_path: Path) -> None:
@@ -165,9 +165,9 @@ def test_only_the_assistant_is_learnt(base_folder: Path) -> None:
 
 def test_tokens_are_made_once(tmp_path: Path, corpus: Input, base_folder: Path) -> None:
     tokenizer = Tokenizer(base_folder)
-    first, _ = tokenise(corpus.folder, tmp_path, tokenizer, quiet, chat=True)
+    first, _ = tokenise(corpus.folder, tmp_path, tokenizer, quiet, chat=ChatRows())
     tokenizer.inner = None  # a second tokenising would fail
-    again, _ = tokenise(corpus.folder, tmp_path, tokenizer, quiet, chat=True)
+    again, _ = tokenise(corpus.folder, tmp_path, tokenizer, quiet, chat=ChatRows())
     assert [s.name for s in first] == [s.name for s in again] == ["en", "id", "km", "my", "ta", "th", CHAT]
     assert all(read(a) == read(b) for a, b in zip(first, again, strict=True))
 
@@ -183,7 +183,7 @@ def test_a_document_is_seen_as_often_as_the_mixture_says(tmp_path: Path, base_fo
     schema = pa.schema([("text", pa.string()), ("language", pa.string()), ("times", pa.uint16())])
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "train" / "id.parquet")
     tokenizer = Tokenizer(base_folder)
-    (source,), text_from = tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet, chat=False)
+    (source,), text_from = tokenise(tmp_path, tmp_path / "keep", tokenizer, quiet)
     assert text_from == "train/*.parquet"
     assert all(row[-1] == tokenizer.end for row in read(source))
     texts = [tokenizer.inner.decode(row[:-1]) for row in read(source)]

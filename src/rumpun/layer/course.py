@@ -10,7 +10,7 @@ from rumpun.errors import InputError
 from rumpun.layer.batches import Batches, Plan, make_plan, over_cap
 from rumpun.layer.params import RunParams
 from rumpun.layer.source import CHAT
-from rumpun.layer.tokens import tokenise
+from rumpun.layer.tokens import ChatRows, tokenise
 from rumpun.steps import Work
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ class Course:
         params: of the run.
         work: a corpus is among its inputs.
         tokenizer: the run's.
-        chat_sources: beginnings of the names of chat rows' sources; empty: every row.
         taken: sequences of each source that earlier runs had.
 
     Raises:
@@ -42,15 +41,13 @@ class Course:
     """
 
     def __init__(
-        self, params: RunParams, work: Work, tokenizer: "Tokenizer", chat_sources: tuple[str, ...],
-        taken: Mapping[str, int],
-    ) -> None:  # fmt: skip
-        self.params, self.work, self.tokenizer = params, work, tokenizer
-        self.chat_sources, self.taken = chat_sources, taken
+        self, params: RunParams, work: Work, tokenizer: "Tokenizer", taken: Mapping[str, int]
+    ) -> None:
+        self.params, self.work, self.tokenizer, self.taken = params, work, tokenizer, taken
         self.corpus = work.input("corpus")
         self.sources, self.text_from = tokenise(
             self.corpus.folder, work.scratch / "tokens", tokenizer, work.progress,
-            chat=params.chat_share > 0, chat_sources=chat_sources,
+            chat=ChatRows(params.chat_sources, params.chat_system, params.chat_system_share) if params.chat_share else None,
         )  # fmt: skip
         self.plan = make_plan(self.sources, params, taken)
         _check_plan(self.plan, params, self.corpus.folder)
@@ -112,7 +109,7 @@ class Course:
                     "corpus": self.corpus.manifest.id,
                     "seed": self.work.seed,
                     "sequence_tokens": params.sequence_tokens,
-                    "chat_sources": list(self.chat_sources),
+                    "chat_sources": list(params.chat_sources),
                     "taken": seen,
                 },
             }

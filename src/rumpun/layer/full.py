@@ -53,7 +53,7 @@ def full(params: FullParams, work: Work) -> Outcome:
     found = next((item for item in work.inputs if item.manifest.kind == "layer"), None)
     earlier = read_earlier(found, base) if found else None
     start = _merged(base, earlier.input.folder, work) if earlier else folder
-    course = Course(params, work, Tokenizer(start, embedding_rows(start)), params.chat_sources, {})
+    course = Course(params, work, Tokenizer(start, embedding_rows(start)), {})
     device = find_device(params)
     with (
         deterministic(torch, device.place.type == "cpu"),

@@ -48,6 +48,11 @@ class RunParams:
     beta2: float = 0.98  # AdamW's second decay; 0.999 is too slow for a few hundred steps
     gradient_clip: float = 1.0  # norm over all trained numbers; 0: none
     chat_share: float = 0.0  # of the sequences, from chat.jsonl; loss on the assistant's tokens alone
+    chat_sources: tuple[str, ...] = ()  # beginnings of the names of chat rows' sources; empty: every row
+    chat_system: dict[str, str] = field(
+        default_factory=dict
+    )  # tag -> a system text before chat rows of that language that have none, such as one that names the language
+    chat_system_share: float = 0.5  # of those rows; the others stand without, so that both are learnt
     language_weights: dict[str, float] = field(default_factory=dict)  # tag -> weight; empty: bytes ** balance
     balance: float = (
         0.5  # exponent of a language's bytes where no weights are given; 1: as found, 0: all alike
@@ -94,6 +99,8 @@ class RunParams:
             (not 0 < self.beta2 < 1, f"beta2 = {self.beta2}, expected between 0 and 1"),
             (self.gradient_clip < 0, f"gradient_clip = {self.gradient_clip}, expected 0 or more"),
             (not 0 <= self.chat_share <= 1, f"chat_share = {self.chat_share}, expected 0 to 1"),
+            (not all(words.strip() for words in self.chat_system.values()), "chat_system: a text is empty"),
+            (not 0 <= self.chat_system_share <= 1, f"chat_system_share = {self.chat_system_share}, expected 0 to 1"),
             (any(weight < 0 for weight in self.language_weights.values()), "language_weights: a weight is below zero"),
             (not 0 <= self.balance <= 1, f"balance = {self.balance}, expected 0 to 1"),
             (self.epochs_max <= 0, f"epochs_max = {self.epochs_max}, expected a positive number"),
@@ -158,7 +165,6 @@ class FullParams(RunParams):
     )
     beta2: float = 0.95  # as GPT-3 and Llama 2
     checkpoint_seconds: int = 600  # each writes 12 bytes a number, and 4 more of the best measured ones
-    chat_sources: tuple[str, ...] = ()  # beginnings of the names of chat rows' sources; empty: every row
     stored_precision: Literal["float32", "bfloat16", "float16", "same"] = (
         "float32"  # of the weights that are written; same: as the base's files have them
     )
@@ -176,7 +182,6 @@ class FullParams(RunParams):
 class TuneParams(TrainParams):
     """How a layer is trained further, from what an earlier step learnt."""
 
-    chat_sources: tuple[str, ...] = ()  # beginnings of the names of chat rows' sources; empty: every row
     go_on: Literal["weights", "data", "state"] = (
         "weights"  # from the layer's numbers; data: and where its text ended; state: and its optimiser, not warmed up again
     )

@@ -7,7 +7,8 @@ tokens, bytes and how often it is taken), written last. Either way the same docu
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,26 @@ from rumpun.layer.source import CHAT, Shard, Source, join
 from rumpun.layer.tokenizer import Tokenizer
 from rumpun.steps import Progress
 
-__all__ = ["PACKED", "TRAIN", "tokenise"]
+__all__ = ["PACKED", "TRAIN", "ChatRows", "tokenise"]
 
 PACKED, TRAIN = "packed shards", "train/*.parquet"  # what the text was read from
 _BATCH = 256  # documents tokenised at once
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRows:
+    """Which rows of `chat.jsonl` are read, and what is put before them."""
+
+    sources: tuple[str, ...] = ()  # beginnings of the names of their sources; empty: every row
+    system: Mapping[str, str] = field(default_factory=dict)  # language -> a system text
+    share: float = 0.0  # of a language's rows that it stands before
+
+    def before(self, number: int, language: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
+        """The turn to put before the row of this number: in even steps over the file, the same in each run."""
+        words = self.system.get(language)
+        if words is None or int(number * self.share) == int((number - 1) * self.share):
+            return []
+        return [] if messages and messages[0]["role"] == "system" else [{"role": "system", "content": words}]
 
 
 def tokenise(
@@ -30,18 +47,15 @@ def tokenise(
     tokenizer: Tokenizer,
     progress: Progress,
     *,
-    chat: bool,
-    chat_sources: tuple[str, ...] = (),
+    chat: ChatRows | None = None,
 ) -> tuple[list[Source], str]:
     """Tokens of the corpus's training text and, where asked for, of its `chat.jsonl`; and what the text was read from.
-
-    `chat_sources` keeps the chat rows whose source begins with one of them; empty keeps every row.
 
     Raises:
         InputError: a file cannot be read, packed shards are not what they say, or there is no document.
     """
     files = sorted((corpus / "train").glob("*.parquet"))
-    if not files and not (chat and (corpus / "chat.jsonl").is_file()):
+    if not files and not (chat is not None and (corpus / "chat.jsonl").is_file()):
         raise InputError(f"{corpus}/train: no .parquet there", "make the corpus again")
     sources, why = packed_sources(corpus, tokenizer)
     if why:
@@ -52,14 +66,14 @@ def tokenise(
         sources = _gather(parts, tokenizer)
     else:
         progress(0, 0, f"{sum(source.tokens for source in sources):,} tokens of {PACKED}")
-    if chat:
+    if chat is not None:
         path = corpus / "chat.jsonl"
         progress(len(files), 0, "tokenising chat.jsonl")
-        part = _part(scratch / "chat", _chat_rows(path, tokenizer, chat_sources), tokenizer)
+        part = _part(scratch / "chat", _chat_rows(path, tokenizer, chat), tokenizer)
         conversations = _gather([part], tokenizer)
-        if chat_sources and not conversations:
+        if chat.sources and not conversations:
             raise InputError(
-                f"{path}: no row of a source that begins with {' or '.join(chat_sources)}",
+                f"{path}: no row of a source that begins with {' or '.join(chat.sources)}",
                 "name other chat_sources, or none for every row",
             )
         sources += conversations
@@ -111,7 +125,7 @@ def _text_rows(file: Path, tokenizer: Tokenizer) -> Iterator[Row]:
         raise InputError(f"{file}: not a shard of documents ({error})", "make the corpus again") from error
 
 
-def _chat_rows(path: Path, tokenizer: Tokenizer, wanted: tuple[str, ...]) -> Iterator[Row]:
+def _chat_rows(path: Path, tokenizer: Tokenizer, wanted: ChatRows) -> Iterator[Row]:
     if not path.is_file():
         raise InputError(
             f"{path}: no such file, though chat_share is above 0",
@@ -120,9 +134,10 @@ def _chat_rows(path: Path, tokenizer: Tokenizer, wanted: tuple[str, ...]) -> Ite
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
-            if wanted and not str(row.get("source", "")).startswith(wanted):
+            if wanted.sources and not str(row.get("source", "")).startswith(wanted.sources):
                 continue
             messages = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
+            messages = [*wanted.before(number, str(row.get("language", "")), messages), *messages]
             ids, learn = tokenizer.chat(messages)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(

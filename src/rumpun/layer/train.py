@@ -37,17 +37,17 @@ def train(params: TrainParams, work: Work) -> Outcome:
     A layer of new vocabulary may stand among the inputs: text is cut by it, and its rows are trained too.
     """
     found = next((item for item in work.inputs if item.manifest.kind == "layer"), None)
-    return learn(params, work, found, ())
+    return learn(params, work, found)
 
 
 @step(kind="layer", version=3, identity=base_facts, part="train", needs=("corpus", "layer"))
 def tune(params: TuneParams, work: Work) -> Outcome:
     """Go on from what an earlier layer of the same base, rank and targets learnt; inputs: a corpus and that layer."""
-    return learn(params, work, work.input("layer"), params.chat_sources)
+    return learn(params, work, work.input("layer"))
 
 
 def learn(
-    params: TrainParams, work: Work, found: Input | None, chat_sources: tuple[str, ...],
+    params: TrainParams, work: Work, found: Input | None,
     taught: "Callable[[Run, Path], OneStep] | None" = None,
 ) -> Outcome:  # fmt: skip
     """Train on the corpus; `taught` makes another step of the run and its tokenizer's folder, as distillation needs."""
@@ -74,7 +74,7 @@ def learn(
     taken: dict[str, int] = {}
     if earlier and isinstance(params, TuneParams) and go_on != "weights":
         taken = earlier.taken(params, work.input("corpus").manifest.id, work.seed)
-    course = Course(params, work, tokenizer, chat_sources, taken)
+    course = Course(params, work, tokenizer, taken)
     device = find_device(params)
     with (
         deterministic(torch, device.place.type == "cpu"),

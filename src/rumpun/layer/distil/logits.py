@@ -40,9 +40,7 @@ def distil_logits(params: LogitsParams, work: Work) -> Outcome:
     source = source_of_weights(place, params.teacher, params.teacher_licence)
     folder = as_folder(place, work.progress)
     found = next((item for item in work.inputs if item.manifest.kind == "layer"), None)
-    outcome = learn(
-        params, work, found, params.chat_sources, lambda run, own: _taught_step(run, own, folder, params)
-    )
+    outcome = learn(params, work, found, lambda run, own: _taught_step(run, own, folder, params))
     summary = {
         "teacher": source.name, "teacher_weight": params.teacher_weight, "temperature": params.temperature, "top_k": params.top_k,
     }  # fmt: skip
