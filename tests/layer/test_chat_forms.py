@@ -195,3 +195,29 @@ def test_a_form_that_rewrites_earlier_turns_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(config | {"chat_template": changed}), encoding="utf-8")
     with pytest.raises(ValueError, match="changes earlier turns"):
         Tokenizer(folder).chat(messages(TALKS[0]))
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(("share", "after"), [(0.0, []), (0.5, [1, 3]), (0.3, [3]), (1.0, [0, 1, 2, 3])])
+def test_a_system_text_stands_before_its_share_of_the_rows(
+    name: str, share: float, after: list[int], tmp_path: Path
+) -> None:
+    """It is said by nobody who is learnt; a row with a system text of its own, or of another language, keeps what it has."""
+    folder, form = folder_of(tmp_path / name, name), FORMS[name]
+    corpus = write_corpus(tmp_path / "corpus")
+    tongue = {"id": "Jawab dalam Bahasa Indonesia.", "en": "Answer in English."}
+    chat = ChatRows(system=tongue, share=share)
+    (source,), _ = tokenise(corpus, tmp_path / "keep", Tokenizer(folder), quiet, chat=chat)
+    for place, talk in enumerate(TALKS):
+        told = place in after and talk[0][0] != "system"
+        ids, learnt = expected(folder, form, [("system", tongue["id"]), *talk] if told else talk)
+        length = int(source.lengths[place]) - 1
+        assert source.read(place, 0, length).tolist() == ids
+        assert source.learnt(place, 0, length).tolist() == learnt
+
+
+def test_a_system_text_is_checked() -> None:
+    with pytest.raises(ValueError, match="chat_system: a text is empty"):
+        TrainParams(chat_system={"ms": " "}).check()
+    with pytest.raises(ValueError, match=r"chat_system_share = 1.5"):
+        TrainParams(chat_system_share=1.5).check()
