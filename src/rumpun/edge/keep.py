@@ -1,4 +1,4 @@
-"""Which tokens of a byte-level BPE a device needs: by script, by language, by what stands in a text.
+"""Which tokens of a vocabulary a device needs: by script, by language, by what stands in a text.
 
 A script is kept whole: every token that may occur in a text of its letters, parts of characters too, so that such a
 text is cut as before. A text keeps the pieces that it is cut into. Always kept are control tokens, single bytes,
@@ -21,7 +21,8 @@ from rumpun.edge.characters import cut_bytes, ending, inside, starting
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.language.scripts import SCRIPTS, script_of
 from rumpun.language.tables import languages
-from rumpun.weights.trim import UNUSED, Pieces, closed
+from rumpun.weights.tokenizer_spm import UNUSED
+from rumpun.weights.trim import Pieces, closed
 from rumpun.weights.vocabulary import NORMAL, USER_DEFINED
 
 __all__ = [

@@ -78,7 +78,7 @@ def prove(source: Path, kept: Sequence[int], before: Tokenize, after: Tokenize) 
         if not lost and [now[number] for number in old] != new:
             raise InputError(
                 f"{source}: {line!r} would be cut into {len(new)} pieces, before {len(old)}, though all of them stay",
-                "this tokenizer does not merge as a byte-level BPE does: leave the model whole",
+                "this tokenizer does not join its pieces as their order says: leave the model whole",
             )
 
 

@@ -128,7 +128,7 @@ def trim_file(
     """Write a GGUF without the tokens that `params` do not keep; without a target only say what would go.
 
     Args:
-        source: a GGUF with a byte-level BPE.
+        source: a GGUF with a byte-level BPE or a SentencePiece vocabulary.
         target: takes its name when the file is whole.
         params: what stays.
         layer: put on the source first.

@@ -1,8 +1,9 @@
 """A GGUF with fewer tokens: rows gathered as they lie, tokenizer and special ids made to fit, with numpy alone.
 
 Every GGML block format stays inside one row, so a kept row is copied byte for byte and its logit does not change. A
-byte-level BPE builds each piece of a text by the same merges wherever it stands; so where every kept token keeps the
-tokens that it is built from (`closed`), a text whose pieces are all kept is cut exactly as before.
+byte-level BPE, and a SentencePiece vocabulary with scores, builds each piece of a text by the same joins wherever it
+stands; so where every kept token keeps the tokens that it is built from (`closed`), a text whose pieces are all kept is
+cut exactly as before.
 """
 
 import functools
@@ -20,10 +21,10 @@ from rumpun.steps import Progress, quiet
 from rumpun.weights.gguf_file import ARRAY, Gguf, Value, read_gguf
 from rumpun.weights.gguf_write import NewTensor, file_size, strings, text, write_gguf
 from rumpun.weights.quantise import Bytes
+from rumpun.weights.tokenizer_spm import BYTE, SPACE
 from rumpun.weights.vocabulary import CONTROL, NORMAL
 
 __all__ = [
-    "UNUSED",
     "Pieces",
     "byte_letters",
     "closed",
@@ -33,10 +34,9 @@ __all__ = [
     "write_vocabulary",
 ]
 
-UNUSED: Final = 5  # llama.cpp's token type of a place that no text reaches
-_BYTE: Final = 6
 _TOKENS: Final = "tokenizer.ggml.tokens"
 _MERGES: Final = "tokenizer.ggml.merges"
+_SCORES: Final = "tokenizer.ggml.scores"
 # a whole tokenizer.json inside the file would speak of tokens that are gone
 _STALE: Final = "tokenizer.huggingface.json"
 # tensors with one row a token
@@ -45,13 +45,17 @@ _ROWS: Final = ("token_embd.weight", "output.weight", "output.bias", "per_layer_
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """The tokens of a byte-level BPE; a token's id is its place."""
+    """The tokens of a byte-level BPE or of a SentencePiece vocabulary; a token's id is its place."""
 
-    tokens: list[str]  # as the file spells them: a normal token in GPT-2's letters for bytes
+    tokens: list[
+        str
+    ]  # as the file spells them: a normal token in GPT-2's letters for bytes, or with ▁ for spaces
     types: list[int]  # llama.cpp's
     contents: list[bytes]  # the bytes of text that each token stands for
-    merges: list[str]  # "left right", the first to be applied first
+    merges: list[str]  # "left right", the first to be applied first; none where scores tell
     named: frozenset[int]  # ids that the metadata name: end of text, padding …
+    # of a SentencePiece vocabulary: the two neighbours whose sum has the highest are joined first
+    scores: Sequence[float] = ()
 
     @property
     def special(self) -> frozenset[int]:
@@ -59,7 +63,7 @@ class Pieces:
         return self.named | {
             number
             for number, (kind, content) in enumerate(zip(self.types, self.contents, strict=True))
-            if kind in (CONTROL, _BYTE) or (kind == NORMAL and len(content) == 1)
+            if kind in (CONTROL, BYTE) or (kind == NORMAL and len(content) == 1)
         }
 
 
@@ -75,20 +79,24 @@ def read_pieces(file: Gguf) -> Pieces:
     """The tokenizer in a GGUF's metadata.
 
     Raises:
-        InputError: it is no byte-level BPE, or its parts do not fit to each other or to the weights.
+        InputError: it is of another kind, or its parts do not fit to each other or to the weights.
     """
     model = file.get("tokenizer.ggml.model", "none")
-    if model != "gpt2":
+    if model not in ("gpt2", "llama"):
         raise InputError(
-            f"{file.path}: tokenizer '{model}' (tokenizer.ggml.model): only a byte-level BPE ('gpt2') can be trimmed",
-            "take a base with such a tokenizer (Llama 3, Qwen, SmolLM, Apertus), or leave this one whole",
+            f"{file.path}: tokenizer '{model}' (tokenizer.ggml.model): a byte-level BPE ('gpt2') or a SentencePiece"
+            " vocabulary with scores ('llama') can be trimmed",
+            "take a base with such a tokenizer (Llama, Gemma, Qwen, SmolLM, Apertus), or leave this one whole",
         )
     tokens: list[str] = file.need(_TOKENS)
     types = file.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
-    if len(types) != len(tokens):
-        raise InputError(
-            f"{file.path}: {len(tokens)} tokens and {len(types)} token types", "use another GGUF of the model"
-        )
+    scores: list[float] = file.need(_SCORES) if model == "llama" else []
+    for found, what in ((types, "token types"), *([(scores, "scores")] if model == "llama" else [])):
+        if len(found) != len(tokens):
+            raise InputError(
+                f"{file.path}: {len(tokens)} tokens and {len(found)} {what}", "use another GGUF of the model"
+            )
+    content = _spelt if model == "llama" else _content
     for name in _ROWS:
         if name in file.tensors and file.tensors[name].shape[0] != len(tokens):
             raise InputError(
@@ -98,10 +106,11 @@ def read_pieces(file: Gguf) -> Pieces:
     return Pieces(
         tokens,
         [int(kind) for kind in types],
-        [_content(token, int(kind)) for token, kind in zip(tokens, types, strict=True)],
-        file.need(_MERGES),
+        [content(token, int(kind)) for token, kind in zip(tokens, types, strict=True)],
+        file.need(_MERGES) if model == "gpt2" else [],
         frozenset(number for key, value in file.metadata.items() for number in _ids(key, value)
                   if 0 <= number < len(tokens)),
+        scores,
     )  # fmt: skip
 
 
@@ -110,6 +119,12 @@ def _content(token: str, kind: int) -> bytes:
     if kind == NORMAL and all(letter in letters for letter in token):
         return bytes(letters[letter] for letter in token)
     return token.encode("utf-8", "surrogateescape")
+
+
+def _spelt(token: str, kind: int) -> bytes:
+    if kind == BYTE:
+        return bytes([int(token[1:-1], 16)])  # <0x0A>
+    return (token.replace(SPACE, " ") if kind == NORMAL else token).encode("utf-8", "surrogateescape")
 
 
 def _ids(key: str, value: Value) -> list[int]:
@@ -123,6 +138,8 @@ def _ids(key: str, value: Value) -> list[int]:
 
 def closed(pieces: Pieces, wanted: Iterable[int]) -> list[int]:
     """The wanted ids and those of every token that they are built from, ascending."""
+    if pieces.scores:
+        return _closed_by_scores(pieces, set(wanted))
     number = {token: place for place, token in enumerate(pieces.tokens)}
     ways: dict[str, list[str]] = {}
     for merge in pieces.merges:
@@ -166,6 +183,30 @@ def _last_merge(token: str, ranks: Mapping[str, int]) -> str:
     return ""
 
 
+def _closed_by_scores(pieces: Pieces, wanted: set[int]) -> list[int]:
+    """As `closed`: what a token's own letters are joined to on the way to it, the highest score first."""
+    number = {token: place for place, token in enumerate(pieces.tokens)}
+    found = set(wanted)
+    for place in wanted:
+        if pieces.types[place] == NORMAL:
+            found |= _joined(pieces.tokens[place], number, pieces.scores)
+    return sorted(found)
+
+
+def _joined(token: str, number: Mapping[str, int], scores: Sequence[float]) -> set[int]:
+    """Ids that a token's letters are joined to, itself among them; none where they never become it."""
+    parts, made = list(token), set[int]()
+    while len(parts) > 1:
+        sums = [number.get(left + right) for left, right in itertools.pairwise(parts)]
+        known = [(-scores[place], at) for at, place in enumerate(sums) if place is not None]
+        if not known:
+            return set()
+        at = min(known)[1]  # of equal ones the leftmost, as llama.cpp's queue
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        made.add(number[parts[at]])
+    return made
+
+
 def trim(
     source: Path,
     kept: Sequence[int],
@@ -177,7 +218,7 @@ def trim(
     """Write `target`: the source with only the kept tokens, in their order; everything else byte for byte.
 
     Args:
-        source: a GGUF with a byte-level BPE, tied or untied, in any quantisation.
+        source: a GGUF that `read_pieces` reads, tied or untied, in any quantisation.
         kept: ids, ascending, closed (see `closed`), with all of `Pieces.special`.
         target: takes its name when the file is whole.
         metadata: keys to set, such as `rumpun.trim`; an empty string takes a key away.
