@@ -49,6 +49,19 @@ def test_every_cell_of_every_pair_is_a_sourced_claim_or_empty_on_purpose() -> No
         assert both >= 7, (home, work, both)
 
 
+def test_every_place_that_advice_names_is_known_where_it_is_shown() -> None:
+    """An office, a lawyer or legal aid and an emergency line in each country of work, and the worker's own ministry at home."""
+    found = tables()
+    for home, work in found.pairs:
+        for sign in found.signs:
+            for kind in sign.where:
+                places = found.offices[home if kind == "home" else work][kind]
+                assert places, (home, work, sign.key, kind)
+                for name, address in places:
+                    assert name.strip()
+                    assert re.fullmatch(r"\d{3,4}|https://[a-z0-9.-]+(/\S*)?", address), (name, address)
+
+
 def test_nothing_claims_to_be_checked_by_a_lawyer() -> None:
     for name in ("terms.toml", "signs.toml", "offices.toml"):
         text = (FOLDER / name).read_text(encoding="utf-8")
