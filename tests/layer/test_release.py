@@ -11,6 +11,7 @@ from rumpun.recipes import build
 from rumpun.records.artefacts import Maker, Manifest, SourceEntry, read_manifest, verify, write_manifest
 from rumpun.records.copies import copies, read_copy
 from rumpun.records.lineage import walk
+from rumpun.records.service import read_service
 from rumpun.steps import TABLE, Input, Work, quiet, resolve
 from rumpun.weights.layer_file import LayerSpec, write_layer
 
@@ -166,6 +167,36 @@ def test_what_grows_from_a_release_knows_its_layers_place_in_the_text(inputs, tm
     work = Work(inputs=(), folder=brought, scratch=tmp_path, seed=7, progress=quiet)
     told = parent.function(ParentParams(layer=str(folder)), work)
     assert told.summary == {"data": place, "layer": "d" * 32}
+
+
+def test_the_service_gets_the_system_texts_of_the_latest_training(inputs, tmp_path):
+    """Read from the lineage, so that what is served is what was taught; the card says what another program must do."""
+    corpus, layer, evaluation = inputs
+
+    def trained(letter, created, **params):
+        found = manifest(
+            "layer", letter, ["c"], created=created, maker=Maker(step="layer.tune", version=3, params=params, rumpun="0")
+        )  # fmt: skip
+        (tmp_path / "store" / found.id).mkdir()
+        write_manifest(tmp_path / "store" / found.id, found)
+        return found.id
+
+    first = trained("1", "2026-01-01T00:00:00Z", chat_system={"th": "ไทย"})
+    second = trained(
+        "2", "2026-02-01T00:00:00Z", chat_system={"th": "ตอบเป็นภาษาไทย", "ms": 'Jawab dalam "Bahasa Melayu".'}
+    )
+    third = trained("3", "2026-03-01T00:00:00Z", chat_system={})
+    own = write_manifest(
+        layer.folder,
+        msgspec.structs.replace(layer.manifest, parents=("c" * 32, first, second, third), files=()),
+    )
+    folder, _ = run((corpus, Input("layer", layer.folder, own), evaluation), tmp_path, policy="asean")
+    service = read_service(folder)
+    assert service.system == {"th": "ตอบเป็นภาษาไทย", "ms": 'Jawab dalam "Bahasa Melayu".'}
+    assert service.policy == "asean"
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "the texts are in service.toml" in card
+    assert "The guard's policy for it: asean." in card
 
 
 def test_the_lineage_is_whole_where_the_store_is_gone(inputs, tmp_path):

@@ -12,7 +12,10 @@ import pytest
 from rumpun.records.service import Service, write_service
 from tiny import tiny_gguf, tiny_layer
 
-ASKED = Service(policy="asean", contexts=("health",), caution="This model gives no medical advice.")
+SYSTEM = {"ms": "Jawab dalam Bahasa Melayu."}
+ASKED = Service(
+    policy="asean", contexts=("health",), caution="This model gives no medical advice.", system=SYSTEM
+)
 
 
 @pytest.mark.parametrize(("more", "policy"), [((), "asean"), (("--policy", "sg"), "sg")])
@@ -42,10 +45,12 @@ def test_a_layer_brings_its_policy(tmp_path: Path, more: tuple[str, ...], policy
             assert found, (tmp_path / "errors").read_text()
             health = httpx2.get(f"{found[0]}/health", timeout=60).json()
             page = httpx2.get(found[0], timeout=60).text
+            served = httpx2.get(f"{found[0]}/v1/models", timeout=60).json()["data"][0]
         finally:
             service.send_signal(signal.SIGTERM)
             service.communicate(timeout=60)
     assert health["guard"]["policy"] == policy
     assert "no medical advice" in page
+    assert served["rumpun"]["system"] == SYSTEM
     said = (tmp_path / "errors").read_text()
     assert ("the layer asks for policy asean" in said) == (policy == "asean")

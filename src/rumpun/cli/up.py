@@ -118,8 +118,9 @@ def up(
             second = beside.enter_context(opened_second(options["second"], guard.policy))
             guard = dataclasses.replace(guard, second=second)
         models = _open(bases or ("default",), layer, context_tokens, slots, opened, quiet=options["quiet"])
-        if asked.caution:
-            models[0] = dataclasses.replace(models[0], caution=f"{asked.caution} {models[0].caution}")
+        models[0] = dataclasses.replace(
+            models[0], caution=f"{asked.caution} {models[0].caution}".strip(), system=asked.system
+        )
         named = f"{guard.name}, policy {guard.policy.name}, point {guard.point}" if guard else "none"
         talk(f"guard {named}, mode {settings.guard}, fails {settings.guard_fail}")
         opened.pop_all()  # from here on the service closes them
@@ -166,9 +167,11 @@ def _open(
 
 def _asked_by_layer(bases: tuple[str, ...], layer: str | None) -> "Service":
     """What the layer's makers ask of whoever serves it, where the first model is a layer with such a file."""
+    from rumpun.engines.load import shipped_layer
     from rumpun.records.service import Service, read_service
 
-    for place in (layer, bases[0] if bases else None):
+    shipped = shipped_layer() if layer is None and (not bases or bases[0] == "default") else None
+    for place in (layer, bases[0] if bases else None, str(shipped) if shipped else None):
         if place and place != "none" and Path(place).expanduser().is_dir():
             return read_service(Path(place).expanduser())
     return Service()

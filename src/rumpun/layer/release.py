@@ -7,12 +7,14 @@ with = { name = "rumpun-first", title = "A first layer", cannot = ["…"] }
 """
 
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rumpun.errors import InputError, UsageError
 from rumpun.layer.cards import corpora_behind, data_cards, model_card
 from rumpun.layer.harm import KIND, refuse_more_harm
-from rumpun.records.artefacts import sha256_file
+from rumpun.layer.params import TRAINING
+from rumpun.records.artefacts import Manifest, sha256_file
 from rumpun.records.copies import keep_copy
 from rumpun.records.licences import shippable
 from rumpun.records.lineage import ancestors, walk
@@ -20,7 +22,7 @@ from rumpun.records.service import Service, write_service
 from rumpun.steps import Outcome, Work, step
 from rumpun.weights.layer_file import SPEC_FILE, TENSORS_FILE, read_spec
 
-__all__ = ["CARD", "DATA", "ReleaseParams", "release"]
+__all__ = ["CARD", "DATA", "ReleaseParams", "release", "taught_system"]
 
 CARD, DATA = "CARD.md", "DATA.md"
 
@@ -79,6 +81,7 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     behind = [manifest for manifest, _ in ancestors([layer.folder])]
     known = {manifest.id: manifest for manifest in (layer.manifest, *behind)}
     earlier = [found for found in corpora_behind(known, layer.manifest) if found.id != corpus.manifest.id]
+    system = taught_system(known.values())
     card = model_card(
         title=title,
         name=params.name,
@@ -90,13 +93,14 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
         safety=safety,
         others=others,
         behind=behind,
-        cannot=(*params.cannot, *_served(params)),
+        cannot=(*params.cannot, *_served(params, system)),
     )
     (work.folder / CARD).write_text(card, encoding="utf-8")
     data = data_cards([corpus.manifest, *earlier], title=title)
     (work.folder / DATA).write_text(data, encoding="utf-8")
     write_service(
-        work.folder, Service(policy=params.policy, contexts=params.contexts, caution=params.caution)
+        work.folder,
+        Service(policy=params.policy, contexts=params.contexts, caution=params.caution, system=system),
     )
     copied = _copy_lineage(work)
     size = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
@@ -111,14 +115,25 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     )
 
 
-def _served(params: ReleaseParams) -> tuple[str, ...]:
+def taught_system(known: Iterable[Manifest]) -> dict[str, str]:
+    """The system texts, by language, that the latest training among these put before chat rows; none where none did."""
+    taught = [one for one in known if one.maker.step in TRAINING and one.maker.params.get("chat_system")]
+    latest = max(taught, key=lambda one: one.created, default=None)
+    return dict(latest.maker.params["chat_system"]) if latest else {}
+
+
+def _served(params: ReleaseParams, system: Mapping[str, str]) -> tuple[str, ...]:
     """The sentences of the card on how it is meant to be served."""
-    if not params.policy:
-        return ()
     place = f", in the context {', '.join(params.contexts)}" if params.contexts else ""
-    return (
-        f"Without a guard it is not meant to be served. The guard's policy for it: {params.policy}{place}.",
+    guard = (
+        f"Without a guard it is not meant to be served. The guard's policy for it: {params.policy}{place}."
     )
+    told = (
+        "It learnt to answer after a system text that names the language, and keeps to the asker's language less well without one."
+        " The command rumpun up puts it before a chat that has none, by the language of the last question; another program has to do so"
+        " itself (the texts are in service.toml). The figures on this card are without it."
+    )
+    return tuple(words for words, said in ((guard, params.policy), (told, system)) if said)
 
 
 def _copy_lineage(work: Work) -> int:

@@ -1,4 +1,7 @@
-"""How a layer asks to be served: the guard's policy, labels of the place, and a sentence of caution, in `service.toml` beside it."""
+"""How a layer asks to be served, in `service.toml` beside it.
+
+The guard's policy, labels of the place, a sentence of caution, and the system texts that it learnt to answer after.
+"""
 
 import json
 from pathlib import Path
@@ -18,6 +21,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     policy: str = ""  # a name that `rumpun policy show` knows
     contexts: tuple[str, ...] = ()  # labels of the place: health, education, …
     caution: str = ""  # shown on the page: what the layer is not for
+    # language -> what stands before a chat in it that has no system text, such as "Jawab dalam Bahasa Melayu."
+    system: dict[str, str] = {}
 
 
 def quoted(value: str | bool | list[str] | tuple[str, ...]) -> str:
@@ -29,7 +34,11 @@ def write_service(folder: Path, service: Service) -> None:
     """Write the file, where there is anything to say."""
     if service == Service():
         return
-    lines = [f"{name} = {quoted(value)}" for name, value in msgspec.to_builtins(service).items()]
+    table = msgspec.to_builtins(service)
+    system = table.pop("system")
+    lines = [f"{name} = {quoted(value)}" for name, value in table.items()]
+    if system:
+        lines += ["", "[system]", *(f"{quoted(tag)} = {quoted(words)}" for tag, words in system.items())]
     (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -71,6 +71,7 @@ def answer(place: Place, watch: Watch, request: Request, cancelled: Cancelled) -
             "stop" if helps else "content_filter", _counted(place, request, ""), None, language, None
         )
         return
+    request = place.model.told(request, language)
     try:
         happenings = _generated(place, watch, request, cancelled)
         yield from _masked(happenings) if watch.settings.mask_personal else happenings

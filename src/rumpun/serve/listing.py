@@ -25,6 +25,8 @@ def _entry(shelf: Shelf, place: Place) -> dict[str, Any]:
             "default": place is shelf.default,
             "base": served.base_name or None,
             "layer": served.layer_name or None,
+            "system": dict(served.system)
+            or None,  # what is put before a chat without a system text, by its language
             "engine": about.engine,
             "context_tokens": about.context_tokens,
             "can": sorted(about.can),

@@ -1,0 +1,108 @@
+"""A chat without a system text is put to a layer after the one that names the asker's language, where the layer learnt that."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from served import BAD, Running, running, served, word_guard
+
+from rumpun.engines.fake import Fake
+from rumpun.engines.port import Message, Request
+from rumpun.records.service import Service, read_service, write_service
+from rumpun.serve.settings import Settings
+
+SYSTEM = {"ms": "Jawab dalam Bahasa Melayu.", "th": "ตอบเป็นภาษาไทย"}
+MALAY = "Bolehkah awak terangkan mengapa kanak-kanak perlu tidur awal pada waktu malam?"
+THAI = "ทำไมท้องฟ้าจึงเป็นสีฟ้า"
+TAMIL = "வானம் ஏன் நீலமாக இருக்கிறது?"
+
+
+class Asked:
+    """A service, and what its engine was asked."""
+
+    def __init__(self, running: Running, requests: list[Request]) -> None:
+        self.running, self.requests = running, requests
+
+    def chat(self, *messages: tuple[str, str], **more: object) -> httpx2.Response:
+        body = {"messages": [{"role": role, "content": text} for role, text in messages], **more}
+        return httpx2.post(f"{self.running.url}/v1/chat/completions", json=body, timeout=60)
+
+    def last(self) -> tuple[Message, ...]:
+        return self.requests[-1].messages
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Asked]:
+    requests: list[Request] = []
+
+    def reply(request: Request) -> str:
+        requests.append(request)
+        return "Ya."
+
+    model = served(Fake(reply=reply), system=SYSTEM)
+    with running([model], word_guard(), Settings(guard="block")) as there:
+        yield Asked(there, requests)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("question", "tag"), [(MALAY, "ms"), (THAI, "th")])
+def test_the_askers_language_is_told(asked: Asked, question: str, tag: str, stream: bool) -> None:
+    said = asked.chat(("user", question), stream=stream)
+    assert said.status_code == 200, said.text
+    assert asked.last() == (Message("system", SYSTEM[tag]), Message("user", question))
+
+
+def test_the_last_question_decides(asked: Asked) -> None:
+    asked.chat(("user", THAI), ("assistant", "เพราะแสง"), ("user", MALAY))
+    assert asked.last()[0] == Message("system", SYSTEM["ms"])
+    assert len(asked.last()) == 4
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_a_system_text_of_the_clients_stays_alone(asked: Asked, role: str) -> None:
+    asked.chat((role, "Answer in English."), ("user", MALAY))
+    assert asked.last() == (Message("system", "Answer in English."), Message("user", MALAY))
+
+
+@pytest.mark.parametrize("question", [TAMIL, "???", "12 + 3"])
+def test_a_language_that_the_layer_has_no_text_for_goes_as_it_came(asked: Asked, question: str) -> None:
+    asked.chat(("user", question))
+    assert asked.last() == (Message("user", question),)
+
+
+def test_a_text_to_go_on_from_has_no_turns(asked: Asked) -> None:
+    url = f"{asked.running.url}/v1/completions"
+    said = httpx2.post(url, json={"prompt": MALAY}, timeout=60)
+    assert said.status_code == 200
+    assert (asked.requests[-1].prompt, asked.last()) == (MALAY, ())
+
+
+def test_what_the_guard_blocks_is_not_asked(asked: Asked) -> None:
+    before = len(asked.requests)
+    asked.chat(("user", f"{MALAY} {BAD}"))
+    assert len(asked.requests) == before
+
+
+def test_the_list_of_models_shows_the_texts(asked: Asked) -> None:
+    (entry,) = httpx2.get(f"{asked.running.url}/v1/models", timeout=60).json()["data"]
+    assert entry["rumpun"]["system"] == SYSTEM
+    with running(Fake()) as plain:
+        (entry,) = httpx2.get(f"{plain.url}/v1/models", timeout=60).json()["data"]
+    assert entry["rumpun"]["system"] is None
+
+
+@given(
+    system=st.dictionaries(
+        st.from_regex(r"[a-z]{2,3}(-[A-Z][a-z]{3})?", fullmatch=True), st.text(min_size=1)
+    ),
+    caution=st.text(),
+)
+def test_service_toml_reads_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, system: dict[str, str], caution: str
+) -> None:
+    folder = tmp_path_factory.mktemp("layer")
+    service = Service(policy="asean", contexts=("health",), caution=caution, system=system)
+    write_service(folder, service)
+    assert read_service(folder) == service
