@@ -31,6 +31,7 @@ __all__ = [
     "SPECIAL",
     "Kept",
     "Tally",
+    "Tokenize",
     "choose",
     "read_texts",
     "script_class",

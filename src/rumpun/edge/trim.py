@@ -19,12 +19,14 @@ from typing import Any, Final
 import msgspec
 
 from rumpun.edge.export import FILE, base_of_layer, given_base, layer_metadata, measured, tools
-from rumpun.edge.keep import Kept, Tally, choose
+from rumpun.edge.keep import Kept, Tally, Tokenize, choose
 from rumpun.edge.tokens import Cost, cost_of, counting, dearer, number_cut, prove
 from rumpun.errors import InputError, UsageError, nearest
 from rumpun.records.artefacts import sha256_file
 from rumpun.steps import Outcome, Progress, Work, quiet, step
 from rumpun.weights.kinds import QUANTISATIONS, Quantisation
+from rumpun.weights.trim import Pieces, read_pieces, trimmed_size
+from rumpun.weights.trim import trim as write
 
 __all__ = ["TrimParams", "Trimmed", "trim", "trim_file"]
 
@@ -142,8 +144,6 @@ def trim_file(
         EnvironmentFault: the target cannot be written.
     """
     from rumpun.weights.gguf_file import describe, read_gguf
-    from rumpun.weights.trim import read_pieces, trimmed_size
-    from rumpun.weights.trim import trim as write
 
     _check(source, target, params)
     with (
@@ -153,20 +153,7 @@ def trim_file(
         file = read_gguf(whole)
         pieces = read_pieces(file)
         with counting(whole) as before:
-            kept = choose(
-                pieces,
-                scripts=params.keep_scripts,
-                tags=params.keep_languages,
-                texts=[_text(name) for name in params.keep_text],
-                min_count=params.min_count,
-                template=str(file.get("tokenizer.chat_template", "")),
-                tokenize=before,
-            )
-            if len(kept.ids) == len(pieces.tokens):
-                raise UsageError(
-                    f"{source}: every one of its {len(pieces.tokens):,} tokens would stay",
-                    "keep fewer scripts",
-                )
+            kept = _chosen(source, pieces, params, str(file.get("tokenizer.chat_template", "")), before)
             with counting(whole, kept.ids, Path(folder)) as after:
                 prove(whole, kept.ids, before, after)
                 cost = cost_of(before, after, kept.scripts)
@@ -198,6 +185,24 @@ def trim_file(
             speed_before=speeds[0],
             speed_after=speeds[1],
         )
+
+
+def _chosen(source: Path, pieces: Pieces, params: TrimParams, template: str, tokenize: Tokenize) -> Kept:
+    """What stays by `params`; refused where nothing would go."""
+    kept = choose(
+        pieces,
+        scripts=params.keep_scripts,
+        tags=params.keep_languages,
+        texts=[_text(name) for name in params.keep_text],
+        min_count=params.min_count,
+        template=template,
+        tokenize=tokenize,
+    )
+    if len(kept.ids) == len(pieces.tokens):
+        raise UsageError(
+            f"{source}: every one of its {len(pieces.tokens):,} tokens would stay", "keep fewer scripts"
+        )
+    return kept
 
 
 def _check(source: Path, target: Path | None, params: TrimParams) -> None:

@@ -1,5 +1,6 @@
 """Folders of runs: a suite put to one or two models and written down, and read again."""
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from rumpun.engines.load import open_engine, resolve
+from rumpun.engines.load import Found, open_engine, resolve
 from rumpun.errors import EnvironmentFault, UsageError, nearest
 from rumpun.evaluate.ask import Asker, Asking
 from rumpun.evaluate.cache import Cache
@@ -178,50 +179,73 @@ def run_suite(
     if into is not None:
         _check_folder(into)
     names = [model] if against is None else [model, against]
-    firsts = names if workers is None else [addresses(name)[0] for name in names]
-    found = [resolve(name, progress=start("finding")) for name in firsts]
-    if len(found) > 1 and found[0].place == found[1].place:
-        raise UsageError(f"{model} and {against} are the same model", "name another one with --against")
+    found = _found(names, alone=workers is None, start=start)
     folder = into or _new_folder(found[0].name.rpartition("@")[2])
     _check_folder(folder)
     deadline = begun + 60 * minutes if minutes else None
-    infos: list[ModelInfo] = []
-    samples: list[list[Sample]] = []
-    not_run: list[dict[str, str]] = []
-    asked = kept = 0
+    done: list[_Answered] = []
     with Cache(cache or cache_folder() / "evaluation" / "answers.sqlite") as answers:
         # one after the other, so that only one is in memory
         for name, place in zip(names, found, strict=True):
-            # requests that are computed together round otherwise, by chance, and then answer otherwise
-            wide = None if workers is not None else context_wanted((cell.task for cell in made.cells), place)
-            engine = open_engine(place, slots=1, context_tokens=wide)
-            try:
-                info = model_info(place, engine)
-                came = 0
-                if workers is not None:
-                    came = fill(
-                        made, name, place, engine, answers, workers=workers, asking=asking, deadline=deadline,
-                        told=start(f"{info.name} on a cluster"),
-                    )  # fmt: skip
-                asker = Asker(engine, identity_of(info), answers, asking, deadline=deadline)
-                if any(info.name == other.name for other in infos):
-                    info = structs.replace(info, name=f"{info.name} (2)")
-                mine, left = ask_model(made, info, asker, start(info.name))
-            finally:
-                engine.close()
-            infos.append(info)
-            samples.append(mine)
-            not_run += left
-            asked, kept = asked + came + asker.asked, kept + asker.kept - came
+            taken = [one.info.name for one in done]
+            one = _answered(made, name, place, answers, taken, workers, asking, deadline, start)
+            done.append(one)
+        infos = [one.info for one in done]
         looked = (reviewers or Reviewers()).look(
-            samples, infos, answers, asking, seed=made.settings.seed, deadline=deadline, start=start
-        )
+            [one.samples for one in done], infos, answers, asking, seed=made.settings.seed, deadline=deadline, start=start
+        )  # fmt: skip
     samples = [sealed(own) for own in looked.samples]
-    asked, kept = asked + looked.asked, kept + looked.kept
-    scores = scores_of(made, infos, samples, [*not_run, *looked.not_run], time.monotonic() - begun)
+    not_run = [*itertools.chain.from_iterable(one.not_run for one in done), *looked.not_run]
+    scores = scores_of(made, infos, samples, not_run, time.monotonic() - begun)
     scores = structs.replace(scores, cells=noted(scores.cells, looked.made), made=scores.made | looked.made)
     _write(folder, scores, samples)
+    asked, kept = looked.asked + sum(one.asked for one in done), looked.kept + sum(one.kept for one in done)
     return Outcome(scores=scores, folder=folder, asked=asked, kept=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """One model's answers to a plan."""
+
+    info: ModelInfo
+    samples: list[Sample]
+    not_run: list[dict[str, str]]
+    asked: int
+    kept: int
+
+
+def _answered(  # noqa: PLR0917  (all of `run_suite`'s own)
+    made: Plan, name: str, place: Found, answers: Cache, taken: Sequence[str], workers: int | None, asking: Asking | None,
+    deadline: float | None, start: Callable[[str], Progress],
+) -> _Answered:  # fmt: skip
+    """Put the plan to one model; where its name is among the taken ones it is told apart."""
+    # requests that are computed together round otherwise, by chance, and then answer otherwise
+    wide = None if workers is not None else context_wanted((cell.task for cell in made.cells), place)
+    engine = open_engine(place, slots=1, context_tokens=wide)
+    try:
+        info = model_info(place, engine)
+        came = 0
+        if workers is not None:
+            came = fill(
+                made, name, place, engine, answers, workers=workers, asking=asking, deadline=deadline,
+                told=start(f"{info.name} on a cluster"),
+            )  # fmt: skip
+        asker = Asker(engine, identity_of(info), answers, asking, deadline=deadline)
+        if info.name in taken:
+            info = structs.replace(info, name=f"{info.name} (2)")
+        samples, left = ask_model(made, info, asker, start(info.name))
+    finally:
+        engine.close()
+    return _Answered(info, samples, left, came + asker.asked, asker.kept - came)
+
+
+def _found(names: Sequence[str], *, alone: bool, start: Callable[[str], Progress]) -> list[Found]:
+    """Where each model lies; of several addresses the first. Refuses a model beside itself."""
+    firsts = names if alone else [addresses(name)[0] for name in names]
+    found = [resolve(name, progress=start("finding")) for name in firsts]
+    if len(found) > 1 and found[0].place == found[1].place:
+        raise UsageError(f"{names[0]} and {names[1]} are the same model", "name another one with --against")
+    return found
 
 
 def _new_folder(model: str) -> Path:

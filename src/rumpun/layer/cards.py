@@ -145,14 +145,7 @@ def model_card(
     Raises:
         InputError: a manifest is of another kind than its place.
     """
-    for manifest, kind in (
-        (layer, "layer"),
-        (corpus, "corpus"),
-        (evaluation, "evaluation"),
-        (safety, "safety"),
-    ):
-        if manifest is not None and manifest.kind != kind:
-            raise InputError(f"{manifest.id}: a {manifest.kind} where a {kind} belongs", f"name a {kind}")
+    _check_kinds(layer=layer, corpus=corpus, evaluation=evaluation, safety=safety)
     shown = [m for m in (layer, corpus, *more_corpora, evaluation, safety, *others) if m is not None]
     measured = scores(evaluation)
     return render(
@@ -190,6 +183,12 @@ def model_card(
             ],
         },
     )
+
+
+def _check_kinds(**given: Manifest | None) -> None:
+    for kind, manifest in given.items():
+        if manifest is not None and manifest.kind != kind:
+            raise InputError(f"{manifest.id}: a {manifest.kind} where a {kind} belongs", f"name a {kind}")
 
 
 def data_cards(corpora: Sequence[Manifest], *, title: str) -> str:

@@ -59,28 +59,9 @@ def extract_layer(
     """
     _check(model, under, rank, targets)
     added, merges = _added(under, model)
-    names = under.names()
-    tensors: Tensors = {}
-    squares: dict[str, tuple[float, float]] = {}
-    changes: dict[str, float] = {}
-    for place, name in enumerate(names):
-        progress(place, len(names), name)
-        module = name.removesuffix(".weight")
-        before, after = under.tensor(name), model.tensor(name)
-        if name.endswith((INPUT, OUTPUT)) and under.vocabulary and model.vocabulary:
-            if added:
-                rows = after[[model.vocabulary.numbers[token] for token in added]]
-                tensors[f"{module}.rows"] = rows.astype(np.float32)
-            after = _common(before, after, under.vocabulary, model.vocabulary)
-        difference = np.subtract(after, before, out=after)
-        if module.rpartition(".")[2] in targets and difference.ndim == 2:
-            made, squares[module] = cut_to(difference, min(rank, *difference.shape))
-            made = padded(made, rank)
-            tensors[f"{module}.a"], tensors[f"{module}.b"] = made.a, made.b
-        else:
-            norm = float(np.linalg.norm(before))
-            changes[name] = float(np.linalg.norm(difference)) / norm if norm else math.inf
-    progress(len(names), len(names), "")
+    tensors, squares, changes = _differences(
+        model, under, added, rank=rank, targets=targets, progress=progress
+    )
     error = told_error(squares)
     left = {name: float(f"{change:.3g}") for name, change in changes.items() if change > _TOLD}
     if not any(norm for _, norm in squares.values()) and not added:
@@ -108,6 +89,41 @@ def extract_layer(
         "special_tokens_as_plain": special,
         "left_out": dict(sorted(left.items(), key=lambda item: -item[1])),
     }  # fmt: skip
+
+
+def _differences(
+    model: Parent,
+    under: Parent,
+    added: Sequence[str],
+    *,
+    rank: int,
+    targets: Sequence[str],
+    progress: Progress,
+) -> tuple[Tensors, dict[str, tuple[float, float]], dict[str, float]]:
+    """The products and added rows; what each cut lost, squared; and how much of what no target names has changed."""
+    names = under.names()
+    tensors: Tensors = {}
+    squares: dict[str, tuple[float, float]] = {}
+    changes: dict[str, float] = {}
+    for place, name in enumerate(names):
+        progress(place, len(names), name)
+        module = name.removesuffix(".weight")
+        before, after = under.tensor(name), model.tensor(name)
+        if name.endswith((INPUT, OUTPUT)) and under.vocabulary and model.vocabulary:
+            if added:
+                rows = after[[model.vocabulary.numbers[token] for token in added]]
+                tensors[f"{module}.rows"] = rows.astype(np.float32)
+            after = _common(before, after, under.vocabulary, model.vocabulary)
+        difference = np.subtract(after, before, out=after)
+        if module.rpartition(".")[2] in targets and difference.ndim == 2:
+            made, squares[module] = cut_to(difference, min(rank, *difference.shape))
+            made = padded(made, rank)
+            tensors[f"{module}.a"], tensors[f"{module}.b"] = made.a, made.b
+        else:
+            norm = float(np.linalg.norm(before))
+            changes[name] = float(np.linalg.norm(difference)) / norm if norm else math.inf
+    progress(len(names), len(names), "")
+    return tensors, squares, changes
 
 
 def _check(model: Parent, under: Parent, rank: int, targets: Sequence[str]) -> None:

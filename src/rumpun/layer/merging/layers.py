@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -89,9 +90,8 @@ def merge_layers(
     whole = sum(parent.spec.rank for parent in trained)
     kept = min(rank, whole) if rank and settings.method in ADDITIVE else rank or whole
     cut = settings.method not in ADDITIVE or kept < whole
-    common = (
-        parents[0].spec.alpha / parents[0].spec.rank
-    )  # the scale of the sum: where all have it nothing is rounded
+    # the scale of the sum: where all have it nothing is rounded
+    common = parents[0].spec.alpha / parents[0].spec.rank
     tensors: Tensors = {}
     squares: dict[str, tuple[float, float]] = {}
     for place, (module, shape) in enumerate(shapes.items()):
@@ -107,17 +107,11 @@ def merge_layers(
     tokens = tuple(dict.fromkeys(token for parent in parents for token in parent.spec.tokens))
     tensors |= _rows(parents, settings, tokens)
     template, clashes = _template(parents, stack=settings.method == "stack")
-    spec = LayerSpec(
-        base_name=parents[0].spec.base_name,
-        base_sha256=parents[0].spec.base_sha256,
-        architecture=parents[0].spec.architecture,
+    spec = msgspec.structs.replace(
+        _spec(parents, tokens),
         rank=kept,
         alpha=kept * (1.0 if cut else common),
-        targets=tuple(t for t in MODULES if any(t in parent.spec.targets for parent in parents)),
-        tokens=tokens,
-        merges=tuple(dict.fromkeys(merge for parent in parents for merge in parent.spec.merges)),
         chat_template=template,
-        licence=licence_of([parent.spec.licence for parent in parents]),
         stands_on=below,
     )
     return spec, tensors, {
@@ -322,6 +316,22 @@ def _rows(parents: Sequence[LayerParent], settings: MergeSettings, tokens: Seque
                 shares[places] += np.float32(weight[id(parent)])
         out[name] = stored(sums / shares, exact=settings.method == "stack")
     return out
+
+
+def _spec(parents: Sequence[LayerParent], tokens: tuple[str, ...]) -> LayerSpec:
+    """What the outcome has of its parents, with the first one's rank and scale."""
+    first = parents[0].spec
+    return LayerSpec(
+        base_name=first.base_name,
+        base_sha256=first.base_sha256,
+        architecture=first.architecture,
+        rank=first.rank,
+        alpha=first.alpha,
+        targets=tuple(t for t in MODULES if any(t in parent.spec.targets for parent in parents)),
+        tokens=tokens,
+        merges=tuple(dict.fromkeys(merge for parent in parents for merge in parent.spec.merges)),
+        licence=licence_of([parent.spec.licence for parent in parents]),
+    )
 
 
 def _template(parents: Sequence[LayerParent], *, stack: bool) -> tuple[str | None, list[str]]:
