@@ -197,27 +197,52 @@ def test_a_form_that_rewrites_earlier_turns_is_refused(tmp_path: Path) -> None:
         Tokenizer(folder).chat(messages(TALKS[0]))
 
 
+SYSTEM = {"id": "Jawab dalam Bahasa Indonesia.", "th": "ตอบเป็นภาษาไทย", "en": "Answer in English."}
+INDONESIAN = "Karena rumpun bambu tumbuh di tepi sungai dan akarnya menahan tanah supaya tidak longsor."
+THAI = "เพราะไผ่ขึ้นริมแม่น้ำและรากของมันยึดดินไว้"
+ENGLISH = "Because the bamboo grows at the river and its roots hold the soil."
+# (tag of the row, its turns): two of three of a language may be told, the translation out of it and the one with a text may not
+ROWS = (
+    ("id", [("user", "Mengapa?"), ("assistant", INDONESIAN)]),
+    ("th", [("user", "ทำไม"), ("assistant", THAI)]),
+    ("id", [("user", f"Translate into English: {INDONESIAN}"), ("assistant", ENGLISH)]),
+    ("id", [("system", "Singkat saja."), ("user", "Mengapa?"), ("assistant", INDONESIAN)]),
+    ("id", [("user", "Mengapa begitu?"), ("assistant", INDONESIAN)]),
+    ("th", [("user", "ทำไมจึงเป็นอย่างนั้น"), ("assistant", THAI)]),
+    ("zh", [("user", "为什么?"), ("assistant", "因为竹子长在河边。")]),
+    ("id", [("user", "Lalu?"), ("assistant", INDONESIAN)]),
+    ("id", [("user", "Sebabnya?"), ("assistant", INDONESIAN)]),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", FORMS)
-@pytest.mark.parametrize(("share", "after"), [(0.0, []), (0.5, [1, 3]), (0.3, [3]), (1.0, [0, 1, 2, 3])])
-def test_a_system_text_stands_before_its_share_of_the_rows(
-    name: str, share: float, after: list[int], tmp_path: Path
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(0.0, []), (0.5, [4, 5, 8]), (0.3, [8]), (0.75, [4, 5, 7, 8]), (1.0, [0, 1, 4, 5, 7, 8])],
+)
+def test_a_system_text_stands_before_its_share_of_a_languages_rows(
+    name: str, share: float, told: list[int], tmp_path: Path
 ) -> None:
-    """It is said by nobody who is learnt; a row with a system text of its own, or of another language, keeps what it has."""
+    """Counted in each language alone; not before what is answered in another, nor before a text of the row's own."""
     folder, form = folder_of(tmp_path / name, name), FORMS[name]
-    corpus = write_corpus(tmp_path / "corpus")
-    tongue = {"id": "Jawab dalam Bahasa Indonesia.", "en": "Answer in English."}
-    chat = ChatRows(system=tongue, share=share)
+    corpus = tmp_path / "corpus"
+    (corpus / "train").mkdir(parents=True)
+    rows = [{"messages": messages(talk), "language": tag, "source": "s"} for tag, talk in ROWS]
+    (corpus / "chat.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    chat = ChatRows(system=SYSTEM, share=share)
     (source,), _ = tokenise(corpus, tmp_path / "keep", Tokenizer(folder), quiet, chat=chat)
-    for place, talk in enumerate(TALKS):
-        told = place in after and talk[0][0] != "system"
-        ids, learnt = expected(folder, form, [("system", tongue["id"]), *talk] if told else talk)
+    for place, (tag, talk) in enumerate(ROWS):
+        ids, learnt = expected(folder, form, [("system", SYSTEM[tag]), *talk] if place in told else talk)
         length = int(source.lengths[place]) - 1
-        assert source.read(place, 0, length).tolist() == ids
-        assert source.learnt(place, 0, length).tolist() == learnt
+        assert source.read(place, 0, length).tolist() == ids, place
+        assert source.learnt(place, 0, length).tolist() == learnt, place
 
 
 def test_a_system_text_is_checked() -> None:
     with pytest.raises(ValueError, match="chat_system: a text is empty"):
-        TrainParams(chat_system={"ms": " "}).check()
+        TrainParams(chat_share=0.5, chat_system={"ms": " "}).check()
     with pytest.raises(ValueError, match=r"chat_system_share = 1.5"):
         TrainParams(chat_system_share=1.5).check()
+    for shares in ({}, {"chat_share": 0.5, "chat_system_share": 0.0}):
+        with pytest.raises(ValueError, match="chat_share or chat_system_share is 0"):
+            TrainParams(chat_system={"ms": "Jawab dalam Bahasa Melayu."}, **shares).check()

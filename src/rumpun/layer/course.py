@@ -109,7 +109,7 @@ class Course:
                     "corpus": self.corpus.manifest.id,
                     "seed": self.work.seed,
                     "sequence_tokens": params.sequence_tokens,
-                    "chat_sources": list(params.chat_sources),
+                    **params.chat_read,
                     "taken": seen,
                 },
             }

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Earlier", "read_earlier", "tokenizer_folder"]
 
+_CHAT = ("chat_sources", "chat_system", "chat_system_share")  # of a summary: what `RunParams.chat_read` says
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -94,8 +96,8 @@ class Earlier:
         if params.go_on == "state":
             kept = read_words(self.input.folder, KEPT_STATE).get("taken")
             taken = json.loads(kept) if kept else taken
-        if data.get("chat_sources") != list(params.chat_sources):
-            taken.pop(CHAT, None)
+        if {name: data[name] for name in _CHAT if name in data} != params.chat_read:
+            taken.pop(CHAT, None)  # other rows, or rows of other lengths: begun again
         return {name: int(count) for name, count in taken.items()}
 
     def begun_from(self) -> dict[str, Any]:

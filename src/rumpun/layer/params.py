@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "KEPT_STATE", "TARGETS", "TRAINING", "ExtendParams", "FullParams", "MergeParams", "PruneParams", "Replay", "RunParams",
@@ -50,8 +50,8 @@ class RunParams:
     chat_share: float = 0.0  # of the sequences, from chat.jsonl; loss on the assistant's tokens alone
     chat_sources: tuple[str, ...] = ()  # beginnings of the names of chat rows' sources; empty: every row
     chat_system: dict[str, str] = field(
-        default_factory=dict
-    )  # tag -> a system text before chat rows of that language that have none, such as one that names the language
+        default_factory=dict  # tag -> a system text before chat rows that are answered in that language and have none
+    )
     chat_system_share: float = 0.5  # of those rows; the others stand without, so that both are learnt
     language_weights: dict[str, float] = field(default_factory=dict)  # tag -> weight; empty: bytes ** balance
     balance: float = (
@@ -100,6 +100,8 @@ class RunParams:
             (self.gradient_clip < 0, f"gradient_clip = {self.gradient_clip}, expected 0 or more"),
             (not 0 <= self.chat_share <= 1, f"chat_share = {self.chat_share}, expected 0 to 1"),
             (not all(words.strip() for words in self.chat_system.values()), "chat_system: a text is empty"),
+            (bool(self.chat_system) and 0 in (self.chat_share, self.chat_system_share),
+             "chat_system is given, and chat_share or chat_system_share is 0"),
             (not 0 <= self.chat_system_share <= 1, f"chat_system_share = {self.chat_system_share}, expected 0 to 1"),
             (any(weight < 0 for weight in self.language_weights.values()), "language_weights: a weight is below zero"),
             (not 0 <= self.balance <= 1, f"balance = {self.balance}, expected 0 to 1"),
@@ -118,6 +120,12 @@ class RunParams:
             (not self.measures and (self.stop_forgetting > 0 or self.stop_patience > 0),
              "stop_forgetting and stop_patience need measure_steps or measure_seconds"),
         ]  # fmt: skip
+
+    @property
+    def chat_read(self) -> dict[str, Any]:
+        """What decides which chat rows are read, and how: kept in a layer's summary, for runs that go on in the text."""
+        told = {"chat_system": dict(self.chat_system), "chat_system_share": self.chat_system_share}
+        return {"chat_sources": list(self.chat_sources)} | (told if self.chat_system else {})
 
     @property
     def measures(self) -> bool:

@@ -7,13 +7,16 @@ tokens, bytes and how often it is taken), written last. Either way the same docu
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rumpun.errors import InputError
+from rumpun.language import identify
 from rumpun.layer.packed import packed_sources
 from rumpun.layer.source import CHAT, Shard, Source, join
 from rumpun.layer.tokenizer import Tokenizer
@@ -31,14 +34,26 @@ class ChatRows:
 
     sources: tuple[str, ...] = ()  # beginnings of the names of their sources; empty: every row
     system: Mapping[str, str] = field(default_factory=dict)  # language -> a system text
-    share: float = 0.0  # of a language's rows that it stands before
+    share: float = 0.0  # of the rows of a language that it can stand before
 
-    def before(self, number: int, language: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
-        """The turn to put before the row of this number: in even steps over the file, the same in each run."""
+    def told(self, row: Mapping[str, Any], seen: Counter[str]) -> list[dict[str, str]]:
+        """The row's turns; before its language's share of the rows that are answered in it, the system text.
+
+        `seen` counts those rows, so that they are taken in even steps and the same in each run. A translation out of the
+        language is answered in another: the text would say what the answer does not do.
+        """
+        messages = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
+        language = str(row.get("language", ""))
         words = self.system.get(language)
-        if words is None or int(number * self.share) == int((number - 1) * self.share):
-            return []
-        return [] if messages and messages[0]["role"] == "system" else [{"role": "system", "content": words}]
+        if (
+            words is None
+            or messages[0]["role"] == "system"
+            or identify(messages[-1]["content"]).language != language
+        ):
+            return messages
+        seen[language] += 1
+        before, now = ((seen[language] - back) * self.share for back in (1, 0))
+        return messages if int(before) == int(now) else [{"role": "system", "content": words}, *messages]
 
 
 def tokenise(
@@ -131,15 +146,15 @@ def _chat_rows(path: Path, tokenizer: Tokenizer, wanted: ChatRows) -> Iterator[R
             f"{path}: no such file, though chat_share is above 0",
             "set chat_share = 0, or chat_seed = true in the corpus",
         )
+    seen: Counter[str] = Counter()
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
             if wanted.sources and not str(row.get("source", "")).startswith(wanted.sources):
                 continue
-            messages = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
-            messages = [*wanted.before(number, str(row.get("language", "")), messages), *messages]
+            messages = wanted.told(row, seen)
             ids, learn = tokenizer.chat(messages)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise InputError(
                 f"{path}:{number}: not a conversation ({error!r})", "make the corpus again"
             ) from error
