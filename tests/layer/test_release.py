@@ -169,34 +169,44 @@ def test_what_grows_from_a_release_knows_its_layers_place_in_the_text(inputs, tm
     assert told.summary == {"data": place, "layer": "d" * 32}
 
 
-def test_the_service_gets_the_system_texts_of_the_latest_training(inputs, tmp_path):
-    """Read from the lineage, so that what is served is what was taught; the card says what another program must do."""
+@pytest.mark.parametrize("tell", [(), ("ms",)])
+def test_the_service_gets_the_system_texts_that_were_learnt(inputs, tmp_path, tell):
+    """Read from the lineage, the latest for each language; the card says what another program must do."""
     corpus, layer, evaluation = inputs
 
-    def trained(letter, created, **params):
-        found = manifest(
-            "layer", letter, ["c"], created=created, maker=Maker(step="layer.tune", version=3, params=params, rumpun="0")
-        )  # fmt: skip
+    def trained(letter, month, **params):
+        maker = Maker(
+            step="layer.tune",
+            version=3,
+            params={"chat_share": 0.3, "chat_system_share": 0.5} | params,
+            rumpun="0",
+        )
+        found = manifest("layer", letter, ["c"], created=f"2026-{month}-01T00:00:00Z", maker=maker)
         (tmp_path / "store" / found.id).mkdir()
         write_manifest(tmp_path / "store" / found.id, found)
         return found.id
 
-    first = trained("1", "2026-01-01T00:00:00Z", chat_system={"th": "ไทย"})
-    second = trained(
-        "2", "2026-02-01T00:00:00Z", chat_system={"th": "ตอบเป็นภาษาไทย", "ms": 'Jawab dalam "Bahasa Melayu".'}
+    behind = (
+        trained("4", "04", chat_system={"zh": "请用中文回答。"}, chat_share=0.0),  # read no chat rows
+        trained("2", "02", chat_system={"ms": 'Jawab dalam "Bahasa Melayu".'}),
+        trained("1", "01", chat_system={"th": "ตอบเป็นภาษาไทย", "ms": "Melayu"}),
+        trained("3", "03", chat_system={}),
     )
-    third = trained("3", "2026-03-01T00:00:00Z", chat_system={})
     own = write_manifest(
-        layer.folder,
-        msgspec.structs.replace(layer.manifest, parents=("c" * 32, first, second, third), files=()),
+        layer.folder, msgspec.structs.replace(layer.manifest, parents=("c" * 32, *behind), files=())
     )
-    folder, _ = run((corpus, Input("layer", layer.folder, own), evaluation), tmp_path, policy="asean")
+    given = (corpus, Input("layer", layer.folder, own), evaluation)
+    folder, _ = run(given, tmp_path, policy="asean", tell=list(tell))
     service = read_service(folder)
-    assert service.system == {"th": "ตอบเป็นภาษาไทย", "ms": 'Jawab dalam "Bahasa Melayu".'}
+    learnt = {"th": "ตอบเป็นภาษาไทย", "ms": 'Jawab dalam "Bahasa Melayu".'}
+    assert service.system == {tag: words for tag, words in learnt.items() if not tell or tag in tell}
     assert service.policy == "asean"
     card = (folder / "CARD.md").read_text(encoding="utf-8")
-    assert "the texts are in service.toml" in card
+    assert f"names the language ({', '.join(service.system)})" in card
     assert "The guard's policy for it: asean." in card
+    (tmp_path / "release").rename(tmp_path / "first")
+    with pytest.raises(UsageError, match="no system text was learnt for 'zh'"):
+        run(given, tmp_path, tell=["zh"])
 
 
 def test_the_lineage_is_whole_where_the_store_is_gone(inputs, tmp_path):

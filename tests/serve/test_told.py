@@ -6,14 +6,20 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from served import BAD, Running, running, served, word_guard
+from served import Running, running, served, word_guard
 
 from rumpun.engines.fake import Fake
 from rumpun.engines.port import Message, Request
 from rumpun.records.service import Service, read_service, write_service
 from rumpun.serve.settings import Settings
 
-SYSTEM = {"ms": "Jawab dalam Bahasa Melayu.", "th": "ตอบเป็นภาษาไทย"}
+SYSTEM = {
+    "id": "Jawab dalam Bahasa Indonesia.",
+    "ms": "Jawab dalam Bahasa Melayu.",
+    "th": "ตอบเป็นภาษาไทย",
+    "en": "Answer in English.",
+}
+INDONESIAN = "Bagaimana cara memperbaiki sepeda yang rantainya sering lepas karena sudah longgar?"
 MALAY = "Bolehkah awak terangkan mengapa kanak-kanak perlu tidur awal pada waktu malam?"
 THAI = "ทำไมท้องฟ้าจึงเป็นสีฟ้า"
 TAMIL = "வானம் ஏன் நீலமாக இருக்கிறது?"
@@ -33,8 +39,8 @@ class Asked:
         return self.requests[-1].messages
 
 
-@pytest.fixture(scope="module")
-def asked() -> Iterator[Asked]:
+@pytest.fixture(scope="module", params=["off", "warn", "block"])
+def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
     requests: list[Request] = []
 
     def reply(request: Request) -> str:
@@ -42,7 +48,7 @@ def asked() -> Iterator[Asked]:
         return "Ya."
 
     model = served(Fake(reply=reply), system=SYSTEM)
-    with running([model], word_guard(), Settings(guard="block")) as there:
+    with running([model], word_guard(), Settings(guard=request.param)) as there:
         yield Asked(there, requests)
 
 
@@ -52,6 +58,38 @@ def test_the_askers_language_is_told(asked: Asked, question: str, tag: str, stre
     said = asked.chat(("user", question), stream=stream)
     assert said.status_code == 200, said.text
     assert asked.last() == (Message("system", SYSTEM[tag]), Message("user", question))
+
+
+@pytest.mark.parametrize("short", ["Terima kasih", "Selamat pagi", "Boleh?", "OK", "🙂"])
+def test_a_short_turn_does_not_change_the_language(asked: Asked, short: str) -> None:
+    """Alone it tells nothing; after a long one the chat stays in that one's language."""
+    asked.chat(("user", short))
+    assert asked.last() == (Message("user", short),)
+    asked.chat(("user", INDONESIAN), ("assistant", "Kencangkan rantainya."), ("user", short))
+    assert asked.last()[0] == Message("system", SYSTEM["id"])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Terjemahkan ke bahasa Inggris: Saya suka makan nasi goreng di warung dekat rumah.",
+        "Translate into Malay: I like to eat fried rice at the stall near the house.",
+        "Please answer in Indonesian from now on, whatever I write to you in this chat.",
+        "ช่วยแปลข้อความนี้เป็นภาษาอังกฤษ ฉันชอบกินข้าวผัดที่ร้านใกล้บ้าน",
+    ],
+)
+def test_who_speaks_of_a_language_is_not_contradicted(asked: Asked, question: str) -> None:
+    asked.chat(("user", question))
+    assert asked.last() == (Message("user", question),)
+
+
+def test_a_prompt_that_fits_without_the_text_goes_without(asked: Asked) -> None:
+    requests: list[Request] = []
+    engine = Fake(reply=lambda request: (requests.append(request), "Ya.")[1], context_tokens=len(MALAY) + 20)
+    with running([served(engine, system=SYSTEM)]) as there:
+        said = Asked(there, requests).chat(("user", MALAY), max_tokens=4)
+    assert said.status_code == 200, said.text
+    assert requests[-1].messages == (Message("user", MALAY),)
 
 
 def test_the_last_question_decides(asked: Asked) -> None:
@@ -77,12 +115,6 @@ def test_a_text_to_go_on_from_has_no_turns(asked: Asked) -> None:
     said = httpx2.post(url, json={"prompt": MALAY}, timeout=60)
     assert said.status_code == 200
     assert (asked.requests[-1].prompt, asked.last()) == (MALAY, ())
-
-
-def test_what_the_guard_blocks_is_not_asked(asked: Asked) -> None:
-    before = len(asked.requests)
-    asked.chat(("user", f"{MALAY} {BAD}"))
-    assert len(asked.requests) == before
 
 
 def test_the_list_of_models_shows_the_texts(asked: Asked) -> None:

@@ -118,9 +118,8 @@ def up(
             second = beside.enter_context(opened_second(options["second"], guard.policy))
             guard = dataclasses.replace(guard, second=second)
         models = _open(bases or ("default",), layer, context_tokens, slots, opened, quiet=options["quiet"])
-        models[0] = dataclasses.replace(
-            models[0], caution=f"{asked.caution} {models[0].caution}".strip(), system=asked.system
-        )
+        if asked.caution:
+            models[0] = dataclasses.replace(models[0], caution=f"{asked.caution} {models[0].caution}")
         named = f"{guard.name}, policy {guard.policy.name}, point {guard.point}" if guard else "none"
         talk(f"guard {named}, mode {settings.guard}, fails {settings.guard_fail}")
         opened.pop_all()  # from here on the service closes them
@@ -138,6 +137,7 @@ def _open(
 ) -> "list[ServedModel]":
     from rumpun.cli.show import progress_bars
     from rumpun.engines.load import open_engine, resolve
+    from rumpun.records.service import read_service
     from rumpun.serve.models import CAUTION, ServedModel
     from rumpun.steps import quiet as no_progress
 
@@ -160,6 +160,7 @@ def _open(
                 card=found.card,
                 lineage=found.lineage,
                 caution=_caution(found) or CAUTION,
+                system=read_service(found.layer).system if found.layer else {},
             )
         )
     return models
@@ -167,11 +168,9 @@ def _open(
 
 def _asked_by_layer(bases: tuple[str, ...], layer: str | None) -> "Service":
     """What the layer's makers ask of whoever serves it, where the first model is a layer with such a file."""
-    from rumpun.engines.load import shipped_layer
     from rumpun.records.service import Service, read_service
 
-    shipped = shipped_layer() if layer is None and (not bases or bases[0] == "default") else None
-    for place in (layer, bases[0] if bases else None, str(shipped) if shipped else None):
+    for place in (layer, bases[0] if bases else None):
         if place and place != "none" and Path(place).expanduser().is_dir():
             return read_service(Path(place).expanduser())
     return Service()

@@ -45,6 +45,7 @@ class Found:
     card: Path | None = None
     base_name: str | None = None
     layer_name: str | None = None
+    layer: Path | None = None  # the layer's folder, where it stands by itself
 
     @property
     def path(self) -> Path:
@@ -305,6 +306,7 @@ def _put_together(folder: Path, below: str, layer: Path) -> Found:
         card=_card(layer),
         base_name=below,
         layer_name=name,
+        layer=layer,
     )
 
 

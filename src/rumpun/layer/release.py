@@ -7,7 +7,7 @@ with = { name = "rumpun-first", title = "A first layer", cannot = ["…"] }
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rumpun.errors import InputError, UsageError
@@ -38,6 +38,7 @@ class ReleaseParams:
     policy: str = ""  # of the guard, when the layer is served: a name that `rumpun policy show` knows
     contexts: tuple[str, ...] = ()  # labels of the place, for that policy
     caution: str = ""  # said on the page: what it is not for
+    tell: tuple[str, ...] = ()  # languages that the service tells it, of those in `chat_system`; empty: all
 
     def check(self) -> None:
         """Refuse a name that is no folder's."""
@@ -81,7 +82,7 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     behind = [manifest for manifest, _ in ancestors([layer.folder])]
     known = {manifest.id: manifest for manifest in (layer.manifest, *behind)}
     earlier = [found for found in corpora_behind(known, layer.manifest) if found.id != corpus.manifest.id]
-    system = taught_system(known.values())
+    system = taught_system(known.values(), params.tell)
     card = model_card(
         title=title,
         name=params.name,
@@ -115,11 +116,23 @@ def release(params: ReleaseParams, work: Work) -> Outcome:
     )
 
 
-def taught_system(known: Iterable[Manifest]) -> dict[str, str]:
-    """The system texts, by language, that the latest training among these put before chat rows; none where none did."""
-    taught = [one for one in known if one.maker.step in TRAINING and one.maker.params.get("chat_system")]
-    latest = max(taught, key=lambda one: one.created, default=None)
-    return dict(latest.maker.params["chat_system"]) if latest else {}
+def taught_system(known: Iterable[Manifest], tell: Sequence[str]) -> dict[str, str]:
+    """The system texts of these languages that training put before chat rows; of several for one language the latest.
+
+    Raises:
+        UsageError: none was learnt for a language that is named.
+    """
+    found: dict[str, str] = {}
+    for one in sorted(known, key=lambda one: one.created):
+        params = one.maker.params
+        if one.maker.step in TRAINING and params.get("chat_share") and params.get("chat_system_share"):
+            found |= params.get("chat_system") or {}
+    if lacking := [tag for tag in tell if tag not in found]:
+        raise UsageError(
+            f"tell: no system text was learnt for '{lacking[0]}'",
+            f"learnt were: {', '.join(found) or 'none'}",
+        )
+    return {tag: words for tag, words in found.items() if not tell or tag in tell}
 
 
 def _served(params: ReleaseParams, system: Mapping[str, str]) -> tuple[str, ...]:
@@ -129,9 +142,9 @@ def _served(params: ReleaseParams, system: Mapping[str, str]) -> tuple[str, ...]
         f"Without a guard it is not meant to be served. The guard's policy for it: {params.policy}{place}."
     )
     told = (
-        "It learnt to answer after a system text that names the language, and keeps to the asker's language less well without one."
-        " The command rumpun up puts it before a chat that has none, by the language of the last question; another program has to do so"
-        " itself (the texts are in service.toml). The figures on this card are without it."
+        f"It learnt to answer after a system text that names the language ({', '.join(system)}). The command rumpun up puts it before a"
+        " chat that has none, by the language of the question; another program has to do so itself (the texts are in service.toml)."
+        " The figures on this card are without it."
     )
     return tuple(words for words, said in ((guard, params.policy), (told, system)) if said)
 

@@ -5,17 +5,18 @@ mode "block": block ends the answer, help puts its message in the place of what 
 pass. In mode "warn" it is only told.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rumpun.engines.characters import whole_characters
-from rumpun.engines.port import Cancelled, Chunk, Request, Usage
+from rumpun.engines.port import Cancelled, Chunk, Message, Request, Usage
 from rumpun.errors import RumpunError, UsageError
 from rumpun.serve.bodies import all_texts, user_texts
 from rumpun.serve.faults import Fault, bad
 from rumpun.serve.models import Place
 from rumpun.serve.settings import Settings
+from rumpun.serve.tongue import tongue
 from rumpun.serve.watch import Watch, language_of, public
 
 if TYPE_CHECKING:
@@ -71,12 +72,23 @@ def answer(place: Place, watch: Watch, request: Request, cancelled: Cancelled) -
             "stop" if helps else "content_filter", _counted(place, request, ""), None, language, None
         )
         return
-    request = place.model.told(request, language)
     try:
-        happenings = _generated(place, watch, request, cancelled)
+        happenings = _generated(place, watch, _told(place, request, asked), cancelled)
         yield from _masked(happenings) if watch.settings.mask_personal else happenings
     except UsageError as error:
         raise _context_fault(place, request) or error from error
+
+
+def _told(place: Place, request: Request, asked: Sequence[str]) -> Request:
+    """The request after the layer's system text of the asker's language, where it is a chat without any, and it fits."""
+    system = place.model.system
+    if not system or not request.messages or any(one.role == "system" for one in request.messages):
+        return request
+    words = system.get(tongue(asked))
+    if words is None:
+        return request
+    told = replace(request, messages=(Message("system", words), *request.messages))
+    return request if _over(place, told) else told
 
 
 def _generated(place: Place, watch: Watch, request: Request, cancelled: Cancelled) -> Iterator[Happening]:
@@ -203,11 +215,17 @@ def _fit(place: Place, request: Request) -> None:
 
     A token is at least one byte, so short prompts need no counting; the chat form's own tokens are left to the engine.
     """
+    if tokens := _over(place, request):
+        raise _too_long(place, request, tokens)
+
+
+def _over(place: Place, request: Request) -> int:
+    """Tokens of a prompt that is surely longer than the context; 0 where it may fit."""
     context = place.about.context_tokens
-    if 0 < context <= len(_whole(request).encode()):
-        tokens = place.model.engine.count_tokens([_whole(request)])[0]
-        if tokens >= context:
-            raise _too_long(place, request, tokens)
+    if not 0 < context <= len(_whole(request).encode()):
+        return 0
+    tokens = place.model.engine.count_tokens([_whole(request)])[0]
+    return tokens if tokens >= context else 0
 
 
 def _context_fault(place: Place, request: Request) -> Fault | None:

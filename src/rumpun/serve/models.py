@@ -4,10 +4,10 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from rumpun.engines.port import About, Engine, Message, Request
+from rumpun.engines.port import About, Engine
 from rumpun.errors import UsageError
 from rumpun.serve.faults import Fault
 from rumpun.serve.turns import Turns
@@ -33,13 +33,6 @@ class ServedModel:
     # language -> the system text before a chat in it that has none; the layer learnt to answer after these
     system: Mapping[str, str] = field(default_factory=dict)
     created: int = field(default_factory=lambda: int(time.time()))  # seconds since 1970
-
-    def told(self, request: Request, language: str) -> Request:
-        """The request with the language's system text, where it is a chat without any."""
-        words = self.system.get(language)
-        if words is None or not request.messages or any(one.role == "system" for one in request.messages):
-            return request
-        return replace(request, messages=(Message("system", words), *request.messages))
 
 
 class Place:
