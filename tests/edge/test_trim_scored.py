@@ -129,21 +129,38 @@ def test_logits_of_kept_tokens_are_the_same_numbers(
         assert torch.equal(before[:, kept], after[:, : len(kept)])
 
 
+@pytest.fixture(scope="module")
+def tied(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same vocabulary with five different scores, so that most joins are chosen by their place alone."""
+    file = read_gguf(model)
+    scores = file.metadata["tokenizer.ggml.scores"]
+    ties = [float(-(number * 7 % 5)) for number in range(len(scores.value))]
+    path = tmp_path_factory.mktemp("tied") / "tied.gguf"
+    whole = dict(file.metadata) | {"tokenizer.ggml.scores": type(scores)(scores.type, ties, scores.item_type)}
+    write_gguf(path, whole, (), progress=lambda *_: None)
+    return path
+
+
+@pytest.mark.parametrize("name", ["model", "tied"])
 @settings(max_examples=25, deadline=None)
 @given(
     texts=st.lists(lines("all"), min_size=1, max_size=3),
     others=st.lists(lines("all"), min_size=5, max_size=20),
 )
 def test_a_text_whose_pieces_are_kept_is_cut_as_before(
-    model: Path, tmp_path_factory: pytest.TempPathFactory, texts: list[str], others: list[str]
+    name: str,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    texts: list[str],
+    others: list[str],
 ) -> None:
     """Kept by text, not by script: llama.cpp cuts that text, and any other of its pieces, as it did."""
-    folder = tmp_path_factory.mktemp("kept")
+    source, folder = request.getfixturevalue(name), tmp_path_factory.mktemp("kept")
     path = folder / "text.txt"
     path.write_text("\n".join([*texts, "bambu"]), encoding="utf-8")
-    with counting(model) as before:
-        kept = choose(read_pieces(read_gguf(model)), texts=[path], tokenize=before).ids
-        with counting(model, kept, folder) as after:
+    with counting(source) as before:
+        kept = choose(read_pieces(read_gguf(source)), texts=[path], tokenize=before).ids
+        with counting(source, kept, folder) as after:
             for line in [path.read_text(encoding="utf-8"), *texts, *others]:
                 old = before([line])[0]
                 if set(old) <= set(kept):
@@ -167,9 +184,10 @@ def test_any_vocabulary_keeps_the_cuts_of_what_is_kept(data: st.DataObject) -> N
     tokens: Sequence[str] = data.draw(st.lists(words, min_size=3, max_size=25, unique=True))
     scores = data.draw(st.lists(st.integers(-6, 0), min_size=len(tokens), max_size=len(tokens)))
     wanted = data.draw(st.sets(st.integers(0, len(tokens) - 1), min_size=1))
+    kinds = data.draw(st.lists(st.sampled_from([1, 1, 1, 3]), min_size=len(tokens), max_size=len(tokens)))
     pieces = Pieces(
         list(tokens),
-        [1] * len(tokens),
+        kinds,
         [t.encode() for t in tokens],
         [],
         frozenset(),

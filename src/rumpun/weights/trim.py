@@ -21,7 +21,7 @@ from rumpun.steps import Progress, quiet
 from rumpun.weights.gguf_file import ARRAY, Gguf, Value, read_gguf
 from rumpun.weights.gguf_write import NewTensor, file_size, strings, text, write_gguf
 from rumpun.weights.quantise import Bytes
-from rumpun.weights.tokenizer_spm import BYTE, SPACE
+from rumpun.weights.tokenizer_spm import BYTE, BYTE_TOKEN, SPACE, UNKNOWN
 from rumpun.weights.vocabulary import CONTROL, NORMAL
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
 _TOKENS: Final = "tokenizer.ggml.tokens"
 _MERGES: Final = "tokenizer.ggml.merges"
 _SCORES: Final = "tokenizer.ggml.scores"
+_TYPES: Final = "tokenizer.ggml.token_type"
 # a whole tokenizer.json inside the file would speak of tokens that are gone
 _STALE: Final = "tokenizer.huggingface.json"
 # tensors with one row a token
@@ -59,11 +60,11 @@ class Pieces:
 
     @property
     def special(self) -> frozenset[int]:
-        """Ids that no text may lose: control tokens, single bytes, and those that the metadata name."""
+        """Ids that no text may lose: control tokens, the unknown one, single bytes, and those that the metadata name."""
         return self.named | {
             number
             for number, (kind, content) in enumerate(zip(self.types, self.contents, strict=True))
-            if kind in (CONTROL, BYTE) or (kind == NORMAL and len(content) == 1)
+            if kind in (CONTROL, BYTE, UNKNOWN) or (kind == NORMAL and len(content) == 1)
         }
 
 
@@ -89,7 +90,8 @@ def read_pieces(file: Gguf) -> Pieces:
             "take a base with such a tokenizer (Llama, Gemma, Qwen, SmolLM, Apertus), or leave this one whole",
         )
     tokens: list[str] = file.need(_TOKENS)
-    types = file.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
+    # without types a SentencePiece vocabulary's bytes would be words
+    types = file.need(_TYPES) if model == "llama" else file.get(_TYPES, [NORMAL] * len(tokens))
     scores: list[float] = file.need(_SCORES) if model == "llama" else []
     for found, what in ((types, "token types"), *([(scores, "scores")] if model == "llama" else [])):
         if len(found) != len(tokens):
@@ -122,7 +124,7 @@ def _content(token: str, kind: int) -> bytes:
 
 
 def _spelt(token: str, kind: int) -> bytes:
-    if kind == BYTE:
+    if kind == BYTE and BYTE_TOKEN.fullmatch(token):
         return bytes([int(token[1:-1], 16)])  # <0x0A>
     return (token.replace(SPACE, " ") if kind == NORMAL else token).encode("utf-8", "surrogateescape")
 
@@ -188,7 +190,7 @@ def _closed_by_scores(pieces: Pieces, wanted: set[int]) -> list[int]:
     number = {token: place for place, token in enumerate(pieces.tokens)}
     found = set(wanted)
     for place in wanted:
-        if pieces.types[place] == NORMAL:
+        if pieces.types[place] != BYTE:  # llama.cpp joins letters to a token of any kind
             found |= _joined(pieces.tokens[place], number, pieces.scores)
     return sorted(found)
 
