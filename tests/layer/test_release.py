@@ -169,7 +169,7 @@ def test_what_grows_from_a_release_knows_its_layers_place_in_the_text(inputs, tm
     assert told.summary == {"data": place, "layer": "d" * 32}
 
 
-@pytest.mark.parametrize("tell", [(), ("ms",)])
+@pytest.mark.parametrize("tell", [("ms",), ("th", "ms")])
 def test_the_service_gets_the_system_texts_that_were_learnt(inputs, tmp_path, tell):
     """Read from the lineage, the latest for each language; the card says what another program must do."""
     corpus, layer, evaluation = inputs
@@ -199,12 +199,15 @@ def test_the_service_gets_the_system_texts_that_were_learnt(inputs, tmp_path, te
     folder, _ = run(given, tmp_path, policy="asean", tell=list(tell))
     service = read_service(folder)
     learnt = {"th": "ตอบเป็นภาษาไทย", "ms": 'Jawab dalam "Bahasa Melayu".'}
-    assert service.system == {tag: words for tag, words in learnt.items() if not tell or tag in tell}
+    assert service.system == {tag: learnt[tag] for tag in tell}
     assert service.policy == "asean"
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     assert f"names the language ({', '.join(service.system)})" in card
     assert "The guard's policy for it: asean." in card
-    (tmp_path / "release").rename(tmp_path / "first")
+    (tmp_path / "release").rename(tmp_path / "told")
+    folder, _ = run(given, tmp_path)
+    assert read_service(folder).system == {}
+    folder.rename(tmp_path / "untold")
     with pytest.raises(UsageError, match="no system text was learnt for 'zh'"):
         run(given, tmp_path, tell=["zh"])
 

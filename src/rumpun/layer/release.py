@@ -38,7 +38,9 @@ class ReleaseParams:
     policy: str = ""  # of the guard, when the layer is served: a name that `rumpun policy show` knows
     contexts: tuple[str, ...] = ()  # labels of the place, for that policy
     caution: str = ""  # said on the page: what it is not for
-    tell: tuple[str, ...] = ()  # languages that the service tells it, of those in `chat_system`; empty: all
+    tell: tuple[
+        str, ...
+    ] = ()  # languages that the service tells it by the texts of `chat_system`; measure before you name one
 
     def check(self) -> None:
         """Refuse a name that is no folder's."""
@@ -132,7 +134,7 @@ def taught_system(known: Iterable[Manifest], tell: Sequence[str]) -> dict[str, s
             f"tell: no system text was learnt for '{lacking[0]}'",
             f"learnt were: {', '.join(found) or 'none'}",
         )
-    return {tag: words for tag, words in found.items() if not tell or tag in tell}
+    return {tag: found[tag] for tag in tell}
 
 
 def _served(params: ReleaseParams, system: Mapping[str, str]) -> tuple[str, ...]:
