@@ -1,12 +1,16 @@
 """The step `layer.tune`: it goes on from what a layer learnt, with the chat rows asked for, and from no other base's."""
 
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from rumpun.errors import InputError, UsageError
+from rumpun.layer.earlier import Earlier
 from rumpun.layer.params import TrainParams, TuneParams
 from rumpun.layer.train import train, tune
 from rumpun.records.artefacts import Maker, Manifest
@@ -89,6 +93,38 @@ def test_only_the_chat_rows_asked_for(tmp_path: Path, corpus: Input, layer: tupl
     params = TuneParams(**SHAPE | {"chat_share": 0.5}, chat_sources=("nowhere",))
     with pytest.raises(InputError, match="begins with nowhere"):
         tune.function(params, work(tmp_path / "second", corpus, layer[0]))
+
+
+TOLD = {"chat_system": {"id": "Jawab dalam Bahasa Indonesia."}, "chat_system_share": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kept"),
+    [
+        ({}, {}, True),
+        (TOLD, TOLD, True),
+        ({}, TOLD, False),
+        (TOLD, {}, False),
+        (TOLD, TOLD | {"chat_system_share": 0.25}, False),
+        ({}, {"chat_sources": ("seed-",)}, False),
+    ],
+)
+def test_chat_rows_that_are_read_otherwise_begin_again(
+    layer: tuple[Input, float], before: dict[str, Any], now: dict[str, Any], kept: bool
+) -> None:
+    """The place in the text stays; that in the chat rows only where they are the same rows at the same lengths."""
+    shape = SHAPE | {"chat_share": 0.5}
+    data = {
+        "corpus": "c" * 32,
+        "seed": 7,
+        "sequence_tokens": SHAPE["sequence_tokens"],
+        "taken": {"th": 5, "chat": 3},
+    }
+    summary = layer[0].manifest.summary | {"data": data | TuneParams(**shape, **before).chat_read}
+    manifest = msgspec.structs.replace(layer[0].manifest, summary=json.loads(json.dumps(summary)))
+    earlier = Earlier(Input("layer", layer[0].folder, manifest), read_layer(layer[0].folder)[0], {}, {})
+    taken = earlier.taken(TuneParams(**shape, **now, go_on="data"), "c" * 32, 7)
+    assert taken == {"th": 5} | ({"chat": 3} if kept else {})
 
 
 def test_a_layer_of_another_shape_is_refused(
