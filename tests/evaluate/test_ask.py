@@ -288,7 +288,16 @@ def test_a_question_that_is_refused_fails_at_once_and_says_nothing_of_the_server
 
 
 def test_too_many_for_ever_ends_the_run_and_the_next_asks_only_the_rest(cache):
-    app = Troubled(lambda question, nth: status(429, "slow down") if len(app.came) > 12 else None)
+    def twelve_taken():
+        while asker._answered < 12:
+            time.sleep(0.001)
+
+    async def slow_down(request):
+        # not before the asker has taken the twelve answers: one that it takes later begins the row anew
+        await asyncio.to_thread(twelve_taken)
+        return await status(429, "slow down")(request)
+
+    app = Troubled(lambda question, nth: slow_down if len(app.came) > 12 else None)
     with asker_of(app, cache, concurrency=2, tries=2, failures_max=4) as asker:
         with pytest.raises(EnvironmentFault) as caught:
             asker.generate(asks(*numbered(60)))
