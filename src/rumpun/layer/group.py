@@ -20,6 +20,7 @@ __all__ = ["Group", "meeting"]
 _ANSWER = timedelta(minutes=30)  # for what all do at once
 _END, _SHARE, _STEP, _READ, _GATHER = range(5)  # what process 0 calls the others to
 _SAID = 8  # numbers of such a call
+_TABLES = 4  # of a batch: tokens, targets, positions, whether its base is asked of the sequence
 _SUMMED = 1 << 25  # gradients added up at once
 
 
@@ -206,8 +207,9 @@ class Group:
         for grad in grads:
             local(grad).mul_(factor)
 
-    def step(
+    def step(  # noqa: PLR0917  # as `OneStep`, whose parameters have no names
         self, run: "Run", tokens: "torch.Tensor", targets: "torch.Tensor", clip: float, positions: "torch.Tensor | None" = None,
+        recalled: "torch.Tensor | None" = None,
     ) -> "torch.Tensor":  # fmt: skip
         """In process 0: the loop's `one_step` by all processes, each with its rows of the batch."""
         import torch
@@ -220,12 +222,14 @@ class Group:
         rows = -(-count // self.size)
         rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.call(_STEP, rows, width, positions is not None, *rates)
-        whole = torch.zeros(3, rows * self.size, width, dtype=torch.int64)
+        whole = torch.zeros(_TABLES, rows * self.size, width, dtype=torch.int64)
         whole[1] = -1  # rows that nothing is learnt from fill it up
         whole[2] = torch.arange(width)
         whole[0, :count], whole[1, :count] = tokens, targets
         if positions is not None:
             whole[2, :count] = positions
+        if recalled is not None:
+            whole[3, :count] = recalled.unsqueeze(1)
         whole = whole.to(self.place)
         dist.broadcast(whole, 0)
         each = self._mine(run, whole, clip, masked=positions is not None)
@@ -250,7 +254,7 @@ class Group:
             if what == _GATHER:
                 self._give(states=bool(rows))
                 continue
-            shape = (int(rows), int(width)) if what == _READ else (3, int(rows) * self.size, int(width))
+            shape = (int(rows), int(width)) if what == _READ else (_TABLES, int(rows) * self.size, int(width))
             whole = torch.empty(shape, dtype=torch.int64, device=self.place)
             dist.broadcast(whole, 0)
             if what == _READ:
@@ -266,8 +270,8 @@ class Group:
         from rumpun.layer.loop import one_step
 
         rows = whole.shape[1] // self.size
-        tokens, targets, positions = whole[:, self.rank * rows : (self.rank + 1) * rows]
-        return one_step(run, tokens, targets, clip, positions if masked else None)
+        tokens, targets, positions, recalled = whole[:, self.rank * rows : (self.rank + 1) * rows]
+        return one_step(run, tokens, targets, clip, positions if masked else None, recalled[:, 0] > 0)
 
     def total(self, count: int) -> int:
         """A count added up over all processes."""

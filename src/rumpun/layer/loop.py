@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["OneStep", "Trained", "one_step", "train_steps"]
 
 
-def one_step(
-    run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float, positions: torch.Tensor | None = None
-) -> torch.Tensor:
+def one_step(  # noqa: PLR0917  # as `OneStep`, whose parameters have no names
+    run: Run, tokens: torch.Tensor, targets: torch.Tensor, clip: float, positions: torch.Tensor | None = None,
+    recalled: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
     """Forward, backward and update on one batch [b, t]; returns each token's loss [b, t] in nats.
 
-    `positions` [b, t] restart where a document begins, and then no token sees another document's.
+    `positions` [b, t] restart where a document begins, and then no token sees another document's. `recalled` [b] marks
+    sequences that the run's base is asked of.
     """
     device = run.device
     learnt = int((targets >= 0).sum())
@@ -47,12 +49,16 @@ def one_step(
     losses = []
     for start in range(0, len(tokens), rows):
         part = tokens[start : start + rows].to(device.place, non_blocking=True)
+        aims = targets[start : start + rows].to(device.place)
         where = None if positions is None else positions[start : start + rows].to(device.place)
         hidden = run.decoder(input_ids=part, position_ids=where, use_cache=False).last_hidden_state
         low = (run.tied.a, run.tied.b, run.tied.scale) if run.tied is not None else None
+        said = None
+        if run.recall and recalled is not None:
+            said = run.recall.says(part, aims, where, recalled[start : start + rows].to(device.place))
         summed, each = summed_loss(
-            hidden.flatten(0, 1), run.table, targets[start : start + rows].to(device.place).flatten(),
-            low_rank=low, rows=run.rows, chunk=device.chunk_tokens,
+            hidden.flatten(0, 1), run.table, aims.flatten(),
+            low_rank=low, rows=run.rows, chunk=device.chunk_tokens, recalled=said,
         )  # fmt: skip
         (summed / max(1, learnt)).backward()  # type: ignore[no-untyped-call]
         losses.append(each.view(part.shape))
@@ -67,7 +73,9 @@ def one_step(
     return torch.cat(losses)
 
 
-OneStep = Callable[[Run, torch.Tensor, torch.Tensor, float, torch.Tensor | None], torch.Tensor]
+OneStep = Callable[
+    [Run, torch.Tensor, torch.Tensor, float, torch.Tensor | None, torch.Tensor | None], torch.Tensor
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,7 @@ class _Loop:
         if watch and "watch" in words:
             watch.take_up(words["watch"], read_more(scratch))
         self.level = stable_steps(plan.steps, params)
+        self.replayed = torch.tensor([name in params.replay.languages for name in batches.names])
         self.keeps = isinstance(params, TrainParams) and params.keep_state
         if self.step < self.level:
             (scratch / KEPT_STATE).unlink(missing_ok=True)  # of steps that a kill undid
@@ -141,7 +150,8 @@ class _Loop:
             rate = learning_rate(self.step, self.steps, self.params)
             group["lr"] = rate * (group["peak"] / self.params.learning_rate)
         positions = None if found is None else torch.from_numpy(found)
-        each = self.one(self.run, tokens, targets, self.params.gradient_clip, positions)
+        recalled = self.replayed[which] if self.run.recall else None
+        each = self.one(self.run, tokens, targets, self.params.gradient_clip, positions, recalled)
         by_row = torch.stack([each.sum(1).double().cpu(), (targets >= 0).sum(1).double()], 1)
         row = self.losses[self.step].zero_()
         row.index_add_(0, which, by_row)

@@ -4,28 +4,59 @@ Logits of 4,096 tokens over 49,152 entries would be 805 MB in float32, and their
 Here a chunk's logits become its gradient in place and are dropped, so only the hidden states' gradient is kept. On a
 processor the softmax goes a few rows at a time, whose float32 numbers stay in its cache (docs/decisions/0007).
 
-Letters: n tokens, d width, v vocabulary, o the base's tokens, k added ones, r rank, x = d + r, c chunk.
+Letters: n tokens, d width, v vocabulary, o the base's tokens, k added ones, r rank, x = d + r, c chunk, m recalled tokens.
 """
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-__all__ = ["summed_loss"]
+__all__ = ["Recalled", "summed_loss"]
 
 _LEAST = torch.finfo(torch.float32).tiny  # a token of less probability counts 87 nats
 _CACHED = 1 << 20  # numbers of a block of rows on a processor; 2^18 to 2^21 are alike, 2^22 is slower
 
 
-def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the base itself says of some of the tokens: its distribution counts `weight`, the text's next token the rest."""
+
+    at: torch.Tensor  # [n] which of the base's hidden states is the token's; below zero: none
+    hidden: torch.Tensor  # [m, d] last hidden states of the base
+    table: torch.Tensor  # [o, d] the base's output embedding
+    weight: float
+
+    def of(self, rows: torch.Tensor) -> "Recalled":
+        """The same of these tokens alone."""
+        return replace(self, at=self.at[rows])
+
+    def turn(self, grad_cv: torch.Tensor, at: torch.Tensor, begin: int) -> None:
+        """Of tokens from `begin` on: the gradient of the text's cross-entropy into that of both, in place."""
+        told = self.at[begin : begin + len(grad_cv)]
+        mine = torch.nonzero(told >= 0).squeeze(1)
+        if len(mine):
+            base = torch.softmax(self.hidden[told[mine]] @ self.table.t(), 1, dtype=torch.float32)
+            some = grad_cv[mine]
+            some[:, : base.shape[1]] -= self.weight * base
+            some.scatter_add_(1, at[mine], torch.full_like(at[mine], self.weight, dtype=some.dtype))
+            grad_cv[mine] = some
+
+
+def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor, recalled: Recalled | None = None) -> torch.Tensor:
     """Turn logits into their loss's gradient in place; returns the losses [c], float32. `at` [c, 1] are the right ones."""
     on_processor = logits_cv.device.type == "cpu"
     rows = max(1, _CACHED // logits_cv.shape[1]) if on_processor else len(logits_cv)
     right = torch.empty(at.shape, dtype=torch.float32, device=at.device)
+    begin = 0
     for part, own, its in zip(*(torch.split(each, rows) for each in (logits_cv, right, at)), strict=True):
         soft = torch.softmax(part, 1, dtype=torch.float32)
         own.copy_(soft.gather(1, its))
-        part.copy_(soft.scatter_(1, its, own - 1))
+        soft.scatter_(1, its, own - 1)
+        if recalled is not None:
+            recalled.turn(soft, its, begin)
+        part.copy_(soft)
+        begin += len(part)
     return -right.clamp_min(_LEAST).log().squeeze(1)  # what is no number stays none
 
 
@@ -44,7 +75,7 @@ class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0917  # autograd gives positions alone
         ctx: Any, hidden_nd: torch.Tensor, table_vd: torch.Tensor, targets_n: torch.Tensor, a_rd: torch.Tensor | None,
-        b_or: torch.Tensor | None, rows_kd: torch.Tensor | None, scale: float, chunk: int,
+        b_or: torch.Tensor | None, rows_kd: torch.Tensor | None, scale: float, chunk: int, recalled: Recalled | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
         width, dtype = hidden_nd.shape[1], table_vd.dtype
         losses_n = torch.zeros(hidden_nd.shape[0], dtype=torch.float32, device=hidden_nd.device)
@@ -63,7 +94,7 @@ class _ChunkedLoss(torch.autograd.Function):
                 low_cr = (h_cd.float() @ a_rd.t() * scale).to(dtype)
                 h_cx = torch.cat([h_cd, low_cr], 1)
             d_cv = torch.mm(h_cx, wide_vx.t(), out=room[: len(rows)])
-            losses_n[rows] = _to_gradient(d_cv, targets_n[rows].unsqueeze(1))
+            losses_n[rows] = _to_gradient(d_cv, targets_n[rows].unsqueeze(1), recalled and recalled.of(rows))
             d_cx = d_cv @ wide_vx
             grad_nd[rows] = d_cx[:, :width]
             if grad_rows is not None:
@@ -82,13 +113,13 @@ class _ChunkedLoss(torch.autograd.Function):
         grad_nd, *others = ctx.saved_tensors
         up = grads[0]
         grad_a, grad_b, grad_rows = (None if grad is None else grad * up for grad in others)
-        return grad_nd * up.to(grad_nd.dtype), None, None, grad_a, grad_b, grad_rows, None, None
+        return grad_nd * up.to(grad_nd.dtype), None, None, grad_a, grad_b, grad_rows, None, None, None
 
 
 def summed_loss(
     hidden: torch.Tensor, table: torch.Tensor, targets: torch.Tensor, *,
     low_rank: tuple[torch.Tensor, torch.Tensor, float] | None = None, rows: torch.Tensor | None = None,
-    chunk: int = 1024,
+    chunk: int = 1024, recalled: Recalled | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Summed cross-entropy in nats, and each token's own (not differentiable).
 
@@ -99,8 +130,9 @@ def summed_loss(
         low_rank: (a [r, d], b [o, r], scale) added to the base's rows, where the embedding is tied and trained.
         rows: [k, d] added tokens' rows, trained; the table's last k are these in its own precision.
         chunk: tokens whose logits are held at once.
+        recalled: what the base says of some tokens. It turns the gradient; the numbers returned are of the text alone.
     """
     a, b, scale = low_rank if low_rank is not None else (None, None, 1.0)
-    given = (hidden, table, targets, a, b, rows, scale, chunk)
+    given = (hidden, table, targets, a, b, rows, scale, chunk, recalled)
     result: tuple[torch.Tensor, torch.Tensor] = _ChunkedLoss.apply(*given)  # type: ignore[no-untyped-call]
     return result

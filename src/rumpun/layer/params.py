@@ -26,6 +26,7 @@ class Replay:
 
     languages: tuple[str, ...] = ()  # tags
     share: float = 0.0  # of all sequences, at least; 0.05 to 0.25 are usual (Ibrahim et al. 2024)
+    base_weight: float = 0.0  # of the base's own distributions beside the text's next tokens (Li and Hoiem 2016); 0: the text alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,9 @@ class RunParams:
              f"warmup_share = {self.warmup_share} and decay_steps_share = {self.decay_steps_share} are more than all steps"),
             (not 0 <= self.replay.share <= 1, f"replay.share = {self.replay.share}, expected 0 to 1"),
             (self.replay.share > 0 and not self.replay.languages, f"replay.share = {self.replay.share} of no languages, name some"),
+            (not 0 <= self.replay.base_weight <= 1, f"replay.base_weight = {self.replay.base_weight}, expected 0 to 1"),
+            (self.replay.base_weight > 0 and not self.replay.languages,
+             f"replay.base_weight = {self.replay.base_weight} of no languages, name some"),
             (self.minutes_max < 0, f"minutes_max = {self.minutes_max}, expected 0 or more"),
             (min(self.measure_steps, self.measure_seconds, self.stop_patience) < 0,
              "measure_steps, measure_seconds and stop_patience: expected 0 or more"),
@@ -183,7 +187,10 @@ class FullParams(RunParams):
     )  # keys of other steps -> why they are none here
 
     def _own_faults(self) -> list[tuple[bool, str]]:
-        return [(self.shard_bytes < 1, f"shard_bytes = {self.shard_bytes}, expected 1 or more")]
+        return [
+            (self.shard_bytes < 1, f"shard_bytes = {self.shard_bytes}, expected 1 or more"),
+            (self.replay.base_weight > 0, f"replay.base_weight = {self.replay.base_weight}: it is of a layer's training, leave it out"),
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

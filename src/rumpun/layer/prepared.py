@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rumpun.layer.group import Group
+    from rumpun.layer.recall import Recall
 
 __all__ = ["Device", "Run", "find_device", "make_ready", "open_model", "prepare"]
 
@@ -86,6 +87,7 @@ class Run:
     tied: LowRankEmbedding | None  # also part of the output, where the embedding is tied and trained
     rows: nn.Parameter | None  # [added, d] of the output; all of it where every weight is trained
     group: "Group | None" = None  # the processes that share the run
+    recall: "Recall | None" = None  # the base, where its own distributions are learnt on replayed text
 
     def refresh(self) -> None:
         """Form again what is kept of trained numbers, after they changed."""
@@ -151,11 +153,16 @@ def prepare(
     if OUTPUT_ROWS in added:  # no module of the decoder owns them
         added[OUTPUT_ROWS].data = added[OUTPUT_ROWS].data.to(device.place)
     optimizer = _optimizer(parameters, params)
+    recall = None
+    if params.replay.base_weight:
+        from rumpun.layer.recall import base_beside
+
+        recall = base_beside(open_model(folder, params, device), params.replay.base_weight, device)
     embedding = next((m for m in modules.values() if isinstance(m, LowRankEmbedding)), None)
     return Run(
         decoder=group.reads(model.model, parameters, optimizer) if group else model.model, table=table.to(device.place, device.dtype), modules=modules, parameters=parameters,
         optimizer=optimizer, device=device, architecture=family.architecture, targets=targets, tied=embedding if tied else None,
-        rows=output, group=group,
+        rows=output, group=group, recall=recall,
     )  # fmt: skip
 
 

@@ -114,7 +114,7 @@ def _taught_step(run: "Run", own: Path, folder: Path, params: LogitsParams) -> "
 
     def one(
         run: "Run", tokens_bt: "torch.Tensor", targets_bt: "torch.Tensor", clip: float,
-        positions_bt: "torch.Tensor | None" = None,
+        positions_bt: "torch.Tensor | None" = None, _: "torch.Tensor | None" = None,
     ) -> "torch.Tensor":  # fmt: skip
         learnt = max(1, int((targets_bt >= 0).sum()))
         rows = max(1, device.micro_tokens // tokens_bt.shape[1])

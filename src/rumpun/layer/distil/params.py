@@ -68,6 +68,7 @@ class LogitsParams(TuneParams):
         TuneParams.check(self)
         faults = [
             (not self.teacher, "teacher is empty"),
+            (self.replay.base_weight > 0, f"replay.base_weight = {self.replay.base_weight}: the teacher is asked of all text, leave it out"),
             (not 0 < self.teacher_weight <= 1, f"teacher_weight = {self.teacher_weight}, expected above 0, at most 1"),
             (self.temperature <= 0, f"temperature = {self.temperature}, expected a positive number"),
             (self.top_k < 0, f"top_k = {self.top_k}, expected 0 or more"),
