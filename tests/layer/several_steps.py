@@ -12,11 +12,12 @@ import torch
 from rumpun.layer.distributed import leading, together
 from rumpun.layer.loop import one_step
 from rumpun.layer.lowrank import LowRankLinear
-from rumpun.layer.params import TrainParams
+from rumpun.layer.params import Replay, TrainParams
 from rumpun.layer.prepared import find_device, prepare
 
 RUNS: tuple[dict[str, Any], ...] = (
     {}, {"precision": "bfloat16"}, {"gradient_checkpointing": True, "embeddings_rank": 2}, {"targets": ()},
+    {"replay": Replay(languages=("en",), base_weight=0.6)},
 )  # fmt: skip
 
 
@@ -39,10 +40,11 @@ def losses(folder: Path, more: dict[str, Any]) -> dict[str, Any]:
     ids = torch.randint(0, 275, (5, 32), generator=torch.Generator().manual_seed(0))
     targets = torch.roll(ids, -1, 1)
     earlier: Any = SimpleNamespace(rows=rows)
+    recalled = torch.tensor([False, True, True, False, True]) if params.replay.base_weight else None
     with together(params, device, folder, 1, earlier) as group:
         run = prepare(folder, params, device, 1, rows, group=group)
         one = group.step if group else one_step
-        found = [float(one(run, ids, targets, 1.0, None).sum()) for _ in range(6)]
+        found = [float(one(run, ids, targets, 1.0, None, recalled).sum()) for _ in range(6)]
         with torch.no_grad():
             run.refresh()
             last = run.decoder(input_ids=ids, use_cache=False).last_hidden_state

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rumpun.errors import UsageError
 from rumpun.layer.cost import Load, memory_of, operations, pass_that_fits, trained_numbers
 from rumpun.layer.machines import find_card, find_gpu, machines, package_joules, share_reached
-from rumpun.layer.params import TARGETS, TrainParams
+from rumpun.layer.params import TARGETS, Replay, TrainParams
 from rumpun.layer.places import Asked, on_gpu, on_this_machine
 from rumpun.layer.shape import Shape, find_shape
 
@@ -40,6 +40,7 @@ def load(shape: Shape = SMALL, added: int = 0, **given_params: Any) -> Load:
         {},
         {"document_masking": False, "rank": 8, "targets": ("q_proj", "down_proj")},
         {"gradient_checkpointing": True},
+        {"replay": Replay(languages=("en",), share=0.25, base_weight=0.5)},
     ],
 )
 def test_operations_are_those_that_torch_counts(base_folder: Path, given_params: dict[str, Any]) -> None:
@@ -58,7 +59,7 @@ def test_operations_are_those_that_torch_counts(base_folder: Path, given_params:
     targets = torch.roll(ids, -1, 1)
     positions = torch.arange(64).remainder(40).expand(8, 64) if params.document_masking else None
     with FlopCounterMode(display=False) as counter:
-        one_step(run, ids, targets, 1.0, positions)
+        one_step(run, ids, targets, 1.0, positions, torch.arange(8) < 2 if run.recall else None)
     expected = operations(Load(find_shape("tiny"), params))
     products = sum(expected.values()) + (0 if params.document_masking else expected["attention"])
     # the first block's q, k and v give no gradient to frozen embeddings, unless checkpointing asks for it

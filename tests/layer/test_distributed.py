@@ -106,19 +106,20 @@ def test_killed_and_started_again_two_processes_write_the_same_bytes(
 
 
 def test_every_kind_of_run_is_shared_and_so_are_its_frozen_weights(tmp_path: Path, base_folder: Path) -> None:
-    """Added tokens, bfloat16, gradient checkpointing, a product on the embedding, rows alone."""
+    """Added tokens, bfloat16, gradient checkpointing, a product on the embedding, rows alone, the base beside."""
     found = []
     for processes in (1, 2):
         made = start(processes, "several_steps.py", tmp_path, base_folder)
         assert made.returncode == 0, made.stderr
         found.append([json.loads(line) for line in made.stdout.splitlines()])
-    assert len(found[0]) == len(found[1]) == 4
+    assert len(found[0]) == len(found[1]) == 5
     for place, (alone, shared) in enumerate(zip(*found, strict=True)):
         exact = {"rel": 1e-3} if place == 1 else {"rel": 1e-6}  # the second run is in bfloat16
         assert shared["losses"] == pytest.approx(alone["losses"], **exact)
         assert shared["last"] == pytest.approx(alone["last"], **exact)
         assert shared["held"] * 2 == alone["held"]
     assert found[0][0]["losses"][-1] < found[0][0]["losses"][0]
+    assert found[0][4]["losses"][-1] > found[0][0]["losses"][-1]  # the base holds it back
 
 
 def test_one_recipe_makes_one_layer_however_many_processes_walk_it(tmp_path: Path) -> None:

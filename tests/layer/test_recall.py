@@ -1,18 +1,23 @@
 """Replay with the base's own distributions: one step against autograd, and a run that forgets less than one without."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from preferring import SHAPE, as_input, merged_model, moved_run, work
+from preferring import SHAPE, merged_model, moved_run, work
 
+from rumpun.layer.distil.params import LogitsParams
 from rumpun.layer.loop import one_step
 from rumpun.layer.params import FullParams, Replay, TrainParams
-from rumpun.layer.prepared import open_model
+from rumpun.layer.prepared import find_device, open_model, prepare
 from rumpun.layer.recall import base_beside
+from rumpun.layer.train import train
+from rumpun.steps import Input
+from rumpun.weights.layer_file import read_layer
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +67,82 @@ def test_one_step_is_autograds(base_folder: Path, chunk: int) -> None:
             np.testing.assert_allclose(
                 grads[f"{name}.{own}"], expected, rtol=2e-3, atol=1e-5 * float(expected.abs().max()) + 1e-8, err_msg=name
             )  # fmt: skip
+
+
+def test_what_stands_behind_an_added_token_is_left_to_the_text(base_folder: Path) -> None:
+    """The base has no row for it: its gradient is that of the text alone from there on, and of both before."""
+    run, params = moved_run(base_folder)
+    old = len(run.table)
+    tokens = torch.randint(3, 250, (2, 12), generator=torch.Generator().manual_seed(1))
+    tokens[0, 5] = old + 2
+    targets = torch.roll(tokens, -1, 1)
+    targets[:, -1] = -1
+    targets[1, 4] = -1
+    recall = beside(run, base_folder, params, 0.5).recall
+    said = recall.says(tokens, targets, None, torch.tensor([True, True]))
+    told = (said.at >= 0).view(2, 12)
+    assert told[0].tolist() == [True] * 5 + [False] * 7
+    assert told[1].tolist() == [place not in (4, 11) for place in range(12)]
+    assert said.at[said.at >= 0].tolist() == list(range(15))
+    alone = recall.decoder(input_ids=tokens[1:2], use_cache=False).last_hidden_state[0]
+    torch.testing.assert_close(said.hidden[5:], alone[told[1]], rtol=1e-4, atol=1e-5)
+    assert recall.says(tokens, targets, None, torch.tensor([False, False])) is None
+    nothing = torch.full_like(targets, -1)
+    assert recall.says(tokens, nothing, None, torch.tensor([True, True])) is None
+
+
+def apart(folder: Path, layer: Path, params: TrainParams) -> float:
+    """Mean KL in nats from the base to base and layer, on a sentence that neither has read."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    run = prepare(folder, params, find_device(params), 1)
+    with torch.no_grad():
+        for name, numbers in read_layer(layer)[1].items():
+            run.parameters[name].copy_(torch.from_numpy(numbers.astype("float32")))
+    text = "Grandmother drinks rice in the tea field."
+    ids = torch.tensor([AutoTokenizer.from_pretrained(folder)(text)["input_ids"]])
+    with torch.no_grad():
+        said = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)(input_ids=ids).logits
+        mine = merged_model(folder, run)(input_ids=ids).logits
+    p, q = said.log_softmax(-1), mine.log_softmax(-1)
+    return float((p.exp() * (p - q)).sum(-1).mean())
+
+
+def beside_device(params: TrainParams) -> Any:
+    from rumpun.layer.prepared import find_device
+
+    return find_device(params)
+
+
+def test_a_run_with_the_base_beside_it_forgets_less(tmp_path: Path, corpus: Input, base_folder: Path) -> None:
+    """Same text, same steps: nearer to the base on English, and Thai, which shares no byte with it, is learnt as well."""
+    kept: dict[float, float] = {}
+    learnt: dict[float, float] = {}
+    for weight in (0.0, 1.0):
+        params = TrainParams(
+            **SHAPE | {"base": str(base_folder), "tokens": 4096},
+            replay=Replay(languages=("en",), share=0.3, base_weight=weight),
+        )
+        outcome = train.function(params, work(tmp_path / str(weight), corpus))
+        kept[weight] = apart(base_folder, tmp_path / str(weight) / "made", params)
+        learnt[weight] = outcome.summary["loss"]["th"]["last"]
+    assert kept[1.0] < 0.5 * kept[0.0]
+    assert learnt[1.0] < 1.1 * learnt[0.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "words"),
+    [
+        (TrainParams, {"replay": Replay(base_weight=0.5)}, "of no languages, name some"),
+        (TrainParams, {"replay": Replay(languages=("en",), base_weight=1.5)}, "expected 0 to 1"),
+        (FullParams, {"replay": Replay(languages=("en",), base_weight=0.5)}, "leave it out"),
+        (
+            LogitsParams,
+            {"teacher": "t", "replay": Replay(languages=("en",), base_weight=0.5)},
+            "leave it out",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(kind: Any, more: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        kind(**more).check()

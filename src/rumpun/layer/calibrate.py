@@ -138,6 +138,7 @@ def _place(load: Load) -> Path:
         "shape": [load.shape.config[key] for key in sorted(load.shape.config) if not key.endswith("_token_id")],
         "params": [getattr(load.params, name, None) for name in wanted],  # full training has no rank
         "added": load.added,
+        **({"recalled": load.recalled} if load.recalled else {}),
         "loop": _LOOP,
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(made_of, default=str, sort_keys=True).encode()).hexdigest()[:32]
@@ -148,6 +149,7 @@ def _try(load: Load, blocks: int) -> dict[str, Any]:
     kind = FullParams if load.full else TrainParams
     asked = {
         "config": dict(load.shape.config) | {"num_hidden_layers": blocks}, "full": load.full, "added": load.added,
+        "recalled": load.recalled,
         "params": {each.name: asdict(load.params)[each.name] for each in fields(kind)},
     }  # fmt: skip
     command = [sys.executable, "-m", "rumpun.layer.calibrate"]
@@ -211,14 +213,17 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     positions = (
         torch.arange(size[1]).remainder(size[1] // 2 + 1).expand(size) if params.document_masking else None
     )
+    recalled = torch.arange(size[0]) < round(asked["recalled"] * size[0])
     gpu = device.place.type == "cuda"
     times = []
     with deterministic(torch, device.place.type == "cpu"):  # as a run does, which has its price
-        one_step(run, ids, targets, params.gradient_clip, positions)  # memory is found, kernels are chosen
+        one_step(
+            run, ids, targets, params.gradient_clip, positions, recalled
+        )  # memory is found, kernels are chosen
         joules = package_joules()
         for _ in range(_STEPS):
             before = time.monotonic()
-            one_step(run, ids, targets, params.gradient_clip, positions)
+            one_step(run, ids, targets, params.gradient_clip, positions, recalled)
             if gpu:
                 torch.cuda.synchronize()
             times.append(time.monotonic() - before)
@@ -228,10 +233,10 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
         if gpu
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
-    used = (after - joules) / sum(times) if after and joules and after > joules else None
     return {
         "device": device.words, "precision": str(device.dtype).removeprefix("torch."), "pass_tokens": min(rows * size[1], size[0] * size[1]),
-        "step_seconds": statistics.median(times), "start_seconds": start_seconds, "memory_bytes": int(peak), "watts": used,
+        "step_seconds": statistics.median(times), "start_seconds": start_seconds, "memory_bytes": int(peak),
+        "watts": (after - joules) / sum(times) if after and joules and after > joules else None,
     }  # fmt: skip
 
 

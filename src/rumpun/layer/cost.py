@@ -5,7 +5,7 @@ own: 6 N a token (Kaplan et al. 2020) in full training. A frozen weight's own gr
 product 4 r (i + o) for its two gradients. Attention over a sequence of t tokens: 4 t per head dimension
 and block forward, twice that backward; half of it where no mask keeps documents apart, since a causal kernel skips what
 lies ahead. Gradient checkpointing adds the blocks' forward once more. The loss takes logits and their gradient in one pass: 4 V d,
-and 2 V d more for a trained output.
+and 2 V d more for a trained output. Text that the base is asked of too (`recall`) costs its forward pass once more, and the output.
 
 Letters: i input width, o output width, r rank, t tokens of a sequence, V vocabulary, d width, k added tokens.
 """
@@ -79,6 +79,15 @@ class Load:
         """Tokens of all steps."""
         return self.steps * self.batch_tokens
 
+    @property
+    def recalled(self) -> float:
+        """Share of the tokens that the base is asked of; where the corpus's bytes decide it, the floor that the recipe names."""
+        replay, weights = self.params.replay, self.params.language_weights
+        if not replay.base_weight:
+            return 0.0
+        named = sum(weights.get(name, 0.0) for name in replay.languages) / (sum(weights.values()) or 1.0)
+        return max(replay.share, named * (1 - self.params.chat_share))
+
     def pass_tokens(self, place: str) -> int:
         """Tokens of one pass on a "cpu" or on "cuda"."""
         width = self.params.sequence_tokens
@@ -108,13 +117,14 @@ def operations(load: Load) -> dict[str, float]:
     products = 4 * rank * shape.blocks * sum(out + into for out, into in load.targets)
     sums = 2 * rank * shape.blocks * sum(out * into for out, into in load.targets) / load.batch_tokens
     embedding = low * (6 * (shape.vocabulary + shape.hidden) * shape.tied + 6 * shape.hidden)
+    base = 2.0 * (shape.blocks * shape.block_numbers + shape.table_numbers) + attention
     return {
         "blocks": (4.0 + own + 2 * again) * shape.blocks * shape.block_numbers,
         "output": 4.0 * load.table_numbers + 2.0 * (load.table_numbers if own else load.added * shape.hidden),
         "attention": (3 + again) * attention,
         "products": float(products + embedding),
         "sums": float(sums),
-    }
+    } | ({"recall": load.recalled * base} if load.recalled else {})
 
 
 def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0) -> dict[str, int]:
@@ -169,6 +179,8 @@ def _frozen_memory(load: Load, number_bytes: int) -> dict[str, int]:
     tables = shape.table_numbers * (1 if shape.tied else 2) * number_bytes
     if number_bytes == 2 or load.added:  # the output is a copy
         tables += load.table_numbers * number_bytes
+    if load.recalled:  # the base once more, as it was
+        frozen += shape.numbers * number_bytes
     # value, gradient, AdamW's two moments, float32 each
     return {"weights": frozen + tables, "trained": trained_numbers(load) * 16}
 
