@@ -1,7 +1,7 @@
 """The base beside a run that must not forget: on text of the replayed languages its own distributions are learnt too.
 
 Li and Hoiem 2016, "Learning without Forgetting": what the model said before is a target as well as the text. A next token
-alone teaches the text's own style, and what the base knows of other text of that language goes (docs/decisions/0024).
+alone teaches the text's own style, and what the base knows of other text of that language goes (docs/decisions/0022).
 
 Letters: b sequences, t tokens, n = b * t, m those that are recalled, d width.
 """

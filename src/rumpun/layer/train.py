@@ -1,7 +1,7 @@
 """The steps `layer.train`, base and corpus to a layer, and `layer.tune`, a layer and a corpus to a layer that knows more.
 
 Reading order: `params`, `source` and `tokens` (text to numbers), `packed` (numbers that the corpus brings), `batches` (what
-a step sees), `lowrank`, `added_rows` and `loss` (the mathematics), `earlier` (the layer that a run goes on from), `course` (what
+a step sees), `lowrank`, `added_rows` and `loss` (the mathematics), `recall` (the base beside it), `earlier` (the layer that a run goes on from), `course` (what
 is round the steps), `loop`, `schedule`, `watch` (measurements while it runs), `live` and `curve` (what is seen of it), `checkpoint`.
 """
 
