@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,5 +162,5 @@ def test_this_machine_is_measured_once_and_the_figure_kept(monkeypatch: pytest.M
     place = on_this_machine(load, Asked())
     assert place.basis == "measured"
     assert place.tokens_per_second == pytest.approx(load.batch_tokens / speed.step_seconds)
-    other = Load(load.shape, TrainParams(**asdict(PARAMS) | {"rank": 8}), added=5)
+    other = Load(load.shape, replace(PARAMS, rank=8), added=5)
     assert calibrate.cached(other) is None
