@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rumpun.errors import UsageError
-from rumpun.layer.cost import Load, memory_of, operations, pass_that_fits, trained_numbers
+from rumpun.layer.cost import Load, memory_of, operations, pass_that_fits, shared_memory, trained_numbers
 from rumpun.layer.machines import find_card, find_gpu, machines, package_joules, share_reached
 from rumpun.layer.params import TARGETS, Replay, TrainParams
 from rumpun.layer.places import Asked, on_gpu, on_this_machine
@@ -233,3 +233,29 @@ def test_the_plan_counts_what_the_run_would_compute_in(
     )
     assert auto == (half if low else full)
     assert sum(half.values()) < sum(full.values())
+
+
+def test_the_base_beside_a_run_is_counted_wherever_its_share_is_known() -> None:
+    """Its weights in every case, also where bytes decide the share; its operations by replay's share or the weights'."""
+    shape = find_shape("tiny")
+    usual = TrainParams(base="tiny")
+
+    def of(**more: Any) -> Load:
+        return Load(
+            shape,
+            dataclasses.replace(
+                usual, replay=Replay(languages=("en",), base_weight=0.5, **more.pop("replay", {})), **more
+            ),
+        )
+
+    without = memory_of(Load(shape, usual), place="cpu", number_bytes=2)
+    kept = memory_of(of(), place="cpu", number_bytes=2)
+    assert kept["weights"] - without["weights"] == shape.numbers * 2
+    assert kept["logits"] > without["logits"]
+    assert shared_memory(of(), 2) == shared_memory(Load(shape, usual), 2)  # every process holds one
+    assert [of().recalled, of(replay={"share": 0.2}).recalled, Load(shape, usual).recalled] == [0, 0.2, 0]
+    weighed = of(language_weights={"en": 1.0, "id": 3.0}, chat_share=0.4)
+    assert weighed.recalled == pytest.approx(0.25 * 0.6)
+    assert operations(weighed)["recall"] == pytest.approx(
+        0.6 * operations(of(replay={"share": 0.25}))["recall"]
+    )

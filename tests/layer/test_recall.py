@@ -32,11 +32,12 @@ def beside(run: Any, folder: Path, params: TrainParams, weight: float) -> Any:
 
 
 @pytest.mark.parametrize("chunk", [5, 64])
-def test_one_step_is_autograds(base_folder: Path, chunk: int) -> None:
+@pytest.mark.parametrize("embeddings_rank", [0, 4])
+def test_one_step_is_autograds(base_folder: Path, chunk: int, embeddings_rank: int) -> None:
     """The products' gradient from passes and chunks, against transformers' own logits in float64."""
     from transformers import AutoModelForCausalLM
 
-    run, params = moved_run(base_folder, micro_tokens=32)
+    run, params = moved_run(base_folder, micro_tokens=32, embeddings_rank=embeddings_rank)
     run = dataclasses.replace(run, device=dataclasses.replace(run.device, chunk_tokens=chunk))
     run = beside(run, base_folder, params, 0.7)
     tokens = torch.randint(3, 250, (5, 16), generator=torch.Generator().manual_seed(1))
@@ -45,7 +46,7 @@ def test_one_step_is_autograds(base_folder: Path, chunk: int) -> None:
     targets[1, 3:9] = -1
     recalled = torch.tensor([False, True, True, False, True])
     grads: dict[str, torch.Tensor] = {}
-    run.optimizer.step = lambda: grads.update({name: p.grad.clone() for name, p in run.parameters.items()})
+    run.optimizer.step = lambda: grads.update({name: p.grad.clone() for name, p in run.parameters.items()})  # type: ignore[method-assign]
     each = one_step(run, tokens, targets, 0.0, None, recalled)
 
     student = merged_model(base_folder, run, grad=True)
@@ -69,8 +70,30 @@ def test_one_step_is_autograds(base_folder: Path, chunk: int) -> None:
             )  # fmt: skip
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_base_is_a_run_that_has_learnt_nothing(base_folder: Path, precision: str) -> None:
+    """Its hidden states are a fresh run's on any device type's precision, and those of each document by itself."""
+    params = TrainParams(**SHAPE | {"precision": precision})
+    run = beside(prepare(base_folder, params, find_device(params), 1), base_folder, params, 1.0)
+    run.refresh()
+    tokens = torch.randint(3, 250, (4, 64), generator=torch.Generator().manual_seed(4))
+    targets, lines = torch.roll(tokens, -1, 1), torch.tensor([True, False, True, True])
+    positions = torch.arange(64).expand(4, 64).clone()
+    positions[2, 20:] -= 20
+    said = run.recall.says(tokens, targets, positions, lines)
+    with torch.no_grad():
+        fresh = run.decoder(input_ids=tokens[lines], position_ids=positions[lines], use_cache=False)
+        second = run.recall.decoder(input_ids=tokens[2:3, 20:], use_cache=False).last_hidden_state[0]
+    close = {"rtol": 1e-5, "atol": 1e-5} if precision == "float32" else {"rtol": 2e-2, "atol": 2e-2}
+    torch.testing.assert_close(said.hidden.view(3, 64, -1), fresh.last_hidden_state, **close)
+    torch.testing.assert_close(said.hidden.view(3, 64, -1)[1, 20:], second, **close)
+    kinds = {name: value.dtype for name, value in run.recall.decoder.named_buffers() if "inv_freq" in name}
+    assert kinds
+    assert set(kinds.values()) == {torch.float32}  # in bfloat16 late tokens would stand in wrong places
+
+
 def test_what_stands_behind_an_added_token_is_left_to_the_text(base_folder: Path) -> None:
-    """The base has no row for it: its gradient is that of the text alone from there on, and of both before."""
+    """The base has no row for it: the token itself and what follows are the text's, and what stands before it is both's."""
     run, params = moved_run(base_folder)
     old = len(run.table)
     tokens = torch.randint(3, 250, (2, 12), generator=torch.Generator().manual_seed(1))
@@ -81,11 +104,11 @@ def test_what_stands_behind_an_added_token_is_left_to_the_text(base_folder: Path
     recall = beside(run, base_folder, params, 0.5).recall
     said = recall.says(tokens, targets, None, torch.tensor([True, True]))
     told = (said.at >= 0).view(2, 12)
-    assert told[0].tolist() == [True] * 5 + [False] * 7
+    assert told[0].tolist() == [True] * 4 + [False] * 8  # the fifth's next token is the added one
     assert told[1].tolist() == [place not in (4, 11) for place in range(12)]
-    assert said.at[said.at >= 0].tolist() == list(range(15))
+    assert said.at[said.at >= 0].tolist() == list(range(14))
     alone = recall.decoder(input_ids=tokens[1:2], use_cache=False).last_hidden_state[0]
-    torch.testing.assert_close(said.hidden[5:], alone[told[1]], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(said.hidden[4:], alone[told[1]], rtol=1e-4, atol=1e-5)
     assert recall.says(tokens, targets, None, torch.tensor([False, False])) is None
     nothing = torch.full_like(targets, -1)
     assert recall.says(tokens, nothing, None, torch.tensor([True, True])) is None
@@ -146,3 +169,28 @@ def test_a_run_with_the_base_beside_it_forgets_less(tmp_path: Path, corpus: Inpu
 def test_what_cannot_be_is_refused(kind: Any, more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         kind(**more).check()
+
+
+def test_chat_rows_are_never_the_bases(
+    tmp_path: Path, corpus: Input, base_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the sequences of a run, those of the named languages alone are asked of."""
+    from rumpun.layer import loop
+
+    asked: list[torch.Tensor] = []
+    taken = loop.one_step
+
+    def one(*given: Any) -> torch.Tensor:
+        asked.append(given[5])
+        return taken(*given)
+
+    monkeypatch.setattr(loop, "one_step", one)
+    params = TrainParams(
+        **SHAPE | {"base": str(base_folder), "tokens": 2048}, chat_share=0.25,
+        replay=Replay(languages=("en",), share=0.25, base_weight=0.5),
+    )  # fmt: skip
+    summary = train.function(params, work(tmp_path, corpus)).summary
+    marked = int(torch.cat(asked).sum())
+    assert marked * 64 == summary["tokens_by_source"]["en"]
+    assert summary["tokens_by_source"]["chat"] > 0
+    assert summary["base_beside"] == "0.5 of the loss in en"

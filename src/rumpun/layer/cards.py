@@ -35,7 +35,7 @@ _TRAINING = (  # key of the layer's summary -> words
     ("steps", "Optimiser steps"), ("tokens", "Tokens trained on"), ("seconds", "Seconds"), ("device", "Machine"),
     ("precision", "Arithmetic"), ("peak_memory_bytes", "Peak memory, bytes"), ("rank", "Rank"), ("alpha", "Alpha"),
     ("trained_parameters", "Trained parameters"), ("text_from", "Text read from"),
-    ("preferences", "Preferences learnt"), ("teacher", "Teacher"),
+    ("preferences", "Preferences learnt"), ("teacher", "Teacher"), ("base_beside", "The base's own distributions"),
 )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ class Load:
 
     @property
     def recalled(self) -> float:
-        """Share of the tokens that the base is asked of; where the corpus's bytes decide it, the floor that the recipe names."""
+        """Share of the tokens that the base is asked of, as far as the recipe says: where bytes decide it, replay's floor."""
         replay, weights = self.params.replay, self.params.language_weights
         if not replay.base_weight:
             return 0.0
@@ -158,7 +158,11 @@ def memory_of(load: Load, *, place: str, number_bytes: int, pass_tokens: int = 0
         best = 4 if place == "cpu" and load.params.measures and load.params.keep == "best" else 0
         copies = numbers * number_bytes if number_bytes == 2 else 0
         return {"weights": copies, "trained": numbers * (16 + best), **held, "logits": logits + tables}
-    return {**_frozen_memory(load, number_bytes), **held}
+    kept = _frozen_memory(load, number_bytes)
+    if base := _base_beside(load, number_bytes):
+        kept["weights"] += base
+        held["logits"] += chunk * shape.vocabulary * number_bytes
+    return {**kept, **held}
 
 
 def shared_memory(load: Load, number_bytes: int) -> tuple[int, int]:
@@ -179,10 +183,13 @@ def _frozen_memory(load: Load, number_bytes: int) -> dict[str, int]:
     tables = shape.table_numbers * (1 if shape.tied else 2) * number_bytes
     if number_bytes == 2 or load.added:  # the output is a copy
         tables += load.table_numbers * number_bytes
-    if load.recalled:  # the base once more, as it was
-        frozen += shape.numbers * number_bytes
     # value, gradient, AdamW's two moments, float32 each
     return {"weights": frozen + tables, "trained": trained_numbers(load) * 16}
+
+
+def _base_beside(load: Load, number_bytes: int) -> int:
+    """Bytes of the base that is asked of replayed text: one of its own in every process."""
+    return load.shape.numbers * number_bytes if load.params.replay.base_weight else 0
 
 
 def _kept_a_token(load: Load, place: str, number_bytes: int) -> int:

@@ -162,6 +162,8 @@ class Course:
             "long_conversations_cut": sum(
                 int((s.lengths > params.sequence_tokens).sum()) for s in self.sources if s.chat
             ),
+            **({"base_beside": f"{params.replay.base_weight:g} of the loss in {', '.join(params.replay.languages)}"}
+               if params.replay.base_weight else {}),
             "seconds": round(self.seconds, 1),  # of killed processes up to what they saved, too
             "trained_parameters": sum(p.numel() for p in run.parameters.values()),
             "device": run.device.words,

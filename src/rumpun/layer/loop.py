@@ -23,6 +23,7 @@ from rumpun.layer.memory import SECONDS, give_back
 from rumpun.layer.params import KEPT_STATE, RunParams, TrainParams
 from rumpun.layer.prepared import Run
 from rumpun.layer.schedule import learning_rate, stable_steps
+from rumpun.layer.source import CHAT
 from rumpun.steps import Progress
 
 if TYPE_CHECKING:
@@ -118,7 +119,9 @@ class _Loop:
         if watch and "watch" in words:
             watch.take_up(words["watch"], read_more(scratch))
         self.level = stable_steps(plan.steps, params)
-        self.replayed = torch.tensor([name in params.replay.languages for name in batches.names])
+        self.replayed = torch.tensor(
+            [name in params.replay.languages and name != CHAT for name in batches.names]
+        )
         self.keeps = isinstance(params, TrainParams) and params.keep_state
         if self.step < self.level:
             (scratch / KEPT_STATE).unlink(missing_ok=True)  # of steps that a kill undid

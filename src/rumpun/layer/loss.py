@@ -7,7 +7,7 @@ processor the softmax goes a few rows at a time, whose float32 numbers stay in i
 Letters: n tokens, d width, v vocabulary, o the base's tokens, k added ones, r rank, x = d + r, c chunk, m recalled tokens.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ import torch
 __all__ = ["Recalled", "summed_loss"]
 
 _LEAST = torch.finfo(torch.float32).tiny  # a token of less probability counts 87 nats
+_TOLD = 512  # tokens whose distribution of the base is held at once
 _CACHED = 1 << 20  # numbers of a block of rows on a processor; 2^18 to 2^21 are alike, 2^22 is slower
 
 
@@ -27,23 +28,34 @@ class Recalled:
     table: torch.Tensor  # [o, d] the base's output embedding
     weight: float
 
-    def of(self, rows: torch.Tensor) -> "Recalled":
-        """The same of these tokens alone."""
-        return replace(self, at=self.at[rows])
+    def of(self, rows: torch.Tensor) -> "_Told | None":
+        """The base's logits of those of these tokens that it is asked of; None where there is none."""
+        at = self.at[rows]
+        mine = torch.nonzero(at >= 0).squeeze(1)
+        if not len(mine):
+            return None
+        place = torch.full_like(at, -1)
+        place[mine] = torch.arange(len(mine), device=at.device)
+        return _Told(place, self.hidden[at[mine]] @ self.table.t(), self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    place: torch.Tensor  # [c] of a token's logits among these; below zero: none
+    logits: torch.Tensor  # [m, o]
+    weight: float
 
     def turn(self, grad_cv: torch.Tensor, at: torch.Tensor, begin: int) -> None:
         """Of tokens from `begin` on: the gradient of the text's cross-entropy into that of both, in place."""
-        told = self.at[begin : begin + len(grad_cv)]
-        mine = torch.nonzero(told >= 0).squeeze(1)
-        if len(mine):
-            base = torch.softmax(self.hidden[told[mine]] @ self.table.t(), 1, dtype=torch.float32)
-            some = grad_cv[mine]
-            some[:, : base.shape[1]] -= self.weight * base
-            some.scatter_add_(1, at[mine], torch.full_like(at[mine], self.weight, dtype=some.dtype))
-            grad_cv[mine] = some
+        place = self.place[begin : begin + len(grad_cv)]
+        for mine in torch.split(torch.nonzero(place >= 0).squeeze(1), _TOLD):
+            base = torch.softmax(self.logits[place[mine]], 1, dtype=torch.float32).mul_(-self.weight)
+            grad_cv[:, : base.shape[1]].index_add_(0, mine, base)
+            own = torch.full_like(mine, self.weight, dtype=grad_cv.dtype)
+            grad_cv.index_put_((mine, at[mine].squeeze(1)), own, accumulate=True)
 
 
-def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor, recalled: Recalled | None = None) -> torch.Tensor:
+def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor, told: _Told | None = None) -> torch.Tensor:
     """Turn logits into their loss's gradient in place; returns the losses [c], float32. `at` [c, 1] are the right ones."""
     on_processor = logits_cv.device.type == "cpu"
     rows = max(1, _CACHED // logits_cv.shape[1]) if on_processor else len(logits_cv)
@@ -53,8 +65,8 @@ def _to_gradient(logits_cv: torch.Tensor, at: torch.Tensor, recalled: Recalled |
         soft = torch.softmax(part, 1, dtype=torch.float32)
         own.copy_(soft.gather(1, its))
         soft.scatter_(1, its, own - 1)
-        if recalled is not None:
-            recalled.turn(soft, its, begin)
+        if told is not None:
+            told.turn(soft, its, begin)
         part.copy_(soft)
         begin += len(part)
     return -right.clamp_min(_LEAST).log().squeeze(1)  # what is no number stays none
@@ -94,7 +106,8 @@ class _ChunkedLoss(torch.autograd.Function):
                 low_cr = (h_cd.float() @ a_rd.t() * scale).to(dtype)
                 h_cx = torch.cat([h_cd, low_cr], 1)
             d_cv = torch.mm(h_cx, wide_vx.t(), out=room[: len(rows)])
-            losses_n[rows] = _to_gradient(d_cv, targets_n[rows].unsqueeze(1), recalled and recalled.of(rows))
+            told = recalled.of(rows) if recalled is not None else None
+            losses_n[rows] = _to_gradient(d_cv, targets_n[rows].unsqueeze(1), told)
             d_cx = d_cv @ wide_vx
             grad_nd[rows] = d_cx[:, :width]
             if grad_rows is not None:

@@ -34,18 +34,19 @@ class Recall:
     ) -> Recalled | None:  # fmt: skip
         """What the base says of the sequences marked in `recalled_b`; None where there is nothing.
 
-        It knows no added token, so what stands behind one in its sequence is left to the text.
+        It knows no added token, so one, and what stands behind it in its sequence, is left to the text.
         """
         lines = torch.nonzero(recalled_b).squeeze(1)
         if not len(lines):
             return None
         tokens = tokens_bt[lines]
         known = (tokens >= len(self.table)).cumsum(1) == 0
+        aims = targets_bt[lines]
         where = None if positions_bt is None else positions_bt[lines]
         hidden = self.decoder(
             input_ids=tokens.clamp(max=len(self.table) - 1), position_ids=where, use_cache=False
         ).last_hidden_state
-        told = known & (targets_bt[lines] >= 0)
+        told = known & (aims >= 0) & (aims < len(self.table))
         at = torch.full(tokens_bt.shape, -1, dtype=torch.int64, device=tokens_bt.device)
         count = int(told.sum())
         at[lines] = at[lines].masked_scatter(told, torch.arange(count, device=at.device))
@@ -53,7 +54,12 @@ class Recall:
 
 
 def base_beside(model: Any, weight: float, device: "Device") -> Recall:
-    """A transformers model of the base made ready to be asked, in the run's precision."""
+    """A transformers model of the base made ready to be asked: its weights in the run's precision, buffers as they are.
+
+    Rotary frequencies in bfloat16 would turn late tokens to wrong places.
+    """
     model.requires_grad_(requires_grad=False)
-    model.to(device.place, device.dtype).eval()
+    for value in model.parameters():
+        value.data = value.data.to(device.dtype)
+    model.to(device.place).eval()
     return Recall(model.model, model.get_output_embeddings().weight.detach(), weight)
