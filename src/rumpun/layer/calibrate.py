@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rumpun.errors import EnvironmentFault
 from rumpun.layer.cost import Load, memory_of, operations
@@ -24,6 +24,11 @@ from rumpun.layer.params import FullParams, TrainParams
 from rumpun.recipes import build
 from rumpun.records.places import cache_folder
 from rumpun.steps import Progress, quiet
+
+if TYPE_CHECKING:
+    import torch
+
+    from rumpun.layer.prepared import Run
 
 __all__ = ["Speed", "cached", "calibrate"]
 
@@ -175,7 +180,6 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     import transformers
 
     from rumpun.layer.added_rows import EMBEDDING_ROWS, OUTPUT_ROWS
-    from rumpun.layer.loop import one_step
     from rumpun.layer.masters import prepare_full
     from rumpun.layer.prepared import find_device, prepare
     from rumpun.layer.train import deterministic
@@ -213,31 +217,45 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     positions = (
         torch.arange(size[1]).remainder(size[1] // 2 + 1).expand(size) if params.document_masking else None
     )
-    gpu = device.place.type == "cuda"
-    times: dict[bool, list[float]] = {False: [], True: []}  # by whether the base is asked of every row
+    batch = ids, targets, params.gradient_clip, positions
     with deterministic(torch, device.place.type == "cpu"):  # as a run does, which has its price
         joules = package_joules()
-        for every in (False, True) if asked["recalled"] else (False,):
-            for _ in range(_STEPS + 1):
-                before = time.monotonic()
-                one_step(run, ids, targets, params.gradient_clip, positions, torch.full(size[:1], every))
-                if gpu:
-                    torch.cuda.synchronize()
-                times[every].append(time.monotonic() - before)
+        times = {
+            every: _times(run, batch, every) for every in ((False, True) if asked["recalled"] else (False,))
+        }
     after = package_joules()
     # the first of each finds memory and chooses kernels
-    without, with_base = (statistics.median(some[1:]) if some else 0.0 for some in times.values())
+    middle = {every: statistics.median(some[1:]) for every, some in times.items()}
+    more = asked["recalled"] * (middle[True] - middle[False]) if True in middle else 0.0
     spent = sum(map(sum, times.values()))
     peak = (
         torch.cuda.max_memory_allocated()
-        if gpu
+        if device.place.type == "cuda"
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
     return {
         "device": device.words, "precision": str(device.dtype).removeprefix("torch."), "pass_tokens": min(rows * size[1], size[0] * size[1]),
-        "step_seconds": without + asked["recalled"] * (with_base - without), "start_seconds": start_seconds, "memory_bytes": int(peak),
+        "step_seconds": middle[False] + more, "start_seconds": start_seconds, "memory_bytes": int(peak),
         "watts": (after - joules) / spent if after and joules and after > joules else None,
     }  # fmt: skip
+
+
+def _times(
+    run: "Run", batch: "tuple[torch.Tensor, torch.Tensor, float, torch.Tensor | None]", every: bool
+) -> list[float]:
+    """Seconds of a few steps; `every`: the base is asked of every row."""
+    import torch
+
+    from rumpun.layer.loop import one_step
+
+    found = []
+    for _ in range(_STEPS + 1):
+        before = time.monotonic()
+        one_step(run, *batch, torch.full(batch[0].shape[:1], every))
+        if run.device.place.type == "cuda":
+            torch.cuda.synchronize()
+        found.append(time.monotonic() - before)
+    return found
 
 
 if __name__ == "__main__":
